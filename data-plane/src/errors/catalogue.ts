@@ -1,0 +1,101 @@
+/**
+ * The data plane's error catalogue: every error that a client, an operator or another part of the system can meet
+ * has one entry here, with the HTTP status it travels under and the sentence that says what to do about it.
+ * `docs/errors.md` is generated from this table.
+ */
+interface CatalogueEntry {
+  /** HTTP status when the error ends a whole request; errors of one statement travel inside a 200 response. */
+  readonly status: number;
+  /** What the reader can do about it, one sentence. */
+  readonly remedy: string;
+}
+
+const entry = (status: number, remedy: string): CatalogueEntry => ({ status, remedy });
+
+export const catalogue = {
+  // --- the request itself
+  MALFORMED_REQUEST: entry(400, 'Send a body in the shape the Hrana specification gives.'),
+  REQUEST_TOO_LARGE: entry(413, 'Send a smaller body, or raise the limit of the data node.'),
+  ROUTE_NOT_FOUND: entry(404, 'Check the method and path of the request.'),
+  METHOD_NOT_ALLOWED: entry(405, 'Check the method of the request.'),
+  // --- who and where
+  AUTH_HTTP_HEADER_MISSING: entry(401, 'Send the header "Authorization: Bearer <database token>".'),
+  AUTH_HTTP_HEADER_INVALID: entry(401, 'Send the header "Authorization: Bearer <database token>".'),
+  AUTH_JWT_INVALID: entry(401, 'Mint a new token for this database.'),
+  AUTH_JWT_EXPIRED: entry(401, 'Mint a new token for this database.'),
+  AUTH_JWT_IMMATURE: entry(401, 'Wait until the token becomes valid, or check the clock of its issuer.'),
+  AUTH_FORBIDDEN: entry(401, 'Use a token that was minted for this database or its group.'),
+  DATABASE_NOT_FOUND: entry(404, 'Check the host name or the /db/<database>-<organization>/ path.'),
+  DATABASE_EXISTS: entry(409, 'Choose another name, or use the existing database.'),
+  DATABASE_ADDRESS_MISSING: entry(
+    404,
+    'Address a database by host name or by the /db/<database>-<organization>/ path.',
+  ),
+  INVALID_NAME: entry(400, 'Use lower-case letters, digits and dashes; the whole host label fits 63 characters.'),
+  // --- streams
+  STREAM_EXPIRED: entry(404, 'Open a new stream: send the request again with "baton": null.'),
+  BATON_INVALID: entry(400, 'Send the baton of the latest response of the stream, once.'),
+  // --- statements (these travel in-band)
+  SQL_PARSE_ERROR: entry(400, 'Correct the SQL text.'),
+  SQL_NO_STATEMENT: entry(400, 'Send exactly one SQL statement.'),
+  SQL_MANY_STATEMENTS: entry(400, 'Send one statement per request, or use a "sequence".'),
+  SQL_INPUT_ERROR: entry(400, 'Correct the SQL text.'),
+  SQL_REFUSED: entry(400, 'This statement is not offered on a managed database; see docs/limits.md.'),
+  SQL_STORE_TOO_MANY: entry(400, 'Close stored SQL texts of this stream with "close_sql".'),
+  SQL_STORE_TOO_LARGE: entry(400, 'Send the SQL text with the statement instead of storing it.'),
+  ARGS_INVALID: entry(400, 'Send exactly one argument for each parameter of the statement.'),
+  ARGS_BOTH_POSITIONAL_AND_NAMED: entry(400, 'Send either "args" or "named_args".'),
+  RESPONSE_TOO_LARGE: entry(400, 'Read in pages, or use /v3/cursor.'),
+  BLOCKED: entry(403, 'Use a token with write permission.'),
+  TRANSACTION_TIMEOUT: entry(400, 'Send ROLLBACK, then run a shorter transaction.'),
+  TRANSACTION_BUSY: entry(400, 'Another transaction holds the write lock; try again.'),
+  TRANSACTION_TOO_LARGE: entry(400, 'Split the transaction into smaller ones.'),
+  STATEMENT_TIMEOUT: entry(400, 'The statement ran past its deadline and was stopped; make it cheaper or split it.'),
+  // --- the node
+  ENGINE_RESTARTED: entry(503, 'The statement did not take effect; send it again.'),
+  ENGINE_UNAVAILABLE: entry(501, 'Create the database with engine "libsql"; this platform has no binary of the other.'),
+  OUTCOME_UNKNOWN: entry(503, 'The store did not confirm the commit in time; read before you write again.'),
+  DATABASE_MOVED: entry(503, 'Another node took the database over; send the request again.'),
+  OVERLOADED: entry(503, 'Too many requests wait for this database; slow down and try again.'),
+  SHUTTING_DOWN: entry(503, 'The node is stopping; send the request again.'),
+  LOCAL_DISK_FULL: entry(503, "Free space on the node's cache volume."),
+  // --- the store and the keys
+  STORE_UNAVAILABLE: entry(503, 'The object store does not answer; check the store and its network path.'),
+  STORE_OBJECT_MISSING: entry(500, 'An object that the manifest names is gone; restore it from a version or a backup.'),
+  STORE_OBJECT_CORRUPT: entry(500, 'An object fails its check; restore it from a version or a backup.'),
+  STORE_FORMAT_UNKNOWN: entry(500, 'The object was written by another release; run a release that reads it.'),
+  EPOCH_NOT_RECOVERED: entry(
+    503,
+    'The log of a dead node could not be recovered; see the log of this node for the object.',
+  ),
+  KEY_UNAVAILABLE: entry(503, 'The key service does not answer; check it and its network path.'),
+  KEY_DISABLED: entry(403, 'The key of this database is disabled, denied or scheduled for deletion; enable it again.'),
+  KEY_WRONG: entry(400, 'The data key of this database cannot be unwrapped under its identity.'),
+  INTERNAL: entry(500, 'Report this with the request id; the node log has the cause.'),
+} as const satisfies Record<string, CatalogueEntry>;
+
+export type ErrorCode = keyof typeof catalogue;
+
+/** An error of the catalogue. `message` says what was wrong; the entry of `code` says what to do. */
+export class ByocError extends Error {
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.name = 'ByocError';
+    this.code = code;
+  }
+
+  get status(): number {
+    return catalogue[this.code].status;
+  }
+
+  get remedy(): string {
+    return catalogue[this.code].remedy;
+  }
+}
+
+/** Narrows an unknown thrown value to an error of the catalogue with one of the given codes (any code when none is given). */
+export function isByocError(value: unknown, ...codes: ErrorCode[]): value is ByocError {
+  return value instanceof ByocError && (codes.length === 0 || codes.includes(value.code));
+}

@@ -1,0 +1,17 @@
+/** Unit tests stand beside the code they test; scenario tests stand in each workspace's test/ folder. */
+export default {
+  testEnvironment: 'node',
+  roots: ['<rootDir>/data-plane', '<rootDir>/control-plane'],
+  testMatch: ['**/*.test.ts'],
+  testPathIgnorePatterns: ['/node_modules/', '/dist/'],
+  extensionsToTreatAsEsm: ['.ts'],
+  transform: {
+    '^.+\\.ts$': [
+      '@swc/jest',
+      { jsc: { target: 'es2022', parser: { syntax: 'typescript' } }, module: { type: 'es6' } },
+    ],
+  },
+  moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
+  testTimeout: 60_000,
+  maxWorkers: 2,
+};
