@@ -1,0 +1,46 @@
+import type { EnginePool } from '../engine/pool/engine-pool.js';
+import type { DatabaseLimits } from '../engine/ipc/messages.js';
+import type { NodeEpoch } from '../identity.js';
+import type { KeyService } from '../keys/key-service.js';
+import type { ObjectStore } from '../object-store/object-store.js';
+import type { FindRecovery } from '../ownership/claim.js';
+import type { Runtime } from '../runtime.js';
+import type { CommitLog } from '../storage/commit-log.js';
+import type { ManifestStore } from '../storage/manifest-store.js';
+import type { NameStore } from '../storage/name-store.js';
+import type { UnfoldedFragments } from './unfolded-fragments.js';
+
+/** When an open database is folded into a new generation, and how long it stays open. */
+export interface DatabasePolicy {
+  /** How long an answer may wait for the store before it becomes OUTCOME_UNKNOWN. */
+  readonly durabilityTimeoutMs: number;
+  /** A database is closed when nobody used it for this long. */
+  readonly idleCloseMs: number;
+  /** Least and most bytes of unfolded fragments that make a fold due; in between an eighth of the database's size. */
+  readonly foldMinBytes: number;
+  readonly foldMaxBytes: number;
+  /** So many unfolded fragments make a fold due whatever their size: each is one read when the database is opened. */
+  readonly foldFragments: number;
+  /** The engine folds its local WAL into its local file when the WAL has grown by this much. */
+  readonly localWalBytes: number;
+}
+
+/** What the databases of one node share. */
+export interface NodeContext {
+  readonly runtime: Runtime;
+  readonly deployment: string;
+  readonly epoch: NodeEpoch;
+  readonly dataStore: ObjectStore;
+  readonly logStore: ObjectStore;
+  readonly keys: KeyService;
+  readonly names: NameStore;
+  readonly manifests: ManifestStore;
+  readonly log: CommitLog;
+  readonly engines: EnginePool;
+  readonly unfolded: UnfoldedFragments;
+  readonly findRecovery: FindRecovery;
+  readonly limits: DatabaseLimits;
+  readonly policy: DatabasePolicy;
+  /** Structured log line about one database; never data, parameters or keys. */
+  readonly report: (event: string, fields: Readonly<Record<string, unknown>>) => void;
+}

@@ -1,0 +1,124 @@
+/**
+ * Sealing: everything of a database that leaves a node is encrypted and authenticated under the database's data key,
+ * and bound to the one place where it belongs.
+ *
+ * AES-256-GCM. The key of a message is derived from the data key for one (object kind, term); the nonce is random. The
+ * associated data names deployment, database, object kind, term and position, so that an object read through a wrong
+ * path, database, generation or position fails to open. It never names the container (a log object, a bundle): sealed
+ * bytes can be copied between containers without the key.
+ *
+ * Sealed bytes: u8 version, u32 number of the data key in the database's ring, 12 bytes nonce, ciphertext, 16 bytes tag.
+ */
+import { createCipheriv, createDecipheriv, hkdfSync } from 'node:crypto';
+import { ByocError } from '../errors/catalogue.js';
+import type { DatabaseId } from '../identity.js';
+import type { Runtime } from '../runtime.js';
+
+export type SealedKind = 'fragment' | 'segment' | 'generation' | 'segment-list' | 'archive-index';
+
+/** Where sealed bytes belong. Two different places never have equal positions. */
+export interface SealedPosition {
+  readonly kind: SealedKind;
+  readonly term: number;
+  /** What identifies the object within kind and term, for example [generation, segment index]. */
+  readonly numbers: readonly number[];
+  /** Digest of the predecessor, for chained kinds. */
+  readonly previous?: Uint8Array;
+}
+
+/** A database's data keys by their number. */
+export interface DataKeyRing {
+  /** New objects are sealed under this one. */
+  readonly current: number;
+  readonly keys: ReadonlyMap<number, Buffer>;
+}
+
+const version = 1;
+const headerBytes = 1 + 4 + 12;
+const tagBytes = 16;
+/** How much longer sealed bytes are than their plaintext. */
+export const sealingOverheadBytes = headerBytes + tagBytes;
+
+export class Sealer {
+  readonly #runtime: Runtime;
+  readonly #ring: DataKeyRing;
+  readonly #identity: Buffer;
+  readonly #database: DatabaseId;
+  readonly #derived = new Map<string, Buffer>();
+
+  constructor(runtime: Runtime, deployment: string, database: DatabaseId, ring: DataKeyRing) {
+    this.#runtime = runtime;
+    this.#ring = ring;
+    this.#database = database;
+    this.#identity = Buffer.concat([lengthPrefixed('turso-byoc/sealed/1'), lengthPrefixed(deployment), lengthPrefixed(database)]);
+  }
+
+  seal(position: SealedPosition, plaintext: Uint8Array): Buffer {
+    const number = this.#ring.current;
+    const header = Buffer.allocUnsafe(headerBytes);
+    header.writeUInt8(version, 0);
+    header.writeUInt32LE(number, 1);
+    const nonce = this.#runtime.randomBytes(12);
+    nonce.copy(header, 5);
+    const cipher = createCipheriv('aes-256-gcm', this.#key(number, position), nonce);
+    cipher.setAAD(this.#associatedData(position, number));
+    return Buffer.concat([header, cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]);
+  }
+
+  /** The plaintext. Throws `STORE_OBJECT_CORRUPT` when the bytes were altered or belong to another place. */
+  open(position: SealedPosition, sealed: Uint8Array): Buffer {
+    const bytes = Buffer.from(sealed.buffer, sealed.byteOffset, sealed.byteLength);
+    if (bytes.length < sealingOverheadBytes || bytes.readUInt8(0) !== version) throw this.#refuse(position);
+    const number = bytes.readUInt32LE(1);
+    const decipher = createDecipheriv('aes-256-gcm', this.#key(number, position), bytes.subarray(5, headerBytes), {
+      authTagLength: tagBytes,
+    });
+    decipher.setAAD(this.#associatedData(position, number));
+    decipher.setAuthTag(bytes.subarray(bytes.length - tagBytes));
+    const plaintext = decipher.update(bytes.subarray(headerBytes, bytes.length - tagBytes));
+    try {
+      decipher.final();
+    } catch (cause) {
+      throw this.#refuse(position, cause);
+    }
+    return plaintext;
+  }
+
+  /** Overwrites the derived keys. The ring belongs to the caller. */
+  wipe(): void {
+    for (const key of this.#derived.values()) key.fill(0);
+    this.#derived.clear();
+  }
+
+  #key(number: number, position: SealedPosition): Buffer {
+    const label = `${number}/${position.kind}/${position.term}`;
+    let derived = this.#derived.get(label);
+    if (!derived) {
+      const dataKey = this.#ring.keys.get(number);
+      if (!dataKey) throw this.#refuse(position);
+      derived = Buffer.from(hkdfSync('sha256', dataKey, this.#database, `${position.kind}/${position.term}`, 32));
+      this.#derived.set(label, derived);
+    }
+    return derived;
+  }
+
+  #associatedData(position: SealedPosition, keyNumber: number): Buffer {
+    const numbers = Buffer.allocUnsafe((position.numbers.length + 2) * 8);
+    numbers.writeBigUInt64LE(BigInt(keyNumber), 0);
+    numbers.writeBigUInt64LE(BigInt(position.term), 8);
+    position.numbers.forEach((value, index) => numbers.writeBigUInt64LE(BigInt(value), 16 + index * 8));
+    return Buffer.concat([this.#identity, lengthPrefixed(position.kind), numbers, position.previous ?? Buffer.alloc(0)]);
+  }
+
+  #refuse(position: SealedPosition, cause?: unknown): ByocError {
+    const place = `${position.kind} ${position.numbers.join('/')} of term ${position.term}, database ${this.#database}`;
+    return new ByocError('STORE_OBJECT_CORRUPT', `sealed bytes were altered or do not belong to ${place}`, { cause });
+  }
+}
+
+function lengthPrefixed(text: string): Buffer {
+  const bytes = Buffer.from(text, 'utf8');
+  const length = Buffer.allocUnsafe(4);
+  length.writeUInt32LE(bytes.length);
+  return Buffer.concat([length, bytes]);
+}

@@ -1,0 +1,109 @@
+/**
+ * Recovery of an epoch that has ended without a word: condemn, seal, record.
+ *
+ * 1. Condemn its node record, so that its next renewal fails.
+ * 2. Walk its log from the low-water mark and create a seal at the first missing position. A write of the old node that
+ *    is still on its way there loses; one that was faster is found, and the walk goes on. Objects beyond the seal were
+ *    never acknowledged, because a log acknowledges in order.
+ * 3. Create the recovery record. From then on the databases of the epoch can be claimed.
+ *
+ * Every step can be repeated, by any number of recoverers at once.
+ */
+import { ByocError } from '../errors/catalogue.js';
+import type { DatabaseId, NodeEpoch } from '../identity.js';
+import type { ObjectStore } from '../object-store/object-store.js';
+import type { Runtime } from '../runtime.js';
+import { conditionalWrite, readWithRetry } from '../storage/conditional-write.js';
+import { fragmentLocation, type FragmentLocation } from '../storage/log-location.js';
+import { decodeIndex, encodeSeal, isSeal, type IndexedFragment } from '../storage/log-object.js';
+import { logObjectName } from '../storage/object-names.js';
+import { readNodeRecord, replaceNodeRecord } from './node-record.js';
+import { createRecoveryRecord, readRecoveryRecord, type RecoveryRecord } from './recovery-record.js';
+
+const readAhead = 32;
+const firstReadBytes = 16 * 1024;
+
+export interface RecoveryStores {
+  readonly runtime: Runtime;
+  readonly dataStore: ObjectStore;
+  readonly logStore: ObjectStore;
+}
+
+/**
+ * Ends an epoch and returns its recovery record; returns the existing one when the epoch is recovered already. Throws
+ * `STORE_OBJECT_CORRUPT` when a log object cannot be read: then nobody knows what it held, and the epoch stays
+ * unrecovered rather than lose a commit.
+ */
+export async function recoverEpoch(stores: RecoveryStores, epoch: NodeEpoch, by: NodeEpoch): Promise<RecoveryRecord> {
+  const { runtime, dataStore } = stores;
+  const existing = await readRecoveryRecord(runtime, dataStore, epoch);
+  if (existing) return existing;
+  const { lowWaterPosition } = await condemn(stores, epoch);
+  const logged = new Map<DatabaseId, Map<number, FragmentLocation[]>>();
+  const sealedAt = await walkAndSeal(stores, epoch, by, lowWaterPosition, (position, fragment) => {
+    const terms = logged.get(fragment.database) ?? new Map<number, FragmentLocation[]>();
+    logged.set(fragment.database, terms);
+    const fragments = terms.get(fragment.term) ?? [];
+    terms.set(fragment.term, fragments);
+    fragments.push(fragmentLocation(position, fragment));
+  });
+  const databases = Object.fromEntries(
+    [...logged].map(([database, terms]) => [database, [...terms].map(([term, fragments]) => ({ term, fragments }))]),
+  );
+  return createRecoveryRecord(runtime, dataStore, { epoch, sealedAt, databases });
+}
+
+async function condemn({ runtime, dataStore }: RecoveryStores, epoch: NodeEpoch): Promise<{ lowWaterPosition: number }> {
+  for (;;) {
+    const current = await readNodeRecord(runtime, dataStore, epoch);
+    if (current.record.state !== 'live') return current.record;
+    const condemned = await replaceNodeRecord(runtime, dataStore, current, { state: 'condemned' });
+    if (condemned) return condemned.record;
+  }
+}
+
+async function walkAndSeal(
+  { runtime, logStore }: RecoveryStores,
+  epoch: NodeEpoch,
+  by: NodeEpoch,
+  from: number,
+  onFragment: (position: number, fragment: IndexedFragment) => void,
+): Promise<number> {
+  for (let start = from; ; start += readAhead) {
+    const positions = Array.from({ length: readAhead }, (_, index) => start + index);
+    const found = await Promise.all(positions.map(async (position) => readEntry(runtime, logStore, epoch, position)));
+    for (const [index, position] of positions.entries()) {
+      let entry = found[index];
+      if (entry === undefined) {
+        const seal = await conditionalWrite(runtime, logStore, logObjectName(epoch, position), encodeSeal(by), { ifAbsent: true });
+        if (seal.won) return position;
+        entry = await readEntry(runtime, logStore, epoch, position);
+        if (entry === undefined) {
+          throw new ByocError('STORE_OBJECT_MISSING', `object ${logObjectName(epoch, position)} appeared and vanished`);
+        }
+      }
+      if (entry === 'seal') return position;
+      for (const fragment of entry) onFragment(position, fragment);
+    }
+  }
+}
+
+/** The index of one log object, `seal`, or undefined when the position is free. */
+async function readEntry(
+  runtime: Runtime,
+  logStore: ObjectStore,
+  epoch: NodeEpoch,
+  position: number,
+): Promise<IndexedFragment[] | 'seal' | undefined> {
+  const key = logObjectName(epoch, position);
+  let wanted = firstReadBytes;
+  for (;;) {
+    const bytes = await readWithRetry(runtime, key, () => logStore.getRange(key, 0, wanted));
+    if (bytes === undefined) return undefined;
+    if (isSeal(bytes)) return 'seal';
+    const index = decodeIndex(key, bytes);
+    if (typeof index !== 'number') return index;
+    if (bytes.length < wanted) throw new ByocError('STORE_OBJECT_CORRUPT', `log object ${key} is truncated`);
+    wanted = index;
+  }
+}

@@ -1,0 +1,35 @@
+/**
+ * Time and randomness. Storage, ownership and gate get them passed in and never reach for the platform's own, so that a
+ * simulator can drive them.
+ */
+import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+export interface Runtime {
+  /** Wall clock, milliseconds since 1970. */
+  nowMs(): number;
+  /** Monotonic clock, milliseconds since some start. */
+  monotonicMs(): number;
+  sleep(ms: number): Promise<void>;
+  /** Calls `run` once after `ms` milliseconds (0 = after the current turn of the event loop) unless the returned function was called before. */
+  schedule(ms: number, run: () => void): () => void;
+  randomBytes(count: number): Buffer;
+  /** Uniform in [0, 1). */
+  randomFraction(): number;
+}
+
+export const systemRuntime: Runtime = {
+  nowMs: () => Date.now(),
+  monotonicMs: () => performance.now(),
+  sleep: async (ms) => sleep(ms),
+  schedule(ms, run) {
+    if (ms <= 0) {
+      const immediate = setImmediate(run);
+      return () => clearImmediate(immediate);
+    }
+    const timer = setTimeout(run, ms);
+    return () => clearTimeout(timer);
+  },
+  randomBytes: (count) => randomBytes(count),
+  randomFraction: () => Math.random(),
+};

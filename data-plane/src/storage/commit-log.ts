@@ -1,0 +1,218 @@
+/**
+ * The commit log of one node epoch: group commit across databases.
+ *
+ * Invariant: a commit is reported durable only after the log object that holds it, and every earlier one, is stored.
+ * Objects are created with create-if-absent under names only this epoch uses, so whoever takes over ends the log by
+ * creating a seal at the first missing position: this log's own write of that position then loses, and nothing it wrote
+ * beyond is ever reported durable. Several objects are in flight at once; retries carry identical bytes.
+ *
+ * One object is written per commit window at the most: the first commit after a quiet time goes out at once, later ones
+ * wait for the window to pass. Without commits nothing is written and no timer runs.
+ */
+import type { NodeEpoch, DatabaseId } from '../identity.js';
+import type { Sealer } from '../keys/sealing.js';
+import { OutcomeUnknownError, StoreUnavailableError, type ObjectStore } from '../object-store/object-store.js';
+import type { Runtime } from '../runtime.js';
+import { backoffMs, type RetryPolicy } from './conditional-write.js';
+import { commitBytes, encodeFragment, fragmentDigest, type Commit, type FragmentDigest } from './fragment.js';
+import { encodeLogObject, encodeSeal, type IndexedFragment, type LogObjectPart } from './log-object.js';
+import { fragmentLocation, type FragmentLocation } from './log-location.js';
+import { logObjectName } from './object-names.js';
+
+/** One open database as the log sees it. */
+export interface LoggedDatabase {
+  readonly id: DatabaseId;
+  readonly term: number;
+  readonly sealer: Sealer;
+  /** Digest of the last fragment made of this database; the log advances it. */
+  chainDigest: FragmentDigest;
+  /** Called once per fragment, in commit order, when it is durable. */
+  onDurable(location: FragmentLocation, lastCommit: Commit): void;
+}
+
+export interface CommitLogOptions {
+  readonly runtime: Runtime;
+  readonly store: ObjectStore;
+  readonly epoch: NodeEpoch;
+  /** Least time between two log objects; 0 = as soon as the event loop allows. */
+  readonly windowMs: number;
+  /** An object is written early when it holds this many bytes. */
+  readonly maxObjectBytes: number;
+  readonly maxInFlight: number;
+  /** Called once, when the log was sealed by someone else; nothing is durable after that. */
+  readonly onFenced: () => void;
+  /** Called after each stored object: its size, how many fragments it holds, how long the store took. */
+  readonly onStored?: (object: { bytes: number; fragments: number; commits: number; storeMs: number }) => void;
+}
+
+interface Pending {
+  readonly database: LoggedDatabase;
+  readonly commits: Commit[];
+}
+
+interface InFlight {
+  readonly position: number;
+  readonly fragments: readonly { database: LoggedDatabase; location: FragmentLocation; last: Commit }[];
+  stored: boolean;
+}
+
+const retries: RetryPolicy = { attempts: Infinity, firstDelayMs: 20, maxDelayMs: 1_000 };
+
+export class CommitLog {
+  readonly #options: CommitLogOptions;
+  #pending = new Map<LoggedDatabase, Pending>();
+  #pendingBytes = 0;
+  readonly #inFlight: InFlight[] = [];
+  #nextPosition = 0;
+  #lastFlushMs = -Infinity;
+  #cancelTimer: (() => void) | undefined;
+  #state: 'open' | 'closing' | 'sealed' | 'fenced' = 'open';
+  #onQuiet: (() => void) | undefined;
+
+  constructor(options: CommitLogOptions) {
+    this.#options = options;
+  }
+
+  /** The next position that will be written. */
+  get nextPosition(): number {
+    return this.#nextPosition;
+  }
+
+  get isFenced(): boolean {
+    return this.#state === 'fenced';
+  }
+
+  /** Bytes of commits that are not durable yet and not handed to the store. */
+  get pendingBytes(): number {
+    return this.#pendingBytes;
+  }
+
+  /** Takes the next commit of a database. Commits of one database become durable in the order of these calls. */
+  append(database: LoggedDatabase, commit: Commit): void {
+    if (this.#state !== 'open') return;
+    const pending = this.#pending.get(database);
+    if (pending) pending.commits.push(commit);
+    else this.#pending.set(database, { database, commits: [commit] });
+    this.#pendingBytes += commitBytes(commit);
+    this.#scheduleFlush();
+  }
+
+  /** Writes what is pending, waits until all of it is durable, and seals the log. Returns the position of the seal. */
+  async seal(): Promise<number> {
+    if (this.#state === 'open') this.#state = 'closing';
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
+    this.#flush();
+    if (this.#inFlight.length > 0 || this.#pending.size > 0) {
+      await new Promise<void>((resolve) => (this.#onQuiet = resolve));
+    }
+    if (this.#state === 'fenced') throw new Error('the commit log was sealed by another node');
+    const position = this.#nextPosition++;
+    await this.#store(position, encodeSeal(this.#options.epoch));
+    this.#state = this.isFenced ? 'fenced' : 'sealed';
+    return position;
+  }
+
+  #scheduleFlush(): void {
+    if (this.#inFlight.length >= this.#options.maxInFlight) return;
+    const { runtime, windowMs, maxObjectBytes } = this.#options;
+    const isFull = this.#pendingBytes >= maxObjectBytes;
+    if (this.#cancelTimer && !isFull) return;
+    this.#cancelTimer?.();
+    const waitMs = isFull ? 0 : this.#lastFlushMs + windowMs - runtime.monotonicMs();
+    // Even with nothing to wait for, the commits of this turn of the event loop go out together.
+    this.#cancelTimer = runtime.schedule(Math.max(0, waitMs), () => {
+      this.#cancelTimer = undefined;
+      this.#flush();
+    });
+  }
+
+  #flush(): void {
+    if (this.#pending.size === 0 || this.#state === 'fenced' || this.#inFlight.length >= this.#options.maxInFlight) return;
+    const pending = [...this.#pending.values()];
+    this.#pending = new Map();
+    this.#pendingBytes = 0;
+    this.#lastFlushMs = this.#options.runtime.monotonicMs();
+    const position = this.#nextPosition++;
+    const parts = pending.map(({ database, commits }) => fragmentPart(database, commits));
+    const { bytes, index } = encodeLogObject(parts);
+    const fragments = pending.map(({ database, commits }, at) => ({
+      database,
+      location: fragmentLocation(position, index[at] as IndexedFragment),
+      last: commits.at(-1) as Commit,
+    }));
+    const entry: InFlight = { position, fragments, stored: false };
+    this.#inFlight.push(entry);
+    const startedMs = this.#lastFlushMs;
+    void this.#store(position, bytes).then((stored) => {
+      if (!stored) return;
+      entry.stored = true;
+      this.#options.onStored?.({
+        bytes: bytes.length,
+        fragments: parts.length,
+        commits: pending.reduce((sum, { commits }) => sum + commits.length, 0),
+        storeMs: this.#options.runtime.monotonicMs() - startedMs,
+      });
+      this.#reportDurable();
+    });
+  }
+
+  #reportDurable(): void {
+    while (this.#inFlight[0]?.stored && this.#state !== 'fenced') {
+      const { fragments } = this.#inFlight.shift() as InFlight;
+      for (const { database, location, last } of fragments) database.onDurable(location, last);
+    }
+    if (this.#pending.size > 0) {
+      if (this.#state === 'closing') this.#flush();
+      else this.#scheduleFlush();
+    } else if (this.#inFlight.length === 0) {
+      this.#onQuiet?.();
+    }
+  }
+
+  /** Stores one object at its position, however long it takes. Returns false when someone else holds the position. */
+  async #store(position: number, bytes: Buffer): Promise<boolean> {
+    const { runtime, store, epoch } = this.#options;
+    const key = logObjectName(epoch, position);
+    for (let attempt = 1; this.#state !== 'fenced'; attempt++) {
+      try {
+        const result = await store.put(key, bytes, { ifAbsent: true });
+        if (result.won) return true;
+        const current = await store.get(key);
+        if (current?.body.equals(bytes)) return true;
+        // Whatever stands there, or stood there and was collected, is not ours: this epoch's log has ended.
+        this.#fence();
+      } catch (error) {
+        if (!(error instanceof OutcomeUnknownError || error instanceof StoreUnavailableError)) {
+          this.#fence();
+          throw error;
+        }
+        await runtime.sleep(backoffMs(runtime, retries, attempt));
+      }
+    }
+    return false;
+  }
+
+  #fence(): void {
+    if (this.#state === 'fenced') return;
+    this.#state = 'fenced';
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
+    this.#pending.clear();
+    this.#inFlight.length = 0;
+    this.#onQuiet?.();
+    this.#options.onFenced();
+  }
+}
+
+function fragmentPart(database: LoggedDatabase, commits: readonly Commit[]): LogObjectPart {
+  const bytes = encodeFragment(database.sealer, database.id, database.term, database.chainDigest, commits);
+  database.chainDigest = fragmentDigest(bytes);
+  return {
+    database: database.id,
+    term: database.term,
+    firstCommit: (commits[0] as Commit).number,
+    lastCommit: (commits.at(-1) as Commit).number,
+    bytes,
+  };
+}

@@ -1,0 +1,152 @@
+/**
+ * Folding: makes the next generation from the one before and the fragments that follow it. It works on stored bytes
+ * only and needs no engine, so a database is checkpointed while it is written, while it is closed, or by a successor;
+ * only the segments that changed pages lie in are read and written.
+ */
+import type { DatabaseId } from '../identity.js';
+import type { Sealer } from '../keys/sealing.js';
+import type { ObjectStore } from '../object-store/object-store.js';
+import type { Runtime } from '../runtime.js';
+import { encodeArchive } from './archive.js';
+import { conditionalWrite } from './conditional-write.js';
+import { emptyDatabaseImage } from './empty-database.js';
+import { forEachPage, pageBytes } from './fragment.js';
+import {
+  encodeGeneration,
+  encodeSegmentList,
+  pagesPerSegment,
+  readSegmentList,
+  segmentBytes,
+  segmentCount,
+  segmentLength,
+  segmentsPerList,
+  sha256,
+  type Generation,
+  type SegmentListReference,
+  type SegmentReference,
+} from './generation.js';
+import type { GenerationReference } from './manifest.js';
+import { archiveName, generationName, segmentListName } from './object-names.js';
+import { readSegmentRun, SegmentWriter } from './segments.js';
+import type { TailFragment } from './tail.js';
+
+export interface FoldInput {
+  readonly runtime: Runtime;
+  readonly store: ObjectStore;
+  readonly sealer: Sealer;
+  readonly database: DatabaseId;
+  readonly reservedBytes: number;
+  /** The generation to start from; absent for a database that has none yet. */
+  readonly base?: { readonly reference: GenerationReference; readonly generation: Generation };
+  /** Term of the owner, and a generation number that was never used under it. */
+  readonly term: number;
+  readonly number: number;
+  /** The fragments that follow the base, at least one. */
+  readonly fragments: readonly TailFragment[];
+}
+
+/** Stores the new generation and everything it needs; nothing refers to it until the manifest does. */
+export async function fold(input: FoldInput): Promise<{ reference: GenerationReference; generation: Generation }> {
+  const { runtime, store, sealer, database, base, term, number, fragments } = input;
+  const last = fragments.at(-1);
+  const lastCommit = last?.commits.at(-1);
+  if (!last || !lastCommit) throw new Error('nothing to fold');
+
+  const archive = encodeArchive(sealer, term, number, fragments);
+  const archiveWritten = writeOnce(runtime, store, archiveName(database, term, number), archive);
+  const [placed] = await Promise.all([foldSegments(input, lastCommit.databasePages), archiveWritten]);
+
+  const generation: Generation = {
+    database,
+    term,
+    number,
+    commit: last.after.commit,
+    commitTimeMs: last.after.commitTimeMs,
+    databasePages: lastCommit.databasePages,
+    chainDigest: last.after.chainDigest.toString('hex'),
+    ...(base && { previous: base.reference }),
+    archiveDigest: sha256(archive).toString('hex'),
+    ...placed,
+  };
+  const bytes = encodeGeneration(sealer, generation);
+  await writeOnce(runtime, store, generationName(database, term, number), bytes);
+  return { reference: { term, number, digest: sha256(bytes).toString('hex'), commit: generation.commit }, generation };
+}
+
+async function foldSegments(input: FoldInput, pages: number): Promise<Pick<Generation, 'segments' | 'lists'>> {
+  const { runtime, store, sealer, database, base, term, number } = input;
+  const dirty = latestPages(input.fragments, pages);
+  const basePages = base?.generation.databasePages ?? 1;
+  const writer = new SegmentWriter(runtime, store, sealer, database, term, number);
+  const total = segmentCount(pages);
+  const listCount = Math.ceil(total / segmentsPerList);
+  const unchanged: (readonly SegmentReference[])[] = [];
+
+  for (let list = 0; list < listCount; list++) {
+    const first = list * segmentsPerList;
+    const end = Math.min(first + segmentsPerList, total);
+    const old = base ? await readSegmentList(runtime, store, base.generation, list) : [];
+    unchanged.push(old);
+    for (let segment = first; segment < end; segment++) {
+      const changed = dirty.get(segment);
+      const length = segmentLength(pages, segment);
+      if (!changed && old[segment - first] && length === segmentLength(basePages, segment)) continue;
+      const plaintext = Buffer.alloc(length);
+      if (!changed || changed.size < length / pageBytes) {
+        (await baseSegment(input, old[segment - first], segment)).copy(plaintext);
+      }
+      changed?.forEach((content, page) => plaintext.set(content, (page - 1) * pageBytes - segment * segmentBytes));
+      await writer.add(segment, plaintext);
+    }
+  }
+
+  const written = await writer.finish();
+  const lists = Array.from({ length: listCount }, (_, list) => {
+    const first = list * segmentsPerList;
+    const size = Math.min(segmentsPerList, total - first);
+    return Array.from({ length: size }, (_, index) => written.get(first + index) ?? (unchanged[list]?.[index] as SegmentReference));
+  });
+  const [only, ...more] = lists;
+  if (only && more.length === 0) return { segments: only };
+
+  const references = lists.map(async (segments, list): Promise<SegmentListReference> => {
+    const before = base?.generation.lists?.[list];
+    const same = unchanged[list]?.length === segments.length && segments.every((segment, index) => segment === unchanged[list]?.[index]);
+    if (before && same) return before;
+    const bytes = encodeSegmentList(segments);
+    await writeOnce(runtime, store, segmentListName(database, term, number, list), bytes);
+    return { term, generation: number, list, digest: sha256(bytes).toString('hex') };
+  });
+  return { lists: await Promise.all(references) };
+}
+
+/** The last content of every changed page within the first `pages` pages, by segment. */
+function latestPages(fragments: readonly TailFragment[], pages: number): Map<number, Map<number, Uint8Array>> {
+  const bySegment = new Map<number, Map<number, Uint8Array>>();
+  for (const { commits } of fragments) {
+    for (const commit of commits) {
+      forEachPage(commit, (page, content) => {
+        if (page > pages) return;
+        const segment = Math.floor((page - 1) / pagesPerSegment);
+        const changed = bySegment.get(segment);
+        if (changed) changed.set(page, content);
+        else bySegment.set(segment, new Map([[page, content]]));
+      });
+    }
+  }
+  return bySegment;
+}
+
+/** Content of a segment in the base; a segment that the base does not have is empty. */
+async function baseSegment(input: FoldInput, reference: SegmentReference | undefined, segment: number): Promise<Buffer> {
+  const { runtime, store, sealer, database, base, reservedBytes } = input;
+  if (!base) return segment === 0 ? emptyDatabaseImage(reservedBytes) : Buffer.alloc(0);
+  if (!reference) return Buffer.alloc(0);
+  const [plaintext] = await readSegmentRun(runtime, store, sealer, database, { firstSegment: segment, references: [reference] });
+  return plaintext as Buffer;
+}
+
+async function writeOnce(runtime: Runtime, store: ObjectStore, key: string, bytes: Buffer): Promise<void> {
+  const written = await conditionalWrite(runtime, store, key, bytes, { ifAbsent: true });
+  if (!written.won) throw new Error(`object ${key} was written by someone else`);
+}

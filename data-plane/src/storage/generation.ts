@@ -1,0 +1,184 @@
+/**
+ * A generation: a complete, consistent database image as a list of segments. Unchanged segments are shared with earlier
+ * generations; a segment of 128 KiB is sealed on its own and lies in a bundle with the other new segments of the
+ * generation that made it.
+ *
+ * A generation object can be read without the key (a scrub proves a database whole by its digests) but not forged: its
+ * proof is sealed under the data key and its place.
+ */
+import { createHash } from 'node:crypto';
+import { ByocError } from '../errors/catalogue.js';
+import type { DatabaseId } from '../identity.js';
+import type { Sealer, SealedPosition } from '../keys/sealing.js';
+import type { ObjectStore } from '../object-store/object-store.js';
+import type { Runtime } from '../runtime.js';
+import { readWithRetry } from './conditional-write.js';
+import { pageBytes } from './fragment.js';
+import type { GenerationReference } from './manifest.js';
+import { generationName, segmentListName } from './object-names.js';
+import { StoredJson } from './stored-json.js';
+
+export const segmentBytes = 128 * 1024;
+export const pagesPerSegment = segmentBytes / pageBytes;
+/** A segment list covers this many segments (32 MiB of database). */
+export const segmentsPerList = 256;
+
+/** Where a segment lies: [term, generation, bundle, offset, sealed length, SHA-256 of the sealed bytes in hex]. */
+export type SegmentReference = readonly [
+  term: number,
+  generation: number,
+  bundle: number,
+  offset: number,
+  length: number,
+  digest: string,
+];
+
+/** A list of its own, for databases of more than one list; digest of the object in hex. */
+export interface SegmentListReference {
+  readonly term: number;
+  readonly generation: number;
+  readonly list: number;
+  readonly digest: string;
+}
+
+export interface Generation {
+  readonly database: DatabaseId;
+  readonly term: number;
+  readonly number: number;
+  /** Last commit folded in, and its time. */
+  readonly commit: number;
+  readonly commitTimeMs: number;
+  readonly databasePages: number;
+  /** Digest of the last fragment folded in, hex: the next fragment names it as its predecessor. */
+  readonly chainDigest: string;
+  /** The generation this one was made from. */
+  readonly previous?: GenerationReference;
+  /** SHA-256 of the archive with the fragments from the previous generation to this one, hex. */
+  readonly archiveDigest: string;
+  /** The segments, when one list holds them all; otherwise `lists`. */
+  readonly segments?: readonly SegmentReference[];
+  readonly lists?: readonly SegmentListReference[];
+}
+
+const count = { type: 'integer', minimum: 0 } as const;
+const digestSchema = { type: 'string', pattern: '^[0-9a-f]{64}$' } as const;
+const segmentsSchema = {
+  type: 'array',
+  maxItems: segmentsPerList,
+  items: { type: 'array', items: [count, count, count, count, count, digestSchema], minItems: 6, additionalItems: false },
+} as const;
+
+const storedGeneration = new StoredJson<Generation & { proof: string }>('turso-byoc/generation/1', {
+  type: 'object',
+  properties: {
+    database: { type: 'string' },
+    term: count,
+    number: count,
+    commit: count,
+    commitTimeMs: count,
+    databasePages: count,
+    chainDigest: digestSchema,
+    previous: {
+      type: 'object',
+      properties: { term: count, number: count, digest: digestSchema, commit: count },
+      required: ['term', 'number', 'digest', 'commit'],
+      additionalProperties: false,
+    },
+    archiveDigest: digestSchema,
+    segments: segmentsSchema,
+    lists: {
+      type: 'array',
+      items: {
+        type: 'object',
+        properties: { term: count, generation: count, list: count, digest: digestSchema },
+        required: ['term', 'generation', 'list', 'digest'],
+        additionalProperties: false,
+      },
+    },
+    proof: { type: 'string', maxLength: 256 },
+  },
+  required: ['database', 'term', 'number', 'commit', 'commitTimeMs', 'databasePages', 'chainDigest', 'archiveDigest', 'proof'],
+  additionalProperties: false,
+});
+
+const storedSegmentList = new StoredJson<{ segments: readonly SegmentReference[] }>('turso-byoc/segment-list/1', {
+  type: 'object',
+  properties: { segments: segmentsSchema },
+  required: ['segments'],
+  additionalProperties: false,
+});
+
+const proofPosition = (term: number, number: number): SealedPosition => ({ kind: 'generation', term, numbers: [number] });
+
+export function sha256(bytes: Uint8Array): Buffer {
+  return createHash('sha256').update(bytes).digest();
+}
+
+export function encodeGeneration(sealer: Sealer, generation: Generation): Buffer {
+  const proof = sealer.seal(proofPosition(generation.term, generation.number), sha256(Buffer.from(JSON.stringify(generation))));
+  return storedGeneration.encode({ ...generation, proof: proof.toString('base64') });
+}
+
+export function encodeSegmentList(segments: readonly SegmentReference[]): Buffer {
+  return storedSegmentList.encode({ segments });
+}
+
+/**
+ * Reads the generation that a manifest names and proves it: right digest, right database, sealed under this database's
+ * key. Throws `STORE_OBJECT_MISSING` or `STORE_OBJECT_CORRUPT`.
+ */
+export async function readGeneration(
+  runtime: Runtime,
+  store: ObjectStore,
+  sealer: Sealer,
+  database: DatabaseId,
+  reference: GenerationReference,
+): Promise<Generation> {
+  const key = generationName(database, reference.term, reference.number);
+  const bytes = await readDigested(runtime, store, key, reference.digest);
+  const { proof, ...generation } = storedGeneration.decode(key, bytes);
+  const proved = sealer.open(proofPosition(reference.term, reference.number), Buffer.from(proof, 'base64'));
+  if (
+    !proved.equals(sha256(Buffer.from(JSON.stringify(generation)))) ||
+    generation.database !== database ||
+    generation.term !== reference.term ||
+    generation.number !== reference.number ||
+    generation.commit !== reference.commit
+  ) {
+    throw new ByocError('STORE_OBJECT_CORRUPT', `object ${key} is not the generation that the manifest names`);
+  }
+  return generation;
+}
+
+/** The segments of one list of a generation, in order. `list` counts from 0. */
+export async function readSegmentList(
+  runtime: Runtime,
+  store: ObjectStore,
+  generation: Generation,
+  list: number,
+): Promise<readonly SegmentReference[]> {
+  if (generation.segments) return list === 0 ? generation.segments : [];
+  const reference = generation.lists?.[list];
+  if (!reference) return [];
+  const key = segmentListName(generation.database, reference.term, reference.generation, reference.list);
+  return storedSegmentList.decode(key, await readDigested(runtime, store, key, reference.digest)).segments;
+}
+
+/** Segments that a database of `pages` pages has. */
+export function segmentCount(pages: number): number {
+  return Math.ceil(pages / pagesPerSegment);
+}
+
+/** Plaintext bytes of one segment of a database of `pages` pages; only the last one is shorter. */
+export function segmentLength(pages: number, segment: number): number {
+  return Math.min(segmentBytes, pages * pageBytes - segment * segmentBytes);
+}
+
+async function readDigested(runtime: Runtime, store: ObjectStore, key: string, digest: string): Promise<Buffer> {
+  const object = await readWithRetry(runtime, key, () => store.get(key));
+  if (!object) throw new ByocError('STORE_OBJECT_MISSING', `object ${key} is missing`);
+  if (sha256(object.body).toString('hex') !== digest) {
+    throw new ByocError('STORE_OBJECT_CORRUPT', `object ${key} does not match the digest that names it`);
+  }
+  return object.body;
+}

@@ -1,0 +1,104 @@
+/**
+ * A log object: the fragments of many databases that one node made durable with one write, and an index of them that can
+ * be read without the rest. A seal is a log object that holds nothing and ends its epoch's log for ever.
+ *
+ * Log object: 8 bytes magic, u32 fragment count, index, 32 bytes SHA-256 of all before, fragments. Index entry: 16
+ * bytes database UUID, u64 term, u64 first commit, u64 last commit, u32 offset, u32 length.
+ */
+import { createHash } from 'node:crypto';
+import { ByocError } from '../errors/catalogue.js';
+import type { DatabaseId } from '../identity.js';
+import { uuidBytes, uuidText } from './fragment.js';
+
+export interface IndexedFragment {
+  readonly database: DatabaseId;
+  readonly term: number;
+  readonly firstCommit: number;
+  readonly lastCommit: number;
+  /** Byte offset and length within the log object. */
+  readonly offset: number;
+  readonly length: number;
+}
+
+const magic = Buffer.from('TBYOLOG1');
+const sealMagic = Buffer.from('TBYOSEA1');
+const fixedBytes = 12;
+const entryBytes = 48;
+const digestBytes = 32;
+
+/** Bytes of a log object up to the end of its index, for `fragments` fragments. */
+export function indexBytes(fragments: number): number {
+  return fixedBytes + fragments * entryBytes + digestBytes;
+}
+
+export interface LogObjectPart {
+  readonly database: DatabaseId;
+  readonly term: number;
+  readonly firstCommit: number;
+  readonly lastCommit: number;
+  readonly bytes: Buffer;
+}
+
+/** The object's bytes, and where each part came to lie, in the order given. */
+export function encodeLogObject(parts: readonly LogObjectPart[]): { bytes: Buffer; index: IndexedFragment[] } {
+  const head = Buffer.allocUnsafe(indexBytes(parts.length) - digestBytes);
+  magic.copy(head);
+  head.writeUInt32LE(parts.length, 8);
+  const index: IndexedFragment[] = [];
+  let at = fixedBytes;
+  let offset = indexBytes(parts.length);
+  for (const part of parts) {
+    const { database, term, firstCommit, lastCommit } = part;
+    uuidBytes(database).copy(head, at);
+    head.writeBigUInt64LE(BigInt(term), at + 16);
+    head.writeBigUInt64LE(BigInt(firstCommit), at + 24);
+    head.writeBigUInt64LE(BigInt(lastCommit), at + 32);
+    head.writeUInt32LE(offset, at + 40);
+    head.writeUInt32LE(part.bytes.length, at + 44);
+    index.push({ database, term, firstCommit, lastCommit, offset, length: part.bytes.length });
+    at += entryBytes;
+    offset += part.bytes.length;
+  }
+  return { bytes: Buffer.concat([head, digest(head), ...parts.map((part) => part.bytes)]), index };
+}
+
+/** The seal that `sealedBy` (an epoch or a name) puts at a log position. */
+export function encodeSeal(sealedBy: string): Buffer {
+  return Buffer.concat([sealMagic, Buffer.from(sealedBy, 'latin1')]);
+}
+
+export function isSeal(bytes: Buffer): boolean {
+  return bytes.subarray(0, sealMagic.length).equals(sealMagic);
+}
+
+/**
+ * Reads the index from the first bytes of a log object. Returns the number of bytes needed when `bytes` is too short.
+ * Throws `STORE_OBJECT_CORRUPT` naming `key`.
+ */
+export function decodeIndex(key: string, bytes: Buffer): IndexedFragment[] | number {
+  if (bytes.length < fixedBytes || !bytes.subarray(0, magic.length).equals(magic)) {
+    throw new ByocError('STORE_OBJECT_CORRUPT', `log object ${key} does not start like one`);
+  }
+  const count = bytes.readUInt32LE(8);
+  const length = indexBytes(count);
+  if (bytes.length < length) return length;
+  const head = bytes.subarray(0, length - digestBytes);
+  if (!digest(head).equals(bytes.subarray(length - digestBytes, length))) {
+    throw new ByocError('STORE_OBJECT_CORRUPT', `the index of log object ${key} does not match its digest`);
+  }
+  return Array.from({ length: count }, (_, entry) => {
+    const at = fixedBytes + entry * entryBytes;
+    return {
+      database: uuidText(bytes.subarray(at, at + 16)),
+      term: Number(bytes.readBigUInt64LE(at + 16)),
+      firstCommit: Number(bytes.readBigUInt64LE(at + 24)),
+      lastCommit: Number(bytes.readBigUInt64LE(at + 32)),
+      offset: bytes.readUInt32LE(at + 40),
+      length: bytes.readUInt32LE(at + 44),
+    };
+  });
+}
+
+function digest(bytes: Buffer): Buffer {
+  return createHash('sha256').update(bytes).digest();
+}

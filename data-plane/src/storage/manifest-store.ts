@@ -1,0 +1,63 @@
+import { ByocError } from '../errors/catalogue.js';
+import type { DatabaseId } from '../identity.js';
+import type { ETag, ObjectStore } from '../object-store/object-store.js';
+import type { Runtime } from '../runtime.js';
+import { conditionalWrite, readWithRetry } from './conditional-write.js';
+import { storedManifest, type Manifest } from './manifest.js';
+import { manifestName } from './object-names.js';
+
+/** A manifest as it stands in the store, with the version that the next change must name. */
+export interface VersionedManifest {
+  readonly manifest: Manifest;
+  readonly etag: ETag;
+}
+
+/** Reads and changes manifests. Every outcome is known to the caller: won, lost, or an error that says nothing happened. */
+export class ManifestStore {
+  readonly #runtime: Runtime;
+  readonly #store: ObjectStore;
+
+  constructor(runtime: Runtime, store: ObjectStore) {
+    this.#runtime = runtime;
+    this.#store = store;
+  }
+
+  /** The manifest, also of a deleted database; undefined when the database never existed. */
+  async read(id: DatabaseId): Promise<VersionedManifest | undefined> {
+    const key = manifestName(id);
+    const object = await readWithRetry(this.#runtime, key, () => this.#store.get(key));
+    return object && { manifest: decode(id, object.body), etag: object.etag };
+  }
+
+  /** Stores the first manifest of a database; false when one is there already. */
+  async create(manifest: Manifest): Promise<boolean> {
+    const result = await conditionalWrite(this.#runtime, this.#store, manifestName(manifest.id), storedManifest.encode(manifest), {
+      ifAbsent: true,
+    });
+    return result.won;
+  }
+
+  /**
+   * Replaces the manifest that `base` names by `next`; its version is set here. Returns the stored one, or `lost` with
+   * what stands there instead.
+   */
+  async replace(base: VersionedManifest, next: Omit<Manifest, 'version'>): Promise<VersionedManifest | { lost: Manifest }> {
+    const manifest = { ...next, version: base.manifest.version + 1 };
+    const key = manifestName(manifest.id);
+    const result = await conditionalWrite(this.#runtime, this.#store, key, storedManifest.encode(manifest), {
+      ifMatch: base.etag,
+    });
+    if (result.won) return { manifest, etag: result.etag };
+    if (!result.current) throw new ByocError('STORE_OBJECT_MISSING', `object ${key} was deleted`);
+    return { lost: decode(manifest.id, result.current.body) };
+  }
+}
+
+function decode(id: DatabaseId, body: Buffer): Manifest {
+  const key = manifestName(id);
+  const manifest = storedManifest.decode(key, body);
+  if (manifest.id !== id) {
+    throw new ByocError('STORE_OBJECT_CORRUPT', `object ${key} is the manifest of another database, ${manifest.id}`);
+  }
+  return manifest;
+}

@@ -1,0 +1,91 @@
+/**
+ * Name records: organization and database name → database UUID, one namespace for host labels. A record changes only by
+ * If-Match and is never deleted: after a database is gone its name points to nothing until it is used again.
+ */
+import { ByocError } from '../errors/catalogue.js';
+import type { DatabaseId } from '../identity.js';
+import type { DatabaseAddress } from '../naming/host-label.js';
+import type { ETag, ObjectStore } from '../object-store/object-store.js';
+import type { Runtime } from '../runtime.js';
+import { conditionalWrite, readWithRetry } from './conditional-write.js';
+import { nameRecordName } from './object-names.js';
+import { StoredJson } from './stored-json.js';
+
+interface NameRecord {
+  readonly version: number;
+  readonly organization: string;
+  readonly name: string;
+  readonly database: DatabaseId | null;
+}
+
+interface VersionedNameRecord {
+  readonly record: NameRecord;
+  readonly etag: ETag;
+}
+
+const storedNameRecord = new StoredJson<NameRecord>('turso-byoc/name/1', {
+  type: 'object',
+  properties: {
+    version: { type: 'integer', minimum: 0 },
+    organization: { type: 'string' },
+    name: { type: 'string' },
+    database: { type: ['string', 'null'], pattern: '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' },
+  },
+  required: ['version', 'organization', 'name', 'database'],
+  additionalProperties: false,
+});
+
+export class NameStore {
+  readonly #runtime: Runtime;
+  readonly #store: ObjectStore;
+
+  constructor(runtime: Runtime, store: ObjectStore) {
+    this.#runtime = runtime;
+    this.#store = store;
+  }
+
+  /** The database that has this name, or undefined. */
+  async lookUp(address: DatabaseAddress): Promise<DatabaseId | undefined> {
+    return (await this.#read(address))?.record.database ?? undefined;
+  }
+
+  /** Gives the name to a database. Returns the database that has it now: `id`, or another one that was faster. */
+  async take(address: DatabaseAddress, id: DatabaseId): Promise<DatabaseId> {
+    for (;;) {
+      const found = await this.#read(address);
+      if (found?.record.database) return found.record.database;
+      if (await this.#write(address, id, found)) return id;
+    }
+  }
+
+  /** Takes the name away from a database; nothing happens when another one has it. */
+  async release(address: DatabaseAddress, id: DatabaseId): Promise<void> {
+    for (;;) {
+      const found = await this.#read(address);
+      if (found?.record.database !== id) return;
+      if (await this.#write(address, null, found)) return;
+    }
+  }
+
+  async #read({ organization, database }: DatabaseAddress): Promise<VersionedNameRecord | undefined> {
+    const key = nameRecordName(organization, database);
+    const object = await readWithRetry(this.#runtime, key, () => this.#store.get(key));
+    if (!object) return undefined;
+    const record = storedNameRecord.decode(key, object.body);
+    if (record.organization !== organization || record.name !== database) {
+      throw new ByocError('STORE_OBJECT_CORRUPT', `object ${key} is the record of another name`);
+    }
+    return { record, etag: object.etag };
+  }
+
+  async #write(
+    { organization, database: name }: DatabaseAddress,
+    database: DatabaseId | null,
+    base: VersionedNameRecord | undefined,
+  ): Promise<boolean> {
+    const record = { version: (base?.record.version ?? 0) + 1, organization, name, database };
+    const condition = base ? { ifMatch: base.etag } : { ifAbsent: true as const };
+    const key = nameRecordName(organization, name);
+    return (await conditionalWrite(this.#runtime, this.#store, key, storedNameRecord.encode(record), condition)).won;
+  }
+}
