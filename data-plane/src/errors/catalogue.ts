@@ -18,6 +18,8 @@ export const catalogue = {
   REQUEST_TOO_LARGE: entry(413, 'Send a smaller body, or raise the limit of the data node.'),
   ROUTE_NOT_FOUND: entry(404, 'Check the method and path of the request.'),
   METHOD_NOT_ALLOWED: entry(405, 'Check the method of the request.'),
+  REQUEST_HEADERS_TOO_LARGE: entry(431, 'Send fewer or shorter headers.'),
+  REQUEST_TIMEOUT: entry(408, 'Send the whole request faster, or raise the limit of the data node.'),
   // --- who and where
   AUTH_HTTP_HEADER_MISSING: entry(401, 'Send the header "Authorization: Bearer <database token>".'),
   AUTH_HTTP_HEADER_INVALID: entry(401, 'Send the header "Authorization: Bearer <database token>".'),
@@ -25,6 +27,7 @@ export const catalogue = {
   AUTH_JWT_EXPIRED: entry(401, 'Mint a new token for this database.'),
   AUTH_JWT_IMMATURE: entry(401, 'Wait until the token becomes valid, or check the clock of its issuer.'),
   AUTH_FORBIDDEN: entry(401, 'Use a token that was minted for this database or its group.'),
+  ADMIN_UNAUTHORIZED: entry(401, 'Send the header "Authorization: Bearer <admin credential of the deployment>".'),
   DATABASE_NOT_FOUND: entry(404, 'Check the host name or the /db/<database>-<organization>/ path.'),
   DATABASE_EXISTS: entry(409, 'Choose another name, or use the existing database.'),
   DATABASE_ADDRESS_MISSING: entry(
