@@ -1,0 +1,55 @@
+import type { FastifyInstance, HTTPMethods } from 'fastify';
+import { ControlPlaneError } from '../../errors/catalogue.js';
+
+/**
+ * Calls of the Platform API that this release does not offer, relative to an organization. They are answered by name,
+ * so that nobody mistakes a missing feature for a wrong address, and never with made-up values.
+ */
+const unserved: readonly [HTTPMethods, string][] = [
+  ['GET', '/databases/:database/configuration'],
+  ['PATCH', '/databases/:database/configuration'],
+  ['POST', '/databases/:database/instances'],
+  ['DELETE', '/databases/:database/instances/:instance'],
+  ['GET', '/databases/:database/usage'],
+  ['GET', '/databases/:database/usage/queries'],
+  ['GET', '/databases/:database/stats'],
+  ['POST', '/databases/:database/auth/rotate'],
+  ['POST', '/databases/:database/transfer'],
+  ['POST', '/databases/:database/wakeup'],
+  ['POST', '/databases/:database/seed'],
+  ['POST', '/databases/dumps'],
+  ['GET', '/groups/:group/configuration'],
+  ['PATCH', '/groups/:group/configuration'],
+  ['POST', '/groups/:group/auth/rotate'],
+  ['POST', '/groups/:group/transfer'],
+  ['POST', '/groups/:group/unarchive'],
+  ['POST', '/groups/:group/rename'],
+  ['POST', '/groups/:group/locations/:location'],
+  ['DELETE', '/groups/:group/locations/:location'],
+  ['GET', '/groups/:group/aws/migration/info'],
+  ['POST', '/groups/:group/aws/migration/start'],
+  ['POST', '/groups/:group/aws/migration/abort'],
+  ['POST', '/members'],
+  ['POST', '/members/:username'],
+  ['PATCH', '/members/:username'],
+  ['DELETE', '/members/:username'],
+  ['GET', '/audit-logs'],
+  ['GET', '/api-tokens'],
+  ['GET', '/usage'],
+  ['GET', '/plans'],
+  ['GET', '/subscription'],
+  ['POST', '/subscription'],
+];
+
+/** Answers each of them with `NOT_OFFERED`. */
+export function registerUnservedRoutes(app: FastifyInstance): void {
+  for (const [method, url] of unserved) {
+    app.route({
+      method,
+      url,
+      handler: async (request) => {
+        throw new ControlPlaneError('NOT_OFFERED', `${method} ${request.routeOptions.url ?? url} is not offered yet`);
+      },
+    });
+  }
+}

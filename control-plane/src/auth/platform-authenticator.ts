@@ -1,0 +1,111 @@
+/**
+ * Who calls the Platform API. A call is let in when its token was signed by this deployment, has not expired, and is
+ * still in the catalog. A token found there is not looked up again for `maxStalenessMs`, so a revocation made through
+ * another replica is seen that much later at most; one made through this replica is seen at once.
+ */
+import { createPublicKey, type KeyObject } from 'node:crypto';
+import { platformTokenAudience, type VerificationKeySet } from '@turso-byoc/data-plane/auth/claims.js';
+import { errors, jwtVerify } from 'jose';
+import type { Clock } from '../clock.js';
+import { ControlPlaneError } from '../errors/catalogue.js';
+
+export const maxStalenessMs = 5_000;
+const maxRemembered = 10_000;
+
+export interface Principal {
+  /** The `jti` of the platform token. */
+  readonly tokenId: string;
+  readonly tokenName: string;
+  /** Absent = the token never expires. */
+  readonly expiresAtUnixSeconds?: number;
+}
+
+/** Looks a platform token up by id: its name, or undefined when it is not (or no longer) there. */
+export type FindTokenName = (tokenId: string) => Promise<string | undefined>;
+
+export class PlatformAuthenticator {
+  readonly #keys: ReadonlyMap<string, KeyObject>;
+  readonly #remembered = new Map<string, { name: string; lookedUpAtMs: number }>();
+  #revocations = 0;
+
+  constructor(
+    keySet: VerificationKeySet,
+    private readonly findTokenName: FindTokenName,
+    private readonly clock: Clock,
+  ) {
+    this.#keys = new Map(
+      keySet.keys.map((key) => [
+        key.kid,
+        createPublicKey({ format: 'jwk', key: { kty: 'OKP', crv: 'Ed25519', x: key.publicKey } }),
+      ]),
+    );
+  }
+
+  /**
+   * The caller that an `Authorization` header stands for. Throws `AUTH_TOKEN_MISSING`, `AUTH_TOKEN_INVALID`,
+   * `AUTH_TOKEN_EXPIRED`, `AUTH_TOKEN_REVOKED`.
+   */
+  async authenticate(authorization: string | undefined): Promise<Principal> {
+    const token = /^bearer +([^ ]+) *$/i.exec(authorization ?? '')?.[1];
+    if (token === undefined) {
+      throw new ControlPlaneError('AUTH_TOKEN_MISSING', 'the request carries no bearer token');
+    }
+    const { tokenId, expiry } = await this.#verify(token);
+    const tokenName = await this.#nameOf(tokenId);
+    if (tokenName === undefined) throw new ControlPlaneError('AUTH_TOKEN_REVOKED', 'the token has been revoked');
+    return { tokenId, tokenName, ...expiry };
+  }
+
+  /** Forgets a token that is about to be, or has just been, taken out of the catalog. */
+  forget(tokenId: string): void {
+    this.#revocations += 1;
+    this.#remembered.delete(tokenId);
+  }
+
+  async #verify(token: string): Promise<{ tokenId: string; expiry: { expiresAtUnixSeconds?: number } }> {
+    try {
+      const { payload } = await jwtVerify(
+        token,
+        (header) => {
+          const key = this.#keys.get(header.kid ?? '');
+          if (key === undefined) throw new errors.JWKSNoMatchingKey();
+          return key;
+        },
+        {
+          algorithms: ['EdDSA'],
+          audience: platformTokenAudience,
+          requiredClaims: ['jti', 'iat'],
+          currentDate: new Date(this.clock.now()),
+        },
+      );
+      if (typeof payload.jti !== 'string') throw new errors.JWTInvalid('"jti" is not a string');
+      return {
+        tokenId: payload.jti,
+        expiry: payload.exp === undefined ? {} : { expiresAtUnixSeconds: payload.exp },
+      };
+    } catch (error) {
+      if (error instanceof errors.JWTExpired) {
+        throw new ControlPlaneError('AUTH_TOKEN_EXPIRED', 'the token has expired');
+      }
+      if (error instanceof errors.JOSEError) {
+        throw new ControlPlaneError('AUTH_TOKEN_INVALID', 'the token is not a platform token of this deployment');
+      }
+      throw error;
+    }
+  }
+
+  async #nameOf(tokenId: string): Promise<string | undefined> {
+    const now = this.clock.now();
+    const remembered = this.#remembered.get(tokenId);
+    if (remembered !== undefined && now - remembered.lookedUpAtMs < maxStalenessMs) return remembered.name;
+    const revocationsBefore = this.#revocations;
+    const name = await this.findTokenName(tokenId);
+    this.#remembered.delete(tokenId);
+    // A revocation that ran beside the lookup may be newer than its answer, which is then not worth remembering.
+    if (name !== undefined && revocationsBefore === this.#revocations) {
+      if (this.#remembered.size >= maxRemembered) this.#remembered.clear();
+      this.#remembered.set(tokenId, { name, lookedUpAtMs: now });
+    }
+    return name;
+  }
+}

@@ -1,0 +1,57 @@
+import { createPrivateKey, createPublicKey, generateKeyPairSync, sign, type JsonWebKeyInput, type KeyObject } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { calculateJwkThumbprint, SignJWT, type JWTPayload } from 'jose';
+import { ControlPlaneError } from '../errors/catalogue.js';
+
+/** Signs tokens with one Ed25519 key. The key itself cannot be read back out of it. */
+export interface TokenSigner {
+  /** Id of the verification key (RFC 7638 thumbprint); every token's header carries it. */
+  readonly kid: string;
+  /** Raw 32-byte public key, base64url without padding. */
+  readonly publicKey: string;
+  /** A compact EdDSA JWT of these claims. */
+  sign(claims: JWTPayload): Promise<string>;
+}
+
+/** A fresh Ed25519 private key as JWK text, the content of a signing key file. */
+export function newSigningKeyFileContent(): string {
+  const { privateKey } = generateKeyPairSync('ed25519');
+  return `${JSON.stringify(privateKey.export({ format: 'jwk' }))}\n`;
+}
+
+/** The signer for the key in a file: a private JWK, or PKCS#8 in PEM. Throws `SIGNING_KEY_INVALID`. */
+export async function loadTokenSigner(path: string): Promise<TokenSigner> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    throw new ControlPlaneError('SIGNING_KEY_INVALID', `the signing key file ${path} cannot be read`, { cause: error });
+  }
+  const privateKey = parsePrivateKey(text, path);
+  const jwk = createPublicKey(privateKey).export({ format: 'jwk' });
+  if (privateKey.asymmetricKeyType !== 'ed25519' || typeof jwk.x !== 'string') {
+    throw new ControlPlaneError('SIGNING_KEY_INVALID', `the key in ${path} is not an Ed25519 key`);
+  }
+  const publicKey = jwk.x;
+  const kid = await calculateJwkThumbprint({ kty: 'OKP', crv: 'Ed25519', x: publicKey });
+  return {
+    kid,
+    publicKey,
+    sign: async (claims) => new SignJWT(claims).setProtectedHeader({ alg: 'EdDSA', typ: 'JWT', kid }).sign(privateKey),
+  };
+}
+
+function parsePrivateKey(text: string, path: string): KeyObject {
+  try {
+    const trimmed = text.trim();
+    const key = trimmed.startsWith('{')
+      ? createPrivateKey({ format: 'jwk', key: JSON.parse(trimmed) as JsonWebKeyInput['key'] })
+      : createPrivateKey(trimmed);
+    // A JWK's public and private halves may disagree; signing would then make tokens that nobody accepts.
+    sign(null, Buffer.from('probe'), key);
+    return key;
+  } catch {
+    // The cause may quote the key; it is left out on purpose.
+    throw new ControlPlaneError('SIGNING_KEY_INVALID', `the file ${path} holds no private key`);
+  }
+}

@@ -1,0 +1,151 @@
+/**
+ * The `databases` table. A row is inserted as `creating`, becomes `ready` when the data plane has the database, then
+ * `deleting`, and is removed when the data plane has it no more. `claimed_by` names the one request that may answer
+ * "created": of several that work on the same row, one gets the claim.
+ */
+import type { InStatement, Row } from '@libsql/client';
+import { databaseId, type DatabaseId, type EngineName } from '@turso-byoc/data-plane/identity.js';
+import type { CatalogConnection } from './catalog-connection.js';
+import { integerOf, textOf } from './row-values.js';
+
+export type DatabaseState = 'creating' | 'ready' | 'deleting';
+
+export interface DatabaseRecord {
+  readonly uuid: DatabaseId;
+  readonly organization: string;
+  readonly name: string;
+  readonly group: { readonly uuid: string; readonly name: string };
+  readonly engine: EngineName;
+  readonly state: DatabaseState;
+  /** The request that may answer "created"; absent while nobody has claimed the creation. */
+  readonly claimedBy?: string;
+  readonly createdAtMs: number;
+}
+
+const selectDatabases = `SELECT d.uuid, d.organization, d.name, d.group_uuid, g.name AS group_name, d.engine, d.state,
+  d.claimed_by, d.created_at_ms FROM databases d JOIN groups g ON g.uuid = d.group_uuid`;
+
+const byName = (organization: string, name: string): InStatement => ({
+  sql: `${selectDatabases} WHERE d.organization = ? AND d.name = ?`,
+  args: [organization, name],
+});
+
+const byUuid = (uuid: DatabaseId): InStatement => ({ sql: `${selectDatabases} WHERE d.uuid = ?`, args: [uuid] });
+
+/** The database of this name in whatever state, or undefined. */
+export async function findDatabase(
+  catalog: CatalogConnection,
+  organization: string,
+  name: string,
+): Promise<DatabaseRecord | undefined> {
+  return firstRecord((await catalog.read(byName(organization, name))).rows);
+}
+
+/**
+ * Inserts a row as `creating` unless the name is taken, and returns the row that has the name afterwards: the new one
+ * has the given uuid. Undefined when there is no such row because the group is not there any more.
+ */
+export async function insertCreating(
+  catalog: CatalogConnection,
+  database: Pick<DatabaseRecord, 'uuid' | 'organization' | 'name' | 'group' | 'engine' | 'createdAtMs'>,
+): Promise<DatabaseRecord | undefined> {
+  const [, holder] = await catalog.write([
+    {
+      sql: `INSERT INTO databases (uuid, organization, name, group_uuid, engine, state, created_at_ms)
+            SELECT ?, ?, ?, uuid, ?, 'creating', ? FROM groups WHERE uuid = ? AND state = 'ready'
+            ON CONFLICT DO NOTHING`,
+      args: [
+        database.uuid,
+        database.organization,
+        database.name,
+        database.engine,
+        database.createdAtMs,
+        database.group.uuid,
+      ],
+    },
+    byName(database.organization, database.name),
+  ]);
+  return firstRecord(holder?.rows ?? []);
+}
+
+/**
+ * Makes a `creating` row `ready` and, when a claimant is given and nobody was faster, claims it. Returns the row as it
+ * is then, undefined when it is gone.
+ */
+export async function markReady(
+  catalog: CatalogConnection,
+  uuid: DatabaseId,
+  claimant: string | undefined,
+): Promise<DatabaseRecord | undefined> {
+  const [, , row] = await catalog.write([
+    {
+      sql: "UPDATE databases SET claimed_by = coalesce(claimed_by, ?) WHERE uuid = ? AND state IN ('creating', 'ready')",
+      args: [claimant ?? null, uuid],
+    },
+    { sql: "UPDATE databases SET state = 'ready' WHERE uuid = ? AND state = 'creating'", args: [uuid] },
+    byUuid(uuid),
+  ]);
+  return firstRecord(row?.rows ?? []);
+}
+
+/** Marks a database as being deleted. */
+export async function markDeleting(catalog: CatalogConnection, uuid: DatabaseId): Promise<void> {
+  await catalog.write([{ sql: "UPDATE databases SET state = 'deleting' WHERE uuid = ?", args: [uuid] }]);
+}
+
+/** Removes a row in exactly this state; does nothing when it has another one or is gone. */
+export async function removeRow(
+  catalog: CatalogConnection,
+  uuid: DatabaseId,
+  state: 'creating' | 'deleting',
+): Promise<void> {
+  await catalog.write([{ sql: 'DELETE FROM databases WHERE uuid = ? AND state = ?', args: [uuid, state] }]);
+}
+
+/** Rows whose creation or deletion has begun and not ended. */
+export async function pendingDatabases(catalog: CatalogConnection): Promise<DatabaseRecord[]> {
+  const result = await catalog.read(`${selectDatabases} WHERE d.state <> 'ready'`);
+  return result.rows.map(databaseFromRow);
+}
+
+/** All rows of a group, in whatever state. */
+export async function databasesOfGroup(catalog: CatalogConnection, groupUuid: string): Promise<DatabaseRecord[]> {
+  const result = await catalog.read({ sql: `${selectDatabases} WHERE d.group_uuid = ?`, args: [groupUuid] });
+  return result.rows.map(databaseFromRow);
+}
+
+/** `ready` databases of the organization in the order of their names, at most `limit`, of names above `after`. */
+export async function listReadyDatabases(
+  catalog: CatalogConnection,
+  query: {
+    readonly organization: string;
+    readonly group?: string | undefined;
+    readonly after: string;
+    readonly limit: number;
+  },
+): Promise<DatabaseRecord[]> {
+  const result = await catalog.read({
+    sql: `${selectDatabases} WHERE d.organization = ? AND d.state = 'ready' AND d.name > ?
+          AND (? IS NULL OR g.name = ?) ORDER BY d.name LIMIT ?`,
+    args: [query.organization, query.after, query.group ?? null, query.group ?? null, query.limit],
+  });
+  return result.rows.map(databaseFromRow);
+}
+
+function firstRecord(rows: readonly Row[]): DatabaseRecord | undefined {
+  return rows.map(databaseFromRow)[0];
+}
+
+function databaseFromRow(row: Row): DatabaseRecord {
+  const claimedBy = row['claimed_by'];
+  return {
+    uuid: databaseId(textOf(row, 'uuid')),
+    organization: textOf(row, 'organization'),
+    name: textOf(row, 'name'),
+    group: { uuid: textOf(row, 'group_uuid'), name: textOf(row, 'group_name') },
+    engine: textOf(row, 'engine') as EngineName,
+    state: textOf(row, 'state') as DatabaseState,
+    ...(typeof claimedBy === 'string' ? { claimedBy } : {}),
+    createdAtMs: integerOf(row, 'created_at_ms'),
+  };
+}

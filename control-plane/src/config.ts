@@ -1,0 +1,107 @@
+/** Every setting of the control plane process: one environment variable each, checked before anything starts. */
+import { ControlPlaneError } from './errors/catalogue.js';
+
+export interface ControlPlaneConfig {
+  readonly apiHost: string;
+  /** 0 = a free port. */
+  readonly apiPort: number;
+  /** The data plane as a client reaches it; the catalog is read there. */
+  readonly dataUrl: string;
+  readonly adminUrl: string;
+  readonly adminCredentialFile: string;
+  readonly signingKeyFile: string;
+  readonly controlStoreDirectory: string;
+  /** What follows `<database>-<organization>.` in the host names that clients are given. */
+  readonly hostnameSuffix: string;
+  readonly primaryRegion: string;
+  readonly logLevel: string;
+}
+
+const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace'];
+
+/** Reads the settings from an environment. Throws `SETTING_INVALID`, naming the variable and what it takes. */
+export function readConfig(environment: Readonly<Record<string, string | undefined>>): ControlPlaneConfig {
+  const optional = (name: string, fallback: string): string => {
+    const value = environment[name];
+    return value === undefined || value === '' ? fallback : value;
+  };
+  const required = (name: string, meaning: string): string => {
+    const value = optional(name, '');
+    if (value === '') throw new ControlPlaneError('SETTING_INVALID', `${name} is not set; set it to ${meaning}`);
+    return value;
+  };
+  const matching = (name: string, value: string, pattern: RegExp, meaning: string): string => {
+    if (!pattern.test(value)) {
+      throw new ControlPlaneError('SETTING_INVALID', `${name} is ${JSON.stringify(value)}; set it to ${meaning}`);
+    }
+    return value;
+  };
+  const logLevel = optional('TURSO_BYOC_LOG_LEVEL', 'info');
+  return {
+    apiHost: optional('TURSO_BYOC_API_HOST', '127.0.0.1'),
+    apiPort: readPort('TURSO_BYOC_API_PORT', environment, 8081),
+    dataUrl: httpUrl('TURSO_BYOC_DATA_URL', required('TURSO_BYOC_DATA_URL', "the data plane's URL")),
+    adminUrl: httpUrl('TURSO_BYOC_ADMIN_URL', required('TURSO_BYOC_ADMIN_URL', "the URL of a data node's admin listener")),
+    adminCredentialFile: required(
+      'TURSO_BYOC_ADMIN_CREDENTIAL_FILE',
+      'the path of the file with the secret that the data node knows too',
+    ),
+    signingKeyFile: required('TURSO_BYOC_SIGNING_KEY_FILE', 'the path of a file with an Ed25519 private key'),
+    controlStoreDirectory: required('TURSO_BYOC_CONTROL_STORE_DIR', 'the directory of the control object store'),
+    hostnameSuffix: matching(
+      'TURSO_BYOC_HOSTNAME_SUFFIX',
+      required('TURSO_BYOC_HOSTNAME_SUFFIX', 'what follows the first label in host names of databases'),
+      /^[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::\d{1,5})?$/,
+      'a host name without a leading dot, with a port if need be, such as db.example.com or localhost:8080',
+    ),
+    primaryRegion: matching(
+      'TURSO_BYOC_PRIMARY_REGION',
+      optional('TURSO_BYOC_PRIMARY_REGION', 'local'),
+      /^[a-z0-9-]{1,40}$/,
+      '"local" or a region such as aws-eu-central-1',
+    ),
+    logLevel: matching(
+      'TURSO_BYOC_LOG_LEVEL',
+      logLevel,
+      new RegExp(`^(?:${logLevels.join('|')})$`),
+      `one of ${logLevels.join(', ')}`,
+    ),
+  };
+}
+
+/** The port in a variable; 0 stands for a free one. Throws `SETTING_INVALID`. */
+export function readPort(
+  name: string,
+  environment: Readonly<Record<string, string | undefined>>,
+  fallback: number,
+): number {
+  return readInteger(name, environment, fallback, 65_535, 'a port number, or 0 for a free port');
+}
+
+/** The integer from 0 to `max` in a variable. Throws `SETTING_INVALID`. */
+export function readInteger(
+  name: string,
+  environment: Readonly<Record<string, string | undefined>>,
+  fallback: number,
+  max: number,
+  meaning: string,
+): number {
+  const text = environment[name];
+  if (text === undefined || text === '') return fallback;
+  const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(value <= max)) {
+    throw new ControlPlaneError('SETTING_INVALID', `${name} is ${JSON.stringify(text)}; set it to ${meaning}`);
+  }
+  return value;
+}
+
+function httpUrl(name: string, text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || !['http:', 'https:'].includes(url.protocol) || url.search !== '' || url.hash !== '') {
+    throw new ControlPlaneError(
+      'SETTING_INVALID',
+      `${name} is ${JSON.stringify(text)}; set it to a URL that begins with http:// or https://`,
+    );
+  }
+  return url.href.endsWith('/') ? url.href : `${url.href}/`;
+}

@@ -1,0 +1,139 @@
+import { databaseId, type DatabaseId, type EngineName } from '@turso-byoc/data-plane/identity.js';
+import type { Clock } from '../clock.js';
+import { ControlPlaneError } from '../errors/catalogue.js';
+import { isRetriable, isRetriableDataPlaneCode, isRetriableStatus } from '../retry/retriable-errors.js';
+import { withRetry } from '../retry/with-retry.js';
+
+export interface AdminClientOptions {
+  /** The data node's admin listener, such as `http://127.0.0.1:9090`. */
+  readonly url: string;
+  /** The secret that both planes share. */
+  readonly credential: string;
+  readonly clock: Clock;
+  /** How long a call keeps trying while the data node is away. */
+  readonly retryBudgetMs: number;
+  /** How long one attempt may take. */
+  readonly attemptTimeoutMs: number;
+}
+
+/** A database as the data plane's admin interface names it. */
+export interface AdminDatabase {
+  readonly id: DatabaseId;
+  readonly name: string;
+  readonly organization: string;
+  readonly group: { readonly id: string; readonly name: string };
+  readonly engine: EngineName;
+}
+
+/** The data node's answer to a call that it does not carry out, however often it is repeated. */
+export class AdminRefusal extends Error {
+  override readonly name = 'AdminRefusal';
+
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+/** "Later": never leaves this file. */
+class AdminUnavailable extends Error {
+  override readonly name = 'AdminUnavailable';
+
+  constructor(readonly status: number) {
+    super(`the data node answered with status ${status}`);
+  }
+}
+
+interface Reply {
+  readonly status: number;
+  readonly body: Record<string, unknown>;
+}
+
+/**
+ * The data node's admin interface. Every call is idempotent and is repeated while the data node is away; after that
+ * `DATA_PLANE_UNAVAILABLE` is thrown.
+ */
+export class AdminClient {
+  constructor(private readonly options: AdminClientOptions) {}
+
+  /** The database of this name, or undefined. `retryBudgetMs` replaces the usual one. */
+  async findByName(organization: string, name: string, retryBudgetMs?: number): Promise<{ id: DatabaseId } | undefined> {
+    const path = `/admin/v1/organizations/${encodeURIComponent(organization)}/databases/${encodeURIComponent(name)}`;
+    const reply = await this.#call('GET', path, undefined, retryBudgetMs);
+    if (reply.status === 404) return undefined;
+    const database = reply.body['database'];
+    if (reply.status !== 200 || typeof database !== 'object' || database === null || !('id' in database)) {
+      throw refusal(reply);
+    }
+    return { id: databaseId(database.id) };
+  }
+
+  /** Creates the database, or finds that it was created before under the same id. Throws `AdminRefusal`. */
+  async create(database: AdminDatabase): Promise<void> {
+    const reply = await this.#call('POST', '/admin/v1/databases', database);
+    if (reply.status !== 200) throw refusal(reply);
+  }
+
+  /** Deletes the database, or finds it gone. Throws `AdminRefusal`. */
+  async delete(id: DatabaseId): Promise<void> {
+    const reply = await this.#call('DELETE', `/admin/v1/databases/${id}`);
+    if (reply.status !== 200) throw refusal(reply);
+  }
+
+  async #call(method: string, path: string, body?: unknown, retryBudgetMs?: number): Promise<Reply> {
+    const { clock } = this.options;
+    try {
+      return await withRetry(async () => this.#send(method, path, body), {
+        clock,
+        budgetMs: retryBudgetMs ?? this.options.retryBudgetMs,
+        isRetriable,
+      });
+    } catch (error) {
+      if (!isRetriable(error)) throw error;
+      throw new ControlPlaneError('DATA_PLANE_UNAVAILABLE', 'the data node does not answer', { cause: error });
+    }
+  }
+
+  async #send(method: string, path: string, body: unknown): Promise<Reply> {
+    const response = await fetch(new URL(path, this.options.url), {
+      method,
+      headers: {
+        authorization: `Bearer ${this.options.credential}`,
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      signal: AbortSignal.timeout(this.options.attemptTimeoutMs),
+    });
+    const reply = { status: response.status, body: parseObject(await response.text()) };
+    const code = reply.body['code'];
+    const later = typeof code === 'string' ? isRetriableDataPlaneCode(code) : isRetriableStatus(reply.status);
+    if (reply.status >= 400 && later) throw new AdminUnavailable(503);
+    return reply;
+  }
+}
+
+function parseObject(text: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+  } catch {
+    // Not the data node's own words (a proxy's page, say); the status tells enough.
+    return {};
+  }
+}
+
+function refusal(reply: Reply): Error {
+  const { code, message, error } = reply.body;
+  if (reply.status === 401 || typeof code !== 'string' || reply.status >= 500) {
+    const detail = typeof code === 'string' ? ` (${code})` : '';
+    return new ControlPlaneError(
+      'DATA_PLANE_REFUSED',
+      `the data node refused a call of its admin interface with status ${reply.status}${detail}`,
+    );
+  }
+  const text = typeof message === 'string' ? message : typeof error === 'string' ? error : code;
+  return new AdminRefusal(reply.status, code, text);
+}

@@ -1,0 +1,161 @@
+/**
+ * Creation and deletion of databases, across two stores that cannot change in one transaction: the catalog and the data
+ * plane. The catalog's row comes first and leaves last, so a crash at any point leaves a row that names the unfinished
+ * work, and every step may be repeated by anyone, at once or later, without changing the outcome.
+ */
+import { randomUUID } from 'node:crypto';
+import { newDatabaseId, type EngineName } from '@turso-byoc/data-plane/identity.js';
+import type { CatalogConnection } from '../catalog/catalog-connection.js';
+import {
+  databasesOfGroup,
+  insertCreating,
+  markDeleting,
+  markReady,
+  removeRow,
+  type DatabaseRecord,
+} from '../catalog/databases.js';
+import { findGroup, markGroupDeleting, removeEmptyGroup, type GroupRecord } from '../catalog/groups.js';
+import type { Clock } from '../clock.js';
+import { AdminRefusal, type AdminClient } from '../data-node/admin-client.js';
+import { ControlPlaneError } from '../errors/catalogue.js';
+
+/** The points between two steps, at which a crash leaves something to finish. */
+export type LifecycleStep =
+  | 'creating-row-inserted'
+  | 'created-on-data-plane'
+  | 'ready'
+  | 'marked-deleting'
+  | 'deleted-on-data-plane'
+  | 'row-removed';
+
+/** Told when a step was reached; lets tests end the process there. */
+export type StepObserver = (step: LifecycleStep, databaseName: string) => void;
+
+export interface DatabaseRequest {
+  readonly organization: string;
+  readonly name: string;
+  readonly group: string;
+  readonly engine: EngineName;
+}
+
+/** More rounds than any number of competing requests for one name should need. */
+const maxRounds = 20;
+
+export class DatabaseLifecycle {
+  constructor(
+    private readonly catalog: CatalogConnection,
+    private readonly admin: AdminClient,
+    private readonly clock: Clock,
+    private readonly observe: StepObserver = () => undefined,
+  ) {}
+
+  /**
+   * Creates a database and returns its row. A creation of the same database that was left unfinished is finished, and
+   * counts as this one. Of several requests for one name exactly one succeeds. Throws `GROUP_UNKNOWN`,
+   * `DATABASE_EXISTS`, `DATABASE_REFUSED`, `DATABASE_NOT_FOUND` (deleted meanwhile), `DATA_PLANE_UNAVAILABLE`.
+   */
+  async create(request: DatabaseRequest): Promise<DatabaseRecord> {
+    const claimant = randomUUID();
+    for (let round = 0; round < maxRounds; round += 1) {
+      const group = await findGroup(this.catalog, request.organization, request.group);
+      if (group === undefined) throw unknownGroup();
+      const uuid = newDatabaseId(request.engine);
+      const row = await insertCreating(this.catalog, {
+        uuid,
+        organization: request.organization,
+        name: request.name,
+        group,
+        engine: request.engine,
+        createdAtMs: this.clock.now(),
+      });
+      if (row === undefined) throw unknownGroup();
+      if (row.state === 'deleting') {
+        await this.finishDeletion(row);
+        continue;
+      }
+      if (row.uuid === uuid) this.observe('creating-row-inserted', row.name);
+      else if (row.state === 'ready' || row.engine !== request.engine || row.group.uuid !== group.uuid) {
+        throw alreadyExists(request.name);
+      }
+      return this.finishCreation(row, claimant);
+    }
+    throw new ControlPlaneError('DATA_PLANE_UNAVAILABLE', `too many requests compete for the name ${request.name}`);
+  }
+
+  /**
+   * Takes a `creating` row the rest of the way. With a claimant, returns only if that one gets the claim and throws
+   * `DATABASE_EXISTS` otherwise; without one, leaves the claim to the request that began the creation.
+   */
+  async finishCreation(row: DatabaseRecord, claimant: string | undefined): Promise<DatabaseRecord> {
+    try {
+      await this.admin.create(toAdminDatabase(row));
+    } catch (error) {
+      if (!(error instanceof AdminRefusal)) throw error;
+      await removeRow(this.catalog, row.uuid, 'creating');
+      if (error.code === 'DATABASE_EXISTS') throw alreadyExists(row.name, error);
+      throw new ControlPlaneError('DATABASE_REFUSED', error.message, { cause: error });
+    }
+    this.observe('created-on-data-plane', row.name);
+    const ready = await markReady(this.catalog, row.uuid, claimant);
+    if (ready?.state !== 'ready') {
+      await this.admin.delete(row.uuid);
+      throw new ControlPlaneError('DATABASE_NOT_FOUND', `the database ${row.name} was deleted while it was created`);
+    }
+    this.observe('ready', row.name);
+    if (claimant !== undefined && ready.claimedBy !== claimant) throw alreadyExists(row.name);
+    return ready;
+  }
+
+  /** Deletes a database; resolves when the data plane has it no more and the name is free. */
+  async delete(row: DatabaseRecord): Promise<void> {
+    await markDeleting(this.catalog, row.uuid);
+    this.observe('marked-deleting', row.name);
+    await this.finishDeletion(row);
+  }
+
+  /** Takes a row that is marked as being deleted the rest of the way. */
+  async finishDeletion(row: DatabaseRecord): Promise<void> {
+    if (row.claimedBy === undefined) await this.#settleCreation(row);
+    await this.admin.delete(row.uuid);
+    this.observe('deleted-on-data-plane', row.name);
+    await removeRow(this.catalog, row.uuid, 'deleting');
+    this.observe('row-removed', row.name);
+  }
+
+  /** Deletes a group with everything in it. */
+  async deleteGroup(group: Pick<GroupRecord, 'uuid'>): Promise<void> {
+    await markGroupDeleting(this.catalog, group.uuid);
+    for (const row of await databasesOfGroup(this.catalog, group.uuid)) await this.finishDeletion(row);
+    await removeEmptyGroup(this.catalog, group.uuid);
+  }
+
+  /**
+   * A stalled creator may still send its call. Creating the database before deleting it leaves the id deleted on the
+   * data plane, where that late call is then refused, instead of unknown, where it would make a database without a row.
+   */
+  async #settleCreation(row: DatabaseRecord): Promise<void> {
+    try {
+      await this.admin.create(toAdminDatabase(row));
+    } catch (error) {
+      if (!(error instanceof AdminRefusal)) throw error;
+    }
+  }
+}
+
+function toAdminDatabase(row: DatabaseRecord): Parameters<AdminClient['create']>[0] {
+  return {
+    id: row.uuid,
+    name: row.name,
+    organization: row.organization,
+    group: { id: row.group.uuid, name: row.group.name },
+    engine: row.engine,
+  };
+}
+
+function unknownGroup(): ControlPlaneError {
+  return new ControlPlaneError('GROUP_UNKNOWN', 'group not found');
+}
+
+function alreadyExists(name: string, cause?: unknown): ControlPlaneError {
+  return new ControlPlaneError('DATABASE_EXISTS', `database with name ${name} already exists`, { cause });
+}

@@ -1,0 +1,90 @@
+import type { Logger } from 'pino';
+import type { CatalogConnection } from '../catalog/catalog-connection.js';
+import { pendingDatabases } from '../catalog/databases.js';
+import { groupsBeingDeleted } from '../catalog/groups.js';
+import type { Clock } from '../clock.js';
+import { isControlPlaneError } from '../errors/catalogue.js';
+import type { DatabaseLifecycle } from './database-lifecycle.js';
+
+const firstPauseMs = 1_000;
+const maxPauseMs = 60_000;
+
+/**
+ * Finishes creations and deletions that a crash or an outage left behind. It works when woken (at start, and after a
+ * failure that left work) and goes on, ever more rarely, only while work is left: an idle catalog is not asked.
+ */
+export class Reconciler {
+  readonly #stop = new AbortController();
+  #running: Promise<void> | undefined;
+  #wokenAgain = false;
+
+  constructor(
+    private readonly catalog: CatalogConnection,
+    private readonly lifecycle: DatabaseLifecycle,
+    private readonly clock: Clock,
+    private readonly logger: Logger,
+  ) {}
+
+  /** Looks for unfinished work now, or once more after the present pass. */
+  wake(): void {
+    if (this.#stop.signal.aborted) return;
+    this.#wokenAgain = true;
+    this.#running ??= this.#run().finally(() => {
+      this.#running = undefined;
+    });
+  }
+
+  /** Resolves when no unfinished work is known. */
+  async settled(): Promise<void> {
+    await this.#running;
+  }
+
+  /** Begins nothing more and resolves when the step in hand is done. */
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    let pauseMs = firstPauseMs;
+    while (!this.#stopped()) {
+      this.#wokenAgain = false;
+      const finished = await this.#pass();
+      if (this.#wokenAgain) continue;
+      if (finished) return;
+      await this.clock.sleep(pauseMs, this.#stop.signal).catch((error: unknown) => {
+        if (!this.#stopped()) throw error;
+      });
+      pauseMs = Math.min(pauseMs * 2, maxPauseMs);
+    }
+  }
+
+  /** Whether nothing is left to do. */
+  async #pass(): Promise<boolean> {
+    try {
+      let failures = 0;
+      for (const row of await pendingDatabases(this.catalog)) {
+        if (this.#stopped()) return false;
+        const work = { database: row.name, databaseId: row.uuid, state: row.state };
+        try {
+          if (row.state === 'creating') await this.lifecycle.finishCreation(row, undefined);
+          else await this.lifecycle.finishDeletion(row);
+          this.logger.info(work, 'finished what was left of a database');
+        } catch (error) {
+          // Refused for good: the row is gone, nothing is left to do for it.
+          if (!isControlPlaneError(error, 'DATABASE_REFUSED', 'DATABASE_EXISTS', 'DATABASE_NOT_FOUND')) failures += 1;
+          this.logger.warn({ ...work, err: error }, 'could not finish a database');
+        }
+      }
+      for (const group of await groupsBeingDeleted(this.catalog)) await this.lifecycle.deleteGroup(group);
+      return failures === 0;
+    } catch (error) {
+      this.logger.warn({ err: error }, 'could not look for unfinished work');
+      return false;
+    }
+  }
+
+  #stopped(): boolean {
+    return this.#stop.signal.aborted;
+  }
+}

@@ -1,0 +1,3 @@
+import { runControlPlaneProcess } from './control-plane-process.js';
+
+await runControlPlaneProcess();
