@@ -1,0 +1,116 @@
+import { randomBytes } from 'node:crypto';
+import { nodeFileLayer, type FileLayer } from '../object-store/file-layer.js';
+import { isKeyDirectoryError, KeyDirectory } from './key-directory.js';
+import type { KeyDescription, LocalKey } from './key-file.js';
+import {
+  KeyRefusedError,
+  KeyServiceUnavailableError,
+  type EncryptionContext,
+  type KeyService,
+  type KeyState,
+} from './key-service.js';
+import { dataKeyBytes, unwrapDataKey, wrapDataKey } from './wrapped-key.js';
+
+const defaultKeyId = 'default';
+
+export interface LocalKeyServiceOptions {
+  /** @default the real file system */
+  readonly files?: FileLayer;
+  /** Milliseconds since 1970. @default Date.now */
+  readonly nowMs?: () => number;
+}
+
+/**
+ * The key service in a directory, for one machine. It reads a key's file on every use, so that a change of its state is
+ * felt by running nodes at once, as with KMS.
+ */
+export class LocalKeyService implements KeyService {
+  readonly defaultKeyId = defaultKeyId;
+  readonly #keys: KeyDirectory;
+
+  private constructor(keys: KeyDirectory) {
+    this.#keys = keys;
+  }
+
+  /**
+   * Opens the keys in `directory`; creates it (its parent must exist) and the default key when they are not there. Throws
+   * `KeyServiceUnavailableError`, also when other users may read the directory or the default key.
+   */
+  static async open(directory: string, options: LocalKeyServiceOptions = {}): Promise<LocalKeyService> {
+    return translate(async () => {
+      const keys = await KeyDirectory.open(options.files ?? nodeFileLayer, directory, { create: true });
+      const nowMs = (options.nowMs ?? Date.now)();
+      await keys.removeAbandoned(nowMs);
+      const found = await keys.read(defaultKeyId);
+      found?.material.fill(0);
+      if (found === undefined) await keys.create(defaultKeyId, nowMs);
+      return new LocalKeyService(keys);
+    });
+  }
+
+  async generateWrappedDataKey(keyId: string, context: EncryptionContext): Promise<Buffer> {
+    return this.#use(keyId, ({ material }) => {
+      const dataKey = randomBytes(dataKeyBytes);
+      try {
+        return wrapDataKey(material, keyId, context, dataKey);
+      } finally {
+        dataKey.fill(0);
+      }
+    });
+  }
+
+  async unwrap(keyId: string, wrapped: Uint8Array, context: EncryptionContext): Promise<Buffer> {
+    return this.#use(keyId, ({ material }) => unwrapDataKey(material, keyId, context, wrapped));
+  }
+
+  async rewrap(
+    from: { keyId: string; wrapped: Uint8Array; context: EncryptionContext },
+    to: { keyId: string; context: EncryptionContext },
+  ): Promise<Buffer> {
+    const dataKey = await this.unwrap(from.keyId, from.wrapped, from.context);
+    try {
+      return await this.#use(to.keyId, ({ material }) => wrapDataKey(material, to.keyId, to.context, dataKey));
+    } finally {
+      dataKey.fill(0);
+    }
+  }
+
+  async #use<T>(keyId: string, operation: (key: LocalKey) => T): Promise<T> {
+    const key = await translate(() => this.#keys.read(keyId));
+    if (key === undefined) throw new KeyRefusedError(`there is no key ${JSON.stringify(keyId)}`);
+    try {
+      if (key.state !== 'enabled') throw new KeyRefusedError(`key ${keyId} is ${key.state}`);
+      return operation(key);
+    } finally {
+      key.material.fill(0);
+    }
+  }
+}
+
+/**
+ * Sets the state of a key in `directory`; a running node sees it on its next use of the key. Enabling a key that is
+ * scheduled for deletion cancels the deletion. Nothing deletes the file: removing it is left to the operator, because it
+ * cannot be undone. Throws `KeyFileError` (no such key, damaged or shared file), or a system error.
+ */
+export async function setKeyState(directory: string, id: string, state: KeyState): Promise<void> {
+  await (await KeyDirectory.open(nodeFileLayer, directory, { create: false })).setState(id, state);
+}
+
+/** Creates a key unless it exists. Throws like `setKeyState`. */
+export async function createKey(directory: string, id: string, nowMs: number): Promise<void> {
+  await (await KeyDirectory.open(nodeFileLayer, directory, { create: false })).create(id, nowMs);
+}
+
+/** The keys in `directory`, without their material. Throws like `setKeyState`. */
+export async function listKeys(directory: string): Promise<KeyDescription[]> {
+  return (await KeyDirectory.open(nodeFileLayer, directory, { create: false })).list();
+}
+
+async function translate<T>(operation: () => Promise<T>): Promise<T> {
+  try {
+    return await operation();
+  } catch (error) {
+    if (!isKeyDirectoryError(error)) throw error;
+    throw new KeyServiceUnavailableError(error.message, { cause: error });
+  }
+}
