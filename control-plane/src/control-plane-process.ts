@@ -4,10 +4,8 @@ import { readConfig } from './config.js';
 import { startControlPlane, type ControlPlane } from './control-plane.js';
 import type { StepObserver } from './databases/database-lifecycle.js';
 import { isControlPlaneError } from './errors/catalogue.js';
+import { exitCodeConfiguration } from './exit-codes.js';
 import { isToControlPlane, type ToLauncher } from './launcher-messages.js';
-
-/** The process was started wrongly; starting it again the same way will not help (EX_CONFIG of sysexits.h). */
-export const exitCodeConfiguration = 78;
 
 /** How long calls in hand may take to end when the process is told to stop. */
 const stopBudgetMs = 10_000;

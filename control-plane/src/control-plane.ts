@@ -16,10 +16,8 @@ import { AdminClient } from './data-node/admin-client.js';
 import { DatabaseLifecycle, type StepObserver } from './databases/database-lifecycle.js';
 import { Reconciler } from './databases/reconciler.js';
 import { ControlPlaneError } from './errors/catalogue.js';
+import { organization } from './organization.js';
 import { release } from './release.js';
-
-/** The one organization of a deployment. */
-export const organization = 'default';
 
 /** How long a call of the Platform API waits for a data plane that is away: longer than a data node's restart. */
 const retryBudgetMs = 15_000;

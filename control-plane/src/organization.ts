@@ -1,0 +1,2 @@
+/** The one organization of a deployment. */
+export const organization = 'default';
