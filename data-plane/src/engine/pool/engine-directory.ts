@@ -63,24 +63,32 @@ export class EngineDirectory {
 
   /**
    * Creates an empty directory for one database, which the engine cannot enter before `handOver`. Throws `RangeError`
-   * for a name that is not plain, and the file system's error when the directory exists.
+   * for a name that is not plain, ENGINE_RESTARTED when the engine process has ended and its directory is gone, and the
+   * file system's error when the database directory exists.
    */
   async createDatabaseDirectory(name: string): Promise<{ readonly path: string }> {
     const path = this.#databasePath(name);
-    await mkdir(path, { mode: 0o700 });
+    await mkdir(path, { mode: 0o700 }).catch(explainGone);
     return { path };
   }
 
-  /** Gives a database directory and the files in it to the engine. Throws the file system's error. */
+  /**
+   * Gives a database directory and the files in it to the engine. Throws ENGINE_RESTARTED when the engine process has
+   * ended and its directory is gone, otherwise the file system's error.
+   */
   async handOver(path: string): Promise<void> {
     if (!this.user) return;
     const { uid, gid } = this.user;
-    // The directory changes hands last: until then nobody else can touch what lies in it.
-    for (const entry of await readdir(path)) {
-      await chown(join(path, entry), uid, gid);
-      await chmod(join(path, entry), 0o600);
+    try {
+      // The directory changes hands last: until then nobody else can touch what lies in it.
+      for (const entry of await readdir(path)) {
+        await chown(join(path, entry), uid, gid);
+        await chmod(join(path, entry), 0o600);
+      }
+      await chown(path, uid, gid);
+    } catch (error) {
+      explainGone(error);
     }
-    await chown(path, uid, gid);
   }
 
   /**
@@ -136,4 +144,14 @@ export class EngineDirectory {
     }
     return join(this.path, name);
   }
+}
+
+/** A directory is removed with its engine process; the owner of a database may meet that before it hears of the exit. */
+function explainGone(error: unknown): never {
+  if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
+    throw new ByocError('ENGINE_RESTARTED', 'the engine process that the directory belonged to has ended', {
+      cause: error,
+    });
+  }
+  throw error;
 }

@@ -1,0 +1,181 @@
+/**
+ * The engine processes of a data node, and which database goes to which.
+ *
+ * Each engine has processes of its own, so that an abort of one engine never takes down databases of the other. The
+ * processes of `libsql` start with the node, those of `tursodb` when the first such database is placed. A database
+ * whose statement ended a process is placed in an isolation process for a while: should it do so again, its former
+ * neighbours do not pay a second time.
+ */
+import { readdir, rm } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { ByocError } from '../../errors/catalogue.js';
+import type { DatabaseId, EngineName } from '../../identity.js';
+import type { Runtime } from '../../runtime.js';
+import { defaultDispatcherLimits, type DispatcherLimits } from './dispatcher.js';
+import type { EngineExit, ExitCause } from './engine-exit.js';
+import type { EngineSlot } from './engine-slot.js';
+import { EngineSupervisor } from './engine-supervisor.js';
+import type { Sandbox } from './sandbox.js';
+
+// What the owner of a database needs besides the pool.
+export type { LostRequest } from './engine-exit.js';
+export type { EngineSlot, OpenedInEngine, RequestTicket } from './engine-slot.js';
+export type { DatabaseEvents, ResponseHandler, ResponsePart } from './open-in-engine.js';
+
+export interface EnginePoolMetrics {
+  /** An engine process ended without having been stopped, and is replaced. */
+  engineRestarted(engine: EngineName, cause: ExitCause): void;
+}
+
+export interface EnginePoolOptions {
+  readonly sandbox: Sandbox;
+  /** The directory that the sandbox was probed with; what engine processes of an earlier run left in it is removed. */
+  readonly cacheDirectory: string;
+  readonly runtime: Runtime;
+  readonly metrics: EnginePoolMetrics;
+  /** Structured log line; never data, parameters or keys. */
+  readonly report: (event: string, fields: Readonly<Record<string, unknown>>) => void;
+  /** Ordinary processes of each engine. @default number of cores, at least 2 */
+  readonly processesPerEngine?: number;
+  /** A statement may take this long, its prepare included. @default 5000 */
+  readonly statementDeadlineMs?: number;
+  /** How long an engine may stay silent over an open, a close or a checkpoint. @default 30000 */
+  readonly controlDeadlineMs?: number;
+  /** How long a database that ended a process stays apart. @default 60000 */
+  readonly isolationMs?: number;
+  /** @default defaultDispatcherLimits */
+  readonly dispatcher?: DispatcherLimits;
+  /** The clock of the flight record. @default process.hrtime.bigint */
+  readonly monotonicNs?: () => bigint;
+}
+
+/** How long a process may take to end when the node stops. */
+const stopGraceMs = 2000;
+
+export class EnginePool {
+  readonly #options: EnginePoolOptions;
+  readonly #ordinary = new Map<EngineName, EngineSupervisor[]>();
+  readonly #isolation = new Map<EngineName, EngineSupervisor>();
+  /** Until when a database stays apart, on the monotonic clock. */
+  readonly #isolatedUntilMs = new Map<DatabaseId, number>();
+  #nextNumber = 0;
+  #lastHandle = 0;
+  /** Turns among processes of equal load. */
+  #turn = 0;
+  #stopping = false;
+
+  private constructor(options: EnginePoolOptions) {
+    this.#options = options;
+  }
+
+  /** Starts the processes of `libsql`. Throws the file system's error when the cache directory cannot be cleared. */
+  static async start(options: EnginePoolOptions): Promise<EnginePool> {
+    for (const entry of await readdir(options.cacheDirectory)) {
+      if (!/^(engine|probe)-/.test(entry)) continue;
+      await rm(join(options.cacheDirectory, entry), { recursive: true, force: true });
+    }
+    const pool = new EnginePool(options);
+    pool.#ordinaryOf('libsql');
+    return pool;
+  }
+
+  /**
+   * The process that a database is to be opened in: the one it is in already, otherwise the one with the fewest
+   * databases. Waits while no process runs. Throws SHUTTING_DOWN.
+   */
+  async place(id: DatabaseId, engine: EngineName): Promise<EngineSlot> {
+    for (;;) {
+      if (this.#stopping) throw new ByocError('SHUTTING_DOWN', 'the engine processes are being stopped');
+      const supervisors = this.#isIsolated(id) ? [this.#isolationOf(engine)] : this.#ordinaryOf(engine);
+      const slot = this.#choose(id, supervisors);
+      if (slot) {
+        slot.reserve(id);
+        return slot;
+      }
+      await Promise.race(supervisors.map(async (supervisor) => supervisor.started()));
+    }
+  }
+
+  /** Ends every process; what is open in them is lost. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    const supervisors = [...this.#ordinary.values(), ...this.#isolation.values()].flat();
+    await Promise.all(supervisors.map(async (supervisor) => supervisor.stop(stopGraceMs)));
+  }
+
+  #choose(id: DatabaseId, supervisors: readonly EngineSupervisor[]): EngineSlot | undefined {
+    const slots = supervisors.flatMap((supervisor) => supervisor.slot ?? []);
+    const holder = slots.find((slot) => slot.holds(id));
+    if (holder) return holder;
+    this.#turn += 1;
+    let best: EngineSlot | undefined;
+    for (let index = 0; index < slots.length; index += 1) {
+      const slot = slots[(this.#turn + index) % slots.length];
+      if (slot && (!best || slot.load < best.load)) best = slot;
+    }
+    return best;
+  }
+
+  #isIsolated(id: DatabaseId): boolean {
+    const untilMs = this.#isolatedUntilMs.get(id);
+    if (untilMs === undefined) return false;
+    if (untilMs > this.#options.runtime.monotonicMs()) return true;
+    this.#isolatedUntilMs.delete(id);
+    return false;
+  }
+
+  #isolate(id: DatabaseId): void {
+    const now = this.#options.runtime.monotonicMs();
+    for (const [other, untilMs] of this.#isolatedUntilMs) if (untilMs <= now) this.#isolatedUntilMs.delete(other);
+    this.#isolatedUntilMs.set(id, now + (this.#options.isolationMs ?? 60_000));
+  }
+
+  #ordinaryOf(engine: EngineName): EngineSupervisor[] {
+    let supervisors = this.#ordinary.get(engine);
+    if (!supervisors) {
+      const count = this.#options.processesPerEngine ?? Math.max(2, availableParallelism());
+      supervisors = Array.from({ length: count }, () => this.#supervisor(engine));
+      this.#ordinary.set(engine, supervisors);
+    }
+    return supervisors;
+  }
+
+  #isolationOf(engine: EngineName): EngineSupervisor {
+    let supervisor = this.#isolation.get(engine);
+    if (!supervisor) {
+      supervisor = this.#supervisor(engine);
+      this.#isolation.set(engine, supervisor);
+    }
+    return supervisor;
+  }
+
+  #supervisor(engine: EngineName): EngineSupervisor {
+    const { sandbox, cacheDirectory, runtime, report, metrics } = this.#options;
+    const number = this.#nextNumber;
+    this.#nextNumber += 1;
+    return new EngineSupervisor({
+      sandbox,
+      cacheDirectory,
+      runtime,
+      report,
+      engine,
+      number,
+      monotonicNs: this.#options.monotonicNs ?? (() => process.hrtime.bigint()),
+      statementDeadlineMs: this.#options.statementDeadlineMs ?? 5_000,
+      controlDeadlineMs: this.#options.controlDeadlineMs ?? 30_000,
+      dispatcher: this.#options.dispatcher ?? defaultDispatcherLimits,
+      nextHandle: () => this.#nextHandle(),
+      onExit: (exit: EngineExit, culprit) => {
+        if (culprit !== undefined) this.#isolate(culprit);
+        metrics.engineRestarted(engine, exit.cause);
+      },
+    });
+  }
+
+  #nextHandle(): number {
+    this.#lastHandle += 1;
+    if (this.#lastHandle > 0xffffffff) throw new RangeError('the engine pool has used up its database handles');
+    return this.#lastHandle;
+  }
+}
