@@ -14,12 +14,14 @@ export type EngineName = 'libsql' | 'tursodb';
 const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const epochPattern = /^[0-9a-f]{32}$/;
 
+export function isDatabaseId(text: unknown): text is DatabaseId {
+  return typeof text === 'string' && uuidPattern.test(text);
+}
+
 /** Checks and brands a database UUID. Throws `MALFORMED_REQUEST` for anything else. */
 export function databaseId(text: unknown): DatabaseId {
-  if (typeof text !== 'string' || !uuidPattern.test(text)) {
-    throw new ByocError('MALFORMED_REQUEST', 'a database id must be a lower-case UUID');
-  }
-  return text as DatabaseId;
+  if (!isDatabaseId(text)) throw new ByocError('MALFORMED_REQUEST', 'a database id must be a lower-case UUID');
+  return text;
 }
 
 /**

@@ -60,6 +60,7 @@ export const catalogue = {
   OUTCOME_UNKNOWN: entry(503, 'The store did not confirm the commit in time; read before you write again.'),
   DATABASE_MOVED: entry(503, 'Another node took the database over; send the request again.'),
   OVERLOADED: entry(503, 'Too many requests wait for this database; slow down and try again.'),
+  NOT_READY: entry(503, 'Send requests to another node until this one is ready.'),
   SHUTTING_DOWN: entry(503, 'The node is stopping; send the request again.'),
   LOCAL_DISK_FULL: entry(503, "Free space on the node's cache volume."),
   // --- the store and the keys

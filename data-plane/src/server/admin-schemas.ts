@@ -1,0 +1,26 @@
+/** JSON Schemas of the admin interface's requests. Names are checked by `assertDatabaseAddress`, which says more. */
+const id = { type: 'string', pattern: '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$' } as const;
+const name = { type: 'string', minLength: 1, maxLength: 63 } as const;
+
+export const newDatabaseSchema = {
+  type: 'object',
+  required: ['id', 'name', 'organization', 'group', 'engine'],
+  additionalProperties: false,
+  properties: {
+    id,
+    name,
+    organization: name,
+    group: {
+      type: 'object',
+      required: ['id', 'name'],
+      additionalProperties: false,
+      properties: {
+        id: { type: 'string', minLength: 1, maxLength: 128 },
+        name: { type: 'string', minLength: 1, maxLength: 128 },
+      },
+    },
+    engine: { enum: ['libsql', 'tursodb'] },
+  },
+} as const;
+
+export const databaseIdSchema = { type: 'object', required: ['id'], properties: { id } } as const;

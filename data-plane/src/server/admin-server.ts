@@ -1,0 +1,99 @@
+import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { Logger } from 'pino';
+import type { DatabaseDescription, DatabaseService, NewDatabase } from '../database/database-service.js';
+import { ByocError } from '../errors/catalogue.js';
+import type { DatabaseId } from '../identity.js';
+import type { Metrics } from '../metering/metrics.js';
+import { assertDatabaseAddress } from '../naming/host-label.js';
+import type { Runtime } from '../runtime.js';
+import { AdminCredential } from './admin-credential.js';
+import { databaseIdSchema, newDatabaseSchema } from './admin-schemas.js';
+import { defaultHttpLimits, type HttpLimits } from './http-limits.js';
+import { createHttpServer } from './http-server.js';
+import { sendJson } from './plain-replies.js';
+
+export interface AdminServerOptions {
+  readonly databases: Pick<DatabaseService, 'find' | 'describe' | 'create' | 'delete'>;
+  /** The bearer credential that the control plane and the metrics collector present. */
+  readonly credential: string;
+  readonly metrics: Metrics;
+  readonly runtime: Runtime;
+  readonly log: Logger;
+  readonly limits?: Partial<HttpLimits>;
+}
+
+const prefix = '/admin/v1';
+
+/**
+ * The face that the control plane sees: the lifecycle of databases, and metrics. It listens on a port of its own that no
+ * SQL client reaches. Returns a Fastify instance that is not listening. Throws `RangeError` for a too short credential.
+ *
+ * Creation and deletion may be repeated: the same call again gives the same answer.
+ */
+export function createAdminServer(options: AdminServerOptions): FastifyInstance {
+  const { databases, metrics, runtime, log } = options;
+  const credential = new AdminCredential(options.credential);
+  const limits = { ...defaultHttpLimits, maxBodyBytes: 64 * 1024, ...options.limits };
+  const { app } = createHttpServer({
+    log,
+    metrics,
+    runtime,
+    limits,
+    routes: (routes) => {
+      // Unknown routes included: without the credential there is nothing to learn here.
+      routes.addHook('onRequest', (request, _reply, next) => {
+        credential.assert(request.headers.authorization);
+        next();
+      });
+
+      routes.post<{ Body: NewDatabase }>(
+        `${prefix}/databases`,
+        { schema: { body: newDatabaseSchema } },
+        async (request, reply) => {
+          const { name, organization } = request.body;
+          assertDatabaseAddress({ database: name, organization });
+          return sendJson(reply, { database: describe(await databases.create(request.body)) });
+        },
+      );
+
+      routes.get<{ Params: { id: DatabaseId } }>(
+        `${prefix}/databases/:id`,
+        { schema: { params: databaseIdSchema } },
+        async (request, reply) => sendDatabase(reply, await databases.describe(request.params.id)),
+      );
+
+      routes.get<{ Params: { organization: string; name: string } }>(
+        `${prefix}/organizations/:organization/databases/:name`,
+        async ({ params: { organization, name } }, reply) => {
+          assertDatabaseAddress({ database: name, organization });
+          return sendDatabase(reply, await databases.find(organization, name));
+        },
+      );
+
+      routes.delete<{ Params: { id: DatabaseId } }>(
+        `${prefix}/databases/:id`,
+        { schema: { params: databaseIdSchema } },
+        async (request, reply) => {
+          await databases.delete(request.params.id);
+          return sendJson(reply, {});
+        },
+      );
+
+      routes.get(`${prefix}/metrics`, async (_request, reply) => {
+        const { contentType, text } = await metrics.expose();
+        return reply.header('content-type', contentType).send(Buffer.from(text, 'utf8'));
+      });
+    },
+  });
+  return app;
+}
+
+function sendDatabase(reply: FastifyReply, database: DatabaseDescription | undefined): FastifyReply {
+  if (database === undefined) throw new ByocError('DATABASE_NOT_FOUND', 'there is no such database');
+  return sendJson(reply, { database: describe(database) });
+}
+
+/** Exactly the documented fields, whatever else a service's own object carries. */
+function describe({ id, name, organization, group, engine, createdAtMs }: DatabaseDescription): DatabaseDescription {
+  return { id, name, organization, group: { id: group.id, name: group.name }, engine, createdAtMs };
+}

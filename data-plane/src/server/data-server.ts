@@ -1,0 +1,92 @@
+import type { FastifyInstance } from 'fastify';
+import type { Logger } from 'pino';
+import type { TokenVerifier } from '../auth/token-verifier.js';
+import type { DatabaseService } from '../database/database-service.js';
+import type { RequestKind } from '../engine/ipc/messages.js';
+import { ByocError } from '../errors/catalogue.js';
+import type { Metrics } from '../metering/metrics.js';
+import type { Runtime } from '../runtime.js';
+import { registerPreflight } from './cors.js';
+import { DatabaseAccess } from './database-access.js';
+import { defaultHttpLimits, type HttpLimits } from './http-limits.js';
+import { createHttpServer } from './http-server.js';
+import { sendJson, sendText } from './plain-replies.js';
+import { BodyBudget } from './request-body.js';
+import { SqlEndpoint } from './sql-endpoint.js';
+
+export interface DataServerOptions {
+  readonly databases: DatabaseService;
+  readonly tokens: TokenVerifier;
+  readonly metrics: Metrics;
+  readonly runtime: Runtime;
+  readonly log: Logger;
+  /** What `GET /version` answers. */
+  readonly version: string;
+  /** Whether a load balancer should send requests here; `GET /ready` answers 503 while it is false. */
+  readonly isReady: () => boolean;
+  readonly limits?: Partial<HttpLimits>;
+}
+
+const sqlRoutes: readonly (readonly [url: string, kind: RequestKind])[] = [
+  ['/v2/pipeline', 'v2-pipeline'],
+  ['/v3/pipeline', 'v3-pipeline'],
+  ['/v3/cursor', 'v3-cursor'],
+];
+
+/**
+ * The face that SQL clients see: Hrana over HTTP, versions 2 and 3 in JSON. A database is addressed by the first label
+ * of the host (`<database>-<organization>.…`) or by a path prefix, `/db/<database>-<organization>`, which wins.
+ *
+ * Returns a Fastify instance that is not listening. `close()` resolves when running requests are finished, at the latest
+ * after `drainTimeoutMs`.
+ */
+export function createDataServer(options: DataServerOptions): FastifyInstance {
+  const limits = { ...defaultHttpLimits, ...options.limits };
+  const { log, metrics, runtime, databases } = options;
+  const server = createHttpServer({
+    log,
+    metrics,
+    runtime,
+    limits,
+    routes: (app, { errors }) => {
+      // Bodies are for the SQL routes, which read them themselves; here they are left unread.
+      app.removeAllContentTypeParsers();
+      app.addContentTypeParser('*', (_request, _payload, done) => done(null));
+      registerPreflight(app);
+      for (const path of ['/v2', '/v3']) app.get(path, (_request, reply) => sendText(reply, ''));
+      app.get('/version', (_request, reply) => sendText(reply, options.version));
+      app.get('/health', (_request, reply) => sendJson(reply, { status: 'ok' }));
+      app.get('/ready', (request, reply) => {
+        if (options.isReady()) return sendJson(reply, { status: 'ready' });
+        reply.hijack();
+        errors.send(request.raw, reply.raw, new ByocError('NOT_READY', 'this node does not take requests now'));
+        return reply;
+      });
+    },
+  });
+  const endpoint = new SqlEndpoint({
+    server,
+    access: new DatabaseAccess(options.tokens, databases),
+    databases,
+    metrics,
+    runtime,
+    log,
+    limits,
+    budget: new BodyBudget(limits.maxBufferedBodyBytes),
+  });
+  for (const [url, kind] of sqlRoutes) {
+    server.app.route({
+      method: 'POST',
+      url,
+      // Taken over at the first hook, before the framework looks at the body or its content type.
+      onRequest: (request, reply) => {
+        reply.hijack();
+        endpoint.handle(kind, request.originalUrl, request.raw, reply.raw);
+      },
+      handler: () => {
+        throw new Error('a SQL request was not taken over');
+      },
+    });
+  }
+  return server.app;
+}

@@ -1,0 +1,52 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { authorize } from '../auth/authorize.js';
+import { bearerToken } from '../auth/bearer-header.js';
+import type { TokenVerifier } from '../auth/token-verifier.js';
+import type { DatabaseDescription, DatabaseService } from '../database/database-service.js';
+import { ByocError, isByocError } from '../errors/catalogue.js';
+import { isDatabaseId } from '../identity.js';
+import { databaseAddress, parseRequestTarget } from './request-target.js';
+
+export interface GrantedAccess {
+  readonly database: DatabaseDescription;
+  /** The token may only read. */
+  readonly readOnly: boolean;
+}
+
+/**
+ * Decides which database a request reaches.
+ *
+ * The order tells nobody what exists: first the token (401 for everybody without a valid one, whatever they ask for),
+ * then the name. To the holder of a valid token a name that does not exist and one that the token does not open are
+ * answered alike, with AUTH_FORBIDDEN. Turso Cloud answers 404 for an unknown name; here 404 is for the holder of a
+ * token whose own database is gone, and then for every name it asks for, so that this answer is no oracle either.
+ */
+export class DatabaseAccess {
+  constructor(
+    private readonly tokens: TokenVerifier,
+    private readonly databases: Pick<DatabaseService, 'find' | 'describe'>,
+  ) {}
+
+  /**
+   * `target` is the request target as the client sent it. Throws the `AUTH_…` errors, `DATABASE_ADDRESS_MISSING`,
+   * `DATABASE_NOT_FOUND`, and what the verifier and the service throw.
+   */
+  async grant(target: string, headers: IncomingHttpHeaders): Promise<GrantedAccess> {
+    const claims = await this.tokens.verify(bearerToken(headers.authorization));
+    const address = databaseAddress(parseRequestTarget(target), headers.host);
+    if (address === undefined) {
+      throw new ByocError('DATABASE_ADDRESS_MISSING', 'neither the host name nor the path names a database');
+    }
+    const found = await this.databases.find(address.organization, address.database);
+    try {
+      return { database: authorize(claims, found), readOnly: claims.a === 'ro' };
+    } catch (error) {
+      if (isByocError(error, 'AUTH_FORBIDDEN') && isDatabaseId(claims.id)) {
+        if ((await this.databases.describe(claims.id)) === undefined) {
+          throw new ByocError('DATABASE_NOT_FOUND', 'the database that this token was minted for does not exist');
+        }
+      }
+      throw error;
+    }
+  }
+}

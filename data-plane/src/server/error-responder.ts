@@ -1,0 +1,88 @@
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import type { Logger } from 'pino';
+import { ByocError, isByocError } from '../errors/catalogue.js';
+import { errorBody } from '../errors/error-body.js';
+import type { Metrics } from '../metering/metrics.js';
+import { StoreUnavailableError } from '../object-store/object-store.js';
+import type { Runtime } from '../runtime.js';
+import { corsHeaders } from './cors.js';
+import { endAfterUpload, uploadRemains } from './request-body.js';
+import { parseRequestTarget } from './request-target.js';
+
+/**
+ * Answers failed requests: JSON with content type exactly `application/json` (official clients compare the whole
+ * string), a fresh request id in `x-request-id`, the same id in the log.
+ */
+export class ErrorResponder {
+  constructor(
+    private readonly log: Logger,
+    private readonly metrics: Metrics,
+    private readonly runtime: Pick<Runtime, 'randomBytes' | 'schedule'>,
+  ) {}
+
+  newRequestId(): string {
+    return this.runtime.randomBytes(8).toString('hex');
+  }
+
+  /**
+   * Ends `response` with the error, or cuts the connection when an answer is already on its way: a truncated answer
+   * must not look whole.
+   */
+  send(request: IncomingMessage, response: ServerResponse, thrown: unknown, headers: OutgoingHttpHeaders = {}): void {
+    const error = toByocError(thrown);
+    const requestId = this.newRequestId();
+    this.#record(request, error, requestId);
+    if (response.destroyed || response.writableEnded) return;
+    if (response.headersSent) {
+      response.destroy();
+      return;
+    }
+    const body = JSON.stringify(errorBody(error));
+    const remains = uploadRemains(request);
+    if (remains || error.code === 'SHUTTING_DOWN') response.shouldKeepAlive = false;
+    response.writeHead(error.status, {
+      ...corsHeaders,
+      ...headers,
+      'content-type': 'application/json',
+      'content-length': Buffer.byteLength(body),
+      'x-request-id': requestId,
+    });
+    if (remains) endAfterUpload(request, response, body, this.runtime);
+    else response.end(body);
+  }
+
+  #record(request: IncomingMessage, error: ByocError, requestId: string): void {
+    if (error.code.startsWith('AUTH_') || error.code === 'ADMIN_UNAUTHORIZED') this.metrics.authFailed(error.code);
+    // Neither the query nor any header: both may carry a token.
+    const { path, label } = parseRequestTarget(sentTarget(request));
+    const fields = { requestId, code: error.code, status: error.status, method: request.method, path, label };
+    if (error.status === 500) this.log.error({ ...fields, err: error }, 'request failed');
+    else if (error.status > 500) this.log.warn({ ...fields, err: error }, 'request failed');
+    else this.log.debug({ ...fields, reason: error.message }, 'request refused');
+  }
+}
+
+/** The request target as the client sent it; the framework keeps it beside the rewritten one. */
+function sentTarget(request: IncomingMessage & { readonly originalUrl?: string }): string {
+  return request.originalUrl ?? request.url ?? '';
+}
+
+/** The error of the catalogue that a thrown value stands for; what it was stays its cause. */
+export function toByocError(thrown: unknown): ByocError {
+  if (isByocError(thrown)) return thrown;
+  if (thrown instanceof StoreUnavailableError) {
+    return new ByocError('STORE_UNAVAILABLE', 'the object store does not answer', { cause: thrown });
+  }
+  const status = frameworkStatus(thrown);
+  const message = thrown instanceof Error ? thrown.message : 'the request is malformed';
+  if (status === 413) return new ByocError('REQUEST_TOO_LARGE', message, { cause: thrown });
+  if (status !== undefined && status < 500) return new ByocError('MALFORMED_REQUEST', message, { cause: thrown });
+  return new ByocError('INTERNAL', 'the request failed because of an internal error', { cause: thrown });
+}
+
+/** HTTP status of an error that the web framework made (its codes start with `FST_`) or found by a schema. */
+function frameworkStatus(thrown: unknown): number | undefined {
+  if (!(thrown instanceof Error) || !('code' in thrown) || !('statusCode' in thrown)) return undefined;
+  const { code, statusCode } = thrown;
+  return typeof code === 'string' && code.startsWith('FST_') && typeof statusCode === 'number' ? statusCode : undefined;
+}

@@ -1,0 +1,118 @@
+import { Server as NetServer } from 'node:net';
+import Fastify, { type FastifyInstance } from 'fastify';
+import type { Logger } from 'pino';
+import { ByocError } from '../errors/catalogue.js';
+import { statusClass, type Metrics } from '../metering/metrics.js';
+import type { Runtime } from '../runtime.js';
+import { answerClientError } from './client-errors.js';
+import { Drain } from './drain.js';
+import { ErrorResponder } from './error-responder.js';
+import type { HttpLimits } from './http-limits.js';
+import { parseRequestTarget } from './request-target.js';
+
+export interface HttpServerOptions {
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly runtime: Runtime;
+  readonly limits: HttpLimits;
+  /** Adds the routes, in a context that counts and drains their requests and answers unknown ones. */
+  readonly routes: (app: FastifyInstance, server: HttpServer) => void;
+}
+
+export interface HttpServer {
+  /** Not listening yet; `app.listen` and `app.close` are the caller's. */
+  readonly app: FastifyInstance;
+  readonly errors: ErrorResponder;
+  readonly drain: Drain;
+}
+
+/**
+ * A Fastify instance whose every failure, of the framework's own making too, is an error of the catalogue in JSON, and
+ * which closes gracefully: it stops accepting, answers what still comes on kept connections with SHUTTING_DOWN,
+ * finishes what runs, and then closes.
+ */
+export function createHttpServer(options: HttpServerOptions): HttpServer {
+  const { log, metrics, runtime, limits } = options;
+  const errors = new ErrorResponder(log, metrics, runtime);
+  const drain = new Drain();
+  const app = Fastify({
+    logger: false,
+    // Routes see the normal form of the target; `request.originalUrl` is what the client sent.
+    rewriteUrl: (request) => {
+      const target = parseRequestTarget(request.url ?? '/');
+      return target.query === '' ? target.path : target.path + target.query;
+    },
+    bodyLimit: limits.maxBodyBytes,
+    // What a schema does not allow is refused, not repaired.
+    ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false } },
+    keepAliveTimeout: limits.keepAliveTimeoutMs,
+    requestTimeout: limits.requestTimeoutMs,
+    // Refused below instead, in the words of the catalogue.
+    return503OnClosing: false,
+    http: {
+      maxHeaderSize: limits.maxHeaderBytes,
+      headersTimeout: limits.headersTimeoutMs,
+      requestTimeout: limits.requestTimeoutMs,
+      connectionsCheckingInterval: Math.min(1_000, limits.headersTimeoutMs),
+      // A database may be named by the path alone; and a refusal of Node's own would have no JSON body.
+      requireHostHeader: false,
+    },
+    frameworkErrors: (error, request, reply) => {
+      reply.hijack();
+      errors.send(request.raw, reply.raw, error);
+    },
+    clientErrorHandler: (error, socket) => answerClientError(error, socket, log, errors.newRequestId()),
+  });
+  const server: HttpServer = { app, errors, drain };
+  app.server.maxConnections = limits.maxConnections;
+  // An expectation that nobody knows may be ignored (RFC 9110, 10.1.1); Node would refuse it without a body.
+  app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response));
+  app.setErrorHandler((error, request, reply) => {
+    reply.hijack();
+    errors.send(request.raw, reply.raw, error);
+  });
+  app.addHook('preClose', async () => close(server, runtime, limits));
+  app.register((routes, _options, done) => {
+    routes.addHook('onRequest', (request, reply, next) => {
+      if (drain.closing) {
+        reply.hijack();
+        errors.send(request.raw, reply.raw, shuttingDown());
+        return;
+      }
+      const startedAtMs = runtime.monotonicMs();
+      drain.enter();
+      reply.raw.once('close', () => {
+        drain.leave();
+        const status = reply.raw.writableFinished ? statusClass(reply.raw.statusCode) : 'aborted';
+        metrics.requestEnded('other', status, runtime.monotonicMs() - startedAtMs);
+      });
+      next();
+    });
+    routes.setNotFoundHandler((request, reply) => {
+      reply.hijack();
+      const { path } = parseRequestTarget(request.originalUrl);
+      const allowed = ['GET', 'HEAD', 'POST', 'DELETE'].filter((method) => app.hasRoute({ method, url: path }));
+      if (allowed.length === 0) {
+        errors.send(request.raw, reply.raw, new ByocError('ROUTE_NOT_FOUND', `there is no route ${path}`));
+        return;
+      }
+      const refusal = new ByocError('METHOD_NOT_ALLOWED', `${path} does not take ${request.method}`);
+      errors.send(request.raw, reply.raw, refusal, { allow: [...allowed, 'OPTIONS'].join(', ') });
+    });
+    options.routes(routes, server);
+    done();
+  });
+  return server;
+}
+
+export function shuttingDown(): ByocError {
+  return new ByocError('SHUTTING_DOWN', 'this node is stopping');
+}
+
+async function close({ app, drain }: HttpServer, runtime: Runtime, limits: HttpLimits): Promise<void> {
+  // Not `app.server.close()`, which would cut off the idle connections at once, and with them the requests on their way.
+  if (app.server.listening) NetServer.prototype.close.call(app.server);
+  await drain.close(runtime, limits.drainTimeoutMs);
+  await runtime.sleep(limits.closeGraceMs);
+  app.server.closeAllConnections();
+}

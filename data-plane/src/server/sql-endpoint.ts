@@ -1,0 +1,115 @@
+/**
+ * The hot path: one SQL request over HTTP, from its head to the last byte of its answer.
+ *
+ * It works on Node's own request and response, past the framework's body parsing and reply, because that is most of
+ * what this process does for a point select. Everything rare (errors, streams, a closing server) leaves the straight line.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Logger } from 'pino';
+import type { DatabaseService, SqlResponse } from '../database/database-service.js';
+import type { RequestKind } from '../engine/ipc/messages.js';
+import { statusClass, type Metrics } from '../metering/metrics.js';
+import type { Runtime } from '../runtime.js';
+import type { DatabaseAccess } from './database-access.js';
+import { corsHeaders } from './cors.js';
+import type { HttpLimits } from './http-limits.js';
+import { shuttingDown, type HttpServer } from './http-server.js';
+import { ClientGoneError, readBody, type BodyBudget } from './request-body.js';
+import { ClientStalledError, streamBody } from './response-stream.js';
+
+export interface SqlEndpointOptions {
+  readonly server: HttpServer;
+  readonly access: DatabaseAccess;
+  readonly databases: Pick<DatabaseService, 'execute'>;
+  readonly metrics: Metrics;
+  readonly runtime: Runtime;
+  readonly log: Logger;
+  readonly limits: HttpLimits;
+  readonly budget: BodyBudget;
+}
+
+export class SqlEndpoint {
+  readonly #options: SqlEndpointOptions;
+
+  constructor(options: SqlEndpointOptions) {
+    this.#options = options;
+  }
+
+  /** Answers one request; `target` is the request target as the client sent it. Never throws. */
+  handle(kind: RequestKind, target: string, request: IncomingMessage, response: ServerResponse): void {
+    const { server, metrics, runtime } = this.#options;
+    if (server.drain.closing) {
+      server.errors.send(request, response, shuttingDown());
+      return;
+    }
+    const startedAtMs = runtime.monotonicMs();
+    const gone = new AbortController();
+    server.drain.enter();
+    response.once('close', () => {
+      server.drain.leave();
+      const finished = response.writableFinished;
+      if (!finished) gone.abort();
+      const status = finished ? statusClass(response.statusCode) : 'aborted';
+      metrics.requestEnded(kind, status, runtime.monotonicMs() - startedAtMs);
+    });
+    this.#answer(kind, target, request, response, gone.signal).catch((error: unknown) => {
+      this.#fail(error, request, response, gone.signal);
+    });
+  }
+
+  async #answer(
+    kind: RequestKind,
+    target: string,
+    request: IncomingMessage,
+    response: ServerResponse,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { access, databases, limits, budget } = this.#options;
+    // Before the body is read: nobody without a token makes this process hold megabytes.
+    const { database, readOnly } = await access.grant(target, request.headers);
+    const body = await readBody(request, limits.maxBodyBytes, budget);
+    let answer: SqlResponse;
+    try {
+      answer = await databases.execute(database.id, { kind, readOnly, body, signal });
+    } finally {
+      budget.giveBack(body.length);
+    }
+    if (Buffer.isBuffer(answer.body)) this.#sendWhole(response, answer.status, answer.body);
+    else await this.#sendStream(response, answer.status, answer.body);
+  }
+
+  #sendWhole(response: ServerResponse, status: number, body: Buffer): void {
+    if (this.#options.server.drain.closing) response.shouldKeepAlive = false;
+    if (status >= 400) response.setHeader('x-request-id', this.#options.server.errors.newRequestId());
+    response.writeHead(status, {
+      ...corsHeaders,
+      'content-type': 'application/json',
+      'content-length': body.length,
+    });
+    response.end(body);
+  }
+
+  async #sendStream(response: ServerResponse, status: number, parts: AsyncIterable<Buffer>): Promise<void> {
+    const { server, runtime, limits } = this.#options;
+    const start = (): void => {
+      if (server.drain.closing) response.shouldKeepAlive = false;
+      // The Hrana specification names no type for a cursor's lines and no official client looks at it; this is what the
+      // open-source server sends.
+      response.writeHead(status, { ...corsHeaders, 'content-type': 'text/plain' });
+    };
+    await streamBody(response, parts, start, runtime, limits.stallTimeoutMs);
+  }
+
+  #fail(error: unknown, request: IncomingMessage, response: ServerResponse, signal: AbortSignal): void {
+    const { server, log } = this.#options;
+    if (error instanceof ClientGoneError || signal.aborted) {
+      log.debug({ err: error }, 'the client went away before its answer was complete');
+      response.destroy();
+    } else if (error instanceof ClientStalledError) {
+      log.info({ err: error }, 'a streamed answer was cut off');
+      response.destroy();
+    } else {
+      server.errors.send(request, response, error);
+    }
+  }
+}
