@@ -45,6 +45,7 @@ export class Sealer {
   readonly #identity: Buffer;
   readonly #database: DatabaseId;
   readonly #derived = new Map<string, Buffer>();
+  #isWiped = false;
 
   constructor(runtime: Runtime, deployment: string, database: DatabaseId, ring: DataKeyRing) {
     this.#runtime = runtime;
@@ -84,13 +85,15 @@ export class Sealer {
     return plaintext;
   }
 
-  /** Overwrites the derived keys. The ring belongs to the caller. */
+  /** Overwrites the derived keys; nothing can be sealed or opened after it. The ring belongs to the caller. */
   wipe(): void {
+    this.#isWiped = true;
     for (const key of this.#derived.values()) key.fill(0);
     this.#derived.clear();
   }
 
   #key(number: number, position: SealedPosition): Buffer {
+    if (this.#isWiped) throw new Error(`the keys of database ${this.#database} were wiped`);
     const label = `${number}/${position.kind}/${position.term}`;
     let derived = this.#derived.get(label);
     if (!derived) {

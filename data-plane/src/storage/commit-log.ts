@@ -68,6 +68,7 @@ export class CommitLog {
   #cancelTimer: (() => void) | undefined;
   #state: 'open' | 'closing' | 'sealed' | 'fenced' = 'open';
   #onQuiet: (() => void) | undefined;
+  #resolutionWaiters: { readonly database: LoggedDatabase; readonly resolve: () => void }[] = [];
 
   constructor(options: CommitLogOptions) {
     this.#options = options;
@@ -95,6 +96,20 @@ export class CommitLog {
     else this.#pending.set(database, { database, commits: [commit] });
     this.#pendingBytes += commitBytes(commit);
     this.#scheduleFlush();
+  }
+
+  /**
+   * Forgets the commits of a database that are not on their way to the store yet. Resolves when those that are have been
+   * stored and reported, or the log was fenced: before that nobody in this epoch may write the database again.
+   */
+  async dropAndResolve(database: LoggedDatabase): Promise<void> {
+    const pending = this.#pending.get(database);
+    if (pending) {
+      this.#pending.delete(database);
+      this.#pendingBytes -= pending.commits.reduce((sum, commit) => sum + commitBytes(commit), 0);
+    }
+    if (!this.#isInFlight(database)) return;
+    await new Promise<void>((resolve) => this.#resolutionWaiters.push({ database, resolve }));
   }
 
   /** Writes what is pending, waits until all of it is durable, and seals the log. Returns the position of the seal. */
@@ -162,12 +177,25 @@ export class CommitLog {
       const { fragments } = this.#inFlight.shift() as InFlight;
       for (const { database, location, last } of fragments) database.onDurable(location, last);
     }
+    this.#reportResolved();
     if (this.#pending.size > 0) {
       if (this.#state === 'closing') this.#flush();
       else this.#scheduleFlush();
     } else if (this.#inFlight.length === 0) {
       this.#onQuiet?.();
     }
+  }
+
+  #isInFlight(database: LoggedDatabase): boolean {
+    return this.#inFlight.some(({ fragments }) => fragments.some((fragment) => fragment.database === database));
+  }
+
+  #reportResolved(): void {
+    if (this.#resolutionWaiters.length === 0) return;
+    const isResolved = ({ database }: { database: LoggedDatabase }): boolean => !this.#isInFlight(database);
+    const resolved = this.#resolutionWaiters.filter(isResolved);
+    this.#resolutionWaiters = this.#resolutionWaiters.filter((waiter) => !isResolved(waiter));
+    for (const { resolve } of resolved) resolve();
   }
 
   /** Stores one object at its position, however long it takes. Returns false when someone else holds the position. */
@@ -201,6 +229,7 @@ export class CommitLog {
     this.#pending.clear();
     this.#inFlight.length = 0;
     this.#onQuiet?.();
+    this.#reportResolved();
     this.#options.onFenced();
   }
 }

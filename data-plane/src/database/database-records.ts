@@ -1,0 +1,76 @@
+/** Creation, deletion and description of databases: what concerns their records in the store only. */
+import { ByocError } from '../errors/catalogue.js';
+import type { DatabaseId } from '../identity.js';
+import { claim } from '../ownership/claim.js';
+import type { DatabaseAddress } from '../naming/host-label.js';
+import type { Manifest } from '../storage/manifest.js';
+import type { DatabaseDescription, NewDatabase } from './database-service.js';
+import { newDataKey } from './database-keys.js';
+import type { NodeContext } from './node-context.js';
+import { unfoldedRanges } from './ready-database.js';
+
+export async function describe(context: NodeContext, id: DatabaseId): Promise<DatabaseDescription | undefined> {
+  const found = await context.manifests.read(id);
+  return found && found.manifest.deletedAtMs === undefined ? description(found.manifest) : undefined;
+}
+
+/**
+ * Name record, then manifest; a call that was cut off is completed by calling again with the same id. Throws
+ * `DATABASE_EXISTS` when another database has the name or the id was used before.
+ */
+export async function createDatabase(context: NodeContext, database: NewDatabase): Promise<DatabaseDescription> {
+  const { id, name, organization, group, engine } = database;
+  const encryptionContext = { deployment: context.deployment, organization, group: group.id, database: id };
+  const [holder, key] = await Promise.all([
+    context.names.take({ organization, database: name }, id),
+    newDataKey(context.keys, encryptionContext),
+  ]);
+  if (holder !== id) throw new ByocError('DATABASE_EXISTS', `database with name ${name} already exists`);
+  const manifest: Manifest = {
+    version: 1,
+    deployment: context.deployment,
+    id,
+    name,
+    organization,
+    group,
+    engine,
+    createdAtMs: context.runtime.nowMs(),
+    reservedBytes: 0,
+    term: 1,
+    owner: context.epoch,
+    currentKey: key.number,
+    keys: [key],
+    tail: [],
+  };
+  if (await context.manifests.create(manifest)) return description(manifest);
+  const existing = await context.manifests.read(id);
+  const same = existing?.manifest.deletedAtMs === undefined && existing?.manifest.name === name;
+  if (!existing || !same || existing.manifest.organization !== organization) {
+    throw new ByocError('DATABASE_EXISTS', `the id ${id} was used before`);
+  }
+  return description(existing.manifest);
+}
+
+/**
+ * Turns the manifest into a tombstone and frees the name. Everything needed to bring the database back stays named in
+ * the tombstone. Returns where the database was found, or undefined when it never existed.
+ */
+export async function deleteDatabase(context: NodeContext, id: DatabaseId): Promise<DatabaseAddress | undefined> {
+  const found = await context.manifests.read(id);
+  if (!found) return undefined;
+  const address = { organization: found.manifest.organization, database: found.manifest.name };
+  if (found.manifest.deletedAtMs === undefined) {
+    const claimed = await claim(context.manifests, context.findRecovery, context.epoch, found);
+    const { owner: _owner, ...manifest } = claimed.manifest;
+    const tail = unfoldedRanges(context, claimed.manifest);
+    const result = await context.manifests.replace(claimed, { ...manifest, tail, deletedAtMs: context.runtime.nowMs() });
+    if ('lost' in result) throw new ByocError('DATABASE_MOVED', `database ${id} was claimed by another node meanwhile`);
+    context.unfolded.forget(id);
+  }
+  await context.names.release(address, id);
+  return address;
+}
+
+function description({ id, name, organization, group, engine, createdAtMs }: Manifest): DatabaseDescription {
+  return { id, name, organization, group, engine, createdAtMs };
+}

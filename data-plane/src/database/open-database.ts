@@ -1,0 +1,322 @@
+/**
+ * An open database of this node: the state that joins an engine process, the commit log and the gate.
+ *
+ * Invariants. Commits enter the log in the order the engine made them and under the number it gave them. An answer
+ * leaves through the gate. When the engine process dies, the database is restored from the store at the last commit that
+ * was handed to the log, and only after every log object that holds one of its commits is resolved: a commit that may
+ * still become durable must be part of what the next engine process sees, or history would fork.
+ */
+import type { EngineSlot, LostRequest, OpenedInEngine } from '../engine/pool/engine-pool.js';
+import { ByocError } from '../errors/catalogue.js';
+import type { DatabaseId } from '../identity.js';
+import type { Sealer } from '../keys/sealing.js';
+import type { LoggedDatabase } from '../storage/commit-log.js';
+import type { Commit, FragmentDigest } from '../storage/fragment.js';
+import type { FragmentLocation } from '../storage/log-location.js';
+import type { Manifest } from '../storage/manifest.js';
+import type { SqlRequest, SqlResponse } from './database-service.js';
+import { DurabilityGate } from './durability-gate.js';
+import { foldDatabase, isFoldDue } from './fold-database.js';
+import { GatedResponse } from './gated-response.js';
+import type { NodeContext } from './node-context.js';
+import { own, restoreTo, type OwnedDatabase } from './ready-database.js';
+
+/** One stay of the database in one engine process. */
+interface Session {
+  readonly slot: EngineSlot;
+  readonly opened: OpenedInEngine;
+  readonly directoryName: string;
+  /** Bytes that the engine's local WAL has grown by since it was last folded into the local file. */
+  walBytes: number;
+  checkpointing: boolean;
+}
+
+/** A request that lost its engine process is run again this often, if nothing of it can have taken effect. */
+const maxReruns = 2;
+
+export class OpenDatabase implements LoggedDatabase {
+  readonly id: DatabaseId;
+  readonly #context: NodeContext;
+  readonly #gate: DurabilityGate;
+  /** Called once when the database cannot be served by this instance any more. */
+  readonly #onDefunct: (error: ByocError) => void;
+  #owned: OwnedDatabase;
+  #session: Promise<Session>;
+  #handedCommit: number;
+  #lastTimeMs: number;
+  #databasePages: number;
+  #tailBytes: number;
+  #commitParts: Uint8Array[] = [];
+  #openStreams = 0;
+  #folding: Promise<void> | undefined;
+  #nextGeneration: number;
+  #defunct: ByocError | undefined;
+  #resolved: Promise<void> | undefined;
+  chainDigest: FragmentDigest;
+
+  /** Opens a database. Throws `DATABASE_NOT_FOUND`, `DATABASE_MOVED`, key errors and store errors. */
+  static async open(context: NodeContext, id: DatabaseId, onDefunct: (error: ByocError) => void): Promise<OpenDatabase> {
+    const owned = await own(context, id);
+    let database: OpenDatabase | undefined;
+    try {
+      database = new OpenDatabase(context, owned, onDefunct);
+      database.#session = database.#enter();
+      await database.#session;
+      return database;
+    } catch (error) {
+      owned.unlocked.wipe();
+      throw error;
+    }
+  }
+
+  private constructor(context: NodeContext, owned: OwnedDatabase, onDefunct: (error: ByocError) => void) {
+    const { manifest } = owned.owned;
+    this.id = manifest.id;
+    this.#context = context;
+    this.#owned = owned;
+    this.#onDefunct = onDefunct;
+    this.#gate = new DurabilityGate(context.runtime, 0, context.policy.durabilityTimeoutMs);
+    this.#nextGeneration = (manifest.generation?.number ?? 0) + 1;
+    this.#handedCommit = 0;
+    this.#lastTimeMs = 0;
+    this.#databasePages = 1;
+    this.#tailBytes = 0;
+    this.chainDigest = Buffer.alloc(0);
+    this.#session = Promise.reject(new Error('not entered yet'));
+    this.#session.catch(() => undefined);
+  }
+
+  get manifest(): Manifest {
+    return this.#owned.owned.manifest;
+  }
+
+  get term(): number {
+    return this.manifest.term;
+  }
+
+  get sealer(): Sealer {
+    return this.#owned.unlocked.sealer;
+  }
+
+  /** Streams with a transaction or stored SQL; the database must stay open for them. */
+  get openStreams(): number {
+    return this.#openStreams;
+  }
+
+  /** True when every commit handed to the log is durable and nothing is being folded. */
+  get isQuiet(): boolean {
+    return this.#gate.durable >= this.#handedCommit && !this.#folding;
+  }
+
+  async execute(request: SqlRequest): Promise<SqlResponse> {
+    for (let rerun = 0; ; rerun++) {
+      const session = await this.#session;
+      const response = this.#run(session, request);
+      try {
+        return await response.answer;
+      } catch (error) {
+        if (!(error instanceof RequestLostError)) throw error;
+        const { lost } = error;
+        if (lost.isCulprit || lost.hasCommitted || response.hasStarted() || rerun >= maxReruns || request.signal.aborted) {
+          throw lostRequestError(lost);
+        }
+      }
+    }
+  }
+
+  /** Ends every stream, forgets the keys and removes the local files. Commits that are not durable yet are waited for. */
+  async close(): Promise<void> {
+    await this.#folding;
+    await this.#dropSession();
+    await this.#durable(this.#handedCommit).catch(() => undefined);
+    this.#owned.unlocked.wipe();
+  }
+
+  /** Answers everything with `error` from now on: another node has taken over, or the node stops at once. */
+  abandon(error: ByocError): void {
+    if (this.#defunct) return;
+    this.#defunct = error;
+    this.#gate.fail(error);
+    this.#resolved = this.#context.log.dropAndResolve(this);
+    this.#owned.unlocked.wipe();
+    this.#onDefunct(error);
+    void this.#dropSession();
+  }
+
+  /** After `abandon`: resolves when no commit of this instance can become durable any more. */
+  async resolved(): Promise<void> {
+    await this.#resolved;
+  }
+
+  onDurable(location: FragmentLocation, lastCommit: Commit): void {
+    this.#context.unfolded.add(this.id, this.term, location);
+    if (this.#defunct) return;
+    this.#gate.advance(lastCommit.number);
+    this.#foldIfDue();
+  }
+
+  /** Closes the database in its engine process, if it is in one, and removes its local files. */
+  async #dropSession(): Promise<void> {
+    const session = await this.#session.catch(() => undefined);
+    if (!session) return;
+    await session.slot.close(session.opened);
+    await session.slot.directory.removeDatabaseDirectory(session.directoryName);
+  }
+
+  #run(session: Session, request: SqlRequest): { answer: Promise<SqlResponse>; hasStarted: () => boolean } {
+    const gated = new GatedResponse(
+      this.#gate,
+      (bytes) => session.slot.credit(ticket, bytes),
+      () => session.slot.cancel(ticket),
+    );
+    const ticket = session.slot.request(
+      session.opened,
+      { kind: request.kind, readOnly: request.readOnly, body: request.body },
+      {
+        onPart: (part) => gated.push(part),
+        onLost: (lost) => gated.fail(new RequestLostError(lost)),
+        onRefused: (error) => gated.fail(error),
+      },
+    );
+    const abort = (): void => session.slot.cancel(ticket);
+    request.signal.addEventListener('abort', abort, { once: true });
+    const answer = gated.response().finally(() => request.signal.removeEventListener('abort', abort));
+    return { answer, hasStarted: () => gated.hasStarted };
+  }
+
+  /** Restores the database into an engine process and opens it there. */
+  async #enter(): Promise<Session> {
+    const { engines, limits } = this.#context;
+    const { manifest } = this;
+    const slot = await engines.place(this.id, manifest.engine);
+    const directoryName = `${this.id}.${this.#context.runtime.randomBytes(4).toString('hex')}`;
+    const directory = await slot.directory.createDatabaseDirectory(directoryName);
+    try {
+      const path = `${directory.path}/db`;
+      const restored = await restoreTo(this.#context, this.#owned, path);
+      await slot.directory.handOver(directory.path);
+      this.chainDigest = restored.chainDigest;
+      this.#handedCommit = restored.commit;
+      this.#lastTimeMs = restored.commitTimeMs;
+      this.#databasePages = restored.databasePages;
+      this.#tailBytes = restored.tailBytes;
+      this.#commitParts = [];
+      this.#openStreams = 0;
+      this.#gate.advance(restored.commit);
+      const session: Session = {
+        slot,
+        directoryName,
+        walBytes: 0,
+        checkpointing: false,
+        opened: await slot.open(
+          this.id,
+          { engine: manifest.engine, path, commit: restored.commit, limits },
+          {
+            onCommit: (commit, databasePages, pages, last) => this.#takeCommit(session, commit, databasePages, pages, last),
+            onStreams: (open) => (this.#openStreams = open),
+            onLost: (reason) => this.#leave(session, reason),
+          },
+        ),
+      };
+      this.#foldIfDue();
+      return session;
+    } catch (error) {
+      await slot.directory.removeDatabaseDirectory(directoryName);
+      throw error;
+    }
+  }
+
+  /** The engine process died, or gave the database up: enter another one. */
+  #leave(session: Session, reason: string): void {
+    if (this.#defunct) return;
+    this.#context.report('database left its engine process', { database: this.id, reason });
+    this.#session = (async () => {
+      await this.#durable(this.#handedCommit);
+      await session.slot.directory.removeDatabaseDirectory(session.directoryName);
+      return this.#enter();
+    })();
+    this.#session.catch((error: unknown) => this.abandon(asByocError(error)));
+  }
+
+  #takeCommit(session: Session, commit: number, databasePages: number, pages: Uint8Array, last: boolean): void {
+    if (this.#defunct) return;
+    this.#commitParts.push(pages);
+    session.walBytes += pages.byteLength;
+    if (!last) return;
+    if (commit !== this.#handedCommit + 1) {
+      this.abandon(new ByocError('INTERNAL', `the engine sent commit ${commit} after ${this.#handedCommit}`));
+      return;
+    }
+    this.#lastTimeMs = Math.max(this.#context.runtime.nowMs(), this.#lastTimeMs + 1);
+    this.#handedCommit = commit;
+    this.#databasePages = databasePages;
+    this.#context.log.append(this, { number: commit, timeMs: this.#lastTimeMs, databasePages, pages: this.#commitParts });
+    this.#commitParts = [];
+    if (session.walBytes >= this.#context.policy.localWalBytes && !session.checkpointing) void this.#checkpoint(session);
+  }
+
+  /** Bounds the engine's local WAL. Durability does not depend on it. */
+  async #checkpoint(session: Session): Promise<void> {
+    session.checkpointing = true;
+    const before = session.walBytes;
+    try {
+      if (await session.slot.checkpoint(session.opened, this.#handedCommit)) session.walBytes -= before;
+    } finally {
+      session.checkpointing = false;
+    }
+  }
+
+  /** Resolves when `commit` is durable, however long the store takes; rejects when this epoch has ended. */
+  async #durable(commit: number): Promise<void> {
+    while (this.#gate.durable < commit) {
+      try {
+        await this.#gate.wait(commit);
+      } catch (error) {
+        if (!(error instanceof ByocError && error.code === 'OUTCOME_UNKNOWN')) throw error;
+      }
+    }
+  }
+
+  #foldIfDue(): void {
+    if (this.#folding || this.#defunct || !isFoldDue(this.#context, this.manifest, this.#databasePages, this.#tailBytes)) return;
+    this.#folding = this.#fold().finally(() => {
+      this.#folding = undefined;
+    });
+  }
+
+  async #fold(): Promise<void> {
+    try {
+      const owned = await foldDatabase(this.#context, this.#owned, this.#nextGeneration++);
+      // One step: whoever restores next must see the new generation and the shorter list together.
+      this.#owned = { ...this.#owned, owned };
+      this.#context.unfolded.folded(this.id, owned.manifest.generation?.commit ?? 0);
+      this.#tailBytes = 0;
+    } catch (error) {
+      const failure = asByocError(error);
+      this.#context.report('fold failed', { database: this.id, code: failure.code, error: failure.message });
+      if (failure.code === 'DATABASE_MOVED') this.abandon(failure);
+      // The log keeps everything; the next commit makes the fold due again.
+      else await this.#context.runtime.sleep(1_000);
+    }
+  }
+}
+
+class RequestLostError extends Error {
+  constructor(readonly lost: LostRequest) {
+    super(lost.reason);
+  }
+}
+
+function lostRequestError(lost: LostRequest): ByocError {
+  if (lost.hasCommitted) {
+    return new ByocError('OUTCOME_UNKNOWN', 'the engine process ended while the request ran; a part of it has taken effect');
+  }
+  if (lost.cause === 'deadline' && lost.isCulprit) {
+    return new ByocError('STATEMENT_TIMEOUT', `the statement ran past its deadline of ${lost.deadlineMs} ms and was stopped`);
+  }
+  return new ByocError('ENGINE_RESTARTED', 'the engine process ended while the request ran; it did not take effect');
+}
+
+function asByocError(error: unknown): ByocError {
+  return error instanceof ByocError ? error : new ByocError('INTERNAL', 'unexpected failure', { cause: error });
+}

@@ -1,0 +1,50 @@
+/** Entry point of a data node process. */
+import { readFile } from 'node:fs/promises';
+import { pino } from 'pino';
+import { startNode, type RunningNode } from './node/start-node.js';
+import { nodeSettings, SettingError } from './node/settings.js';
+
+const fencedExitCode = 70;
+
+async function main(): Promise<void> {
+  const settings = nodeSettings(process.env);
+  const log = pino({ name: 'data-node', level: settings.logLevel });
+  const packageFile = await readFile(new URL('../package.json', import.meta.url), 'utf8');
+  const { version } = JSON.parse(packageFile) as { version: string };
+
+  let node: RunningNode | undefined;
+  let stopping = false;
+  const stop = (why: string): void => {
+    if (stopping) return;
+    stopping = true;
+    log.info(why);
+    Promise.resolve(node?.stop()).then(
+      () => process.exit(0),
+      (error: unknown) => {
+        log.fatal({ err: error }, 'the node did not stop cleanly');
+        process.exit(1);
+      },
+    );
+  };
+  process.once('SIGTERM', () => stop('asked to stop'));
+  process.once('SIGINT', () => stop('asked to stop'));
+  // Started by another process: without it, nobody is there to stop or restart this one.
+  process.once('disconnect', () => process.exit(1));
+
+  node = await startNode({
+    settings,
+    version,
+    log,
+    onFenced: () => {
+      log.fatal('another node has ended this epoch');
+      process.exit(fencedExitCode);
+    },
+  });
+  process.send?.({ type: 'ready', httpPort: node.httpPort, adminPort: node.adminPort });
+}
+
+main().catch((error: unknown) => {
+  if (error instanceof SettingError) process.stderr.write(`${error.message}\n`);
+  else process.stderr.write(`the data node could not start: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  process.exit(1);
+});

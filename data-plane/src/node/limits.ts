@@ -1,0 +1,30 @@
+/** What one database may take of a node; every number is explained in docs/limits.md. */
+import type { DatabaseLimits } from '../engine/ipc/messages.js';
+import type { DatabasePolicy } from '../database/node-context.js';
+import type { NodeSettings } from './settings.js';
+
+const mebibyte = 2 ** 20;
+
+export function databaseLimits(settings: NodeSettings): DatabaseLimits {
+  return {
+    maxPages: Math.floor(settings.maxDatabaseBytes / 4096),
+    maxResponseBytes: 10 * mebibyte,
+    transactionTimeoutMs: 5_000,
+    streamIdleTimeoutMs: 10_000,
+    writeLockTimeoutMs: 5_000,
+    maxTransactionBytes: 256 * mebibyte,
+  };
+}
+
+export function databasePolicy(settings: NodeSettings): DatabasePolicy {
+  return {
+    durabilityTimeoutMs: 15_000,
+    idleCloseMs: settings.idleCloseMs,
+    foldMinBytes: mebibyte,
+    foldMaxBytes: 64 * mebibyte,
+    foldFragments: 256,
+    localWalBytes: 4 * mebibyte,
+  };
+}
+
+export const commitLogLimits = { maxObjectBytes: 4 * mebibyte, maxInFlight: 4 };

@@ -1,0 +1,66 @@
+/** Settings of a data node, from the environment. Every value is checked here and nowhere else. */
+import { availableParallelism } from 'node:os';
+import { resolve } from 'node:path';
+
+export interface NodeSettings {
+  /** Directory with the local object stores `data`, `log` and `control`. */
+  readonly storeDirectory: string;
+  /** Directory of the local key service. */
+  readonly keyDirectory: string;
+  /** Local disk: a cache, wiped at start. */
+  readonly cacheDirectory: string;
+  readonly httpHost: string;
+  /** 0 = any free port. */
+  readonly httpPort: number;
+  readonly adminHost: string;
+  readonly adminPort: number;
+  /** File with the secret that the control plane shows to the admin interface. */
+  readonly adminCredentialFile: string;
+  readonly commitWindowMs: number;
+  readonly engineProcesses: number;
+  /** A statement that runs longer is stopped, with its engine process. */
+  readonly statementDeadlineMs: number;
+  readonly idleCloseMs: number;
+  readonly maxOpenDatabases: number;
+  readonly maxDatabaseBytes: number;
+  readonly logLevel: string;
+}
+
+export class SettingError extends Error {
+  override readonly name = 'SettingError';
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Throws `SettingError` with the name of the variable and what it should be. */
+export function nodeSettings(environment: Environment): NodeSettings {
+  const text = (name: string, fallback?: string): string => {
+    const value = environment[name] ?? fallback;
+    if (value === undefined || value === '') throw new SettingError(`${name} is not set`);
+    return value;
+  };
+  const whole = (name: string, fallback: number, minimum: number, maximum: number): number => {
+    const value = environment[name] === undefined ? fallback : Number(environment[name]);
+    if (!Number.isInteger(value) || value < minimum || value > maximum) {
+      throw new SettingError(`${name} is ${String(environment[name])}; it must be a whole number from ${minimum} to ${maximum}`);
+    }
+    return value;
+  };
+  return {
+    storeDirectory: resolve(text('TURSO_BYOC_STORE_DIR')),
+    keyDirectory: resolve(text('TURSO_BYOC_KEY_DIR')),
+    cacheDirectory: resolve(text('TURSO_BYOC_CACHE_DIR')),
+    httpHost: text('TURSO_BYOC_HTTP_HOST', '127.0.0.1'),
+    httpPort: whole('TURSO_BYOC_HTTP_PORT', 8080, 0, 65_535),
+    adminHost: text('TURSO_BYOC_ADMIN_HOST', '127.0.0.1'),
+    adminPort: whole('TURSO_BYOC_ADMIN_PORT', 8082, 0, 65_535),
+    adminCredentialFile: resolve(text('TURSO_BYOC_ADMIN_CREDENTIAL_FILE')),
+    commitWindowMs: whole('TURSO_BYOC_COMMIT_WINDOW_MS', 10, 0, 1_000),
+    engineProcesses: whole('TURSO_BYOC_ENGINE_PROCESSES', Math.max(2, availableParallelism()), 1, 256),
+    statementDeadlineMs: whole('TURSO_BYOC_STATEMENT_DEADLINE_MS', 5_000, 100, 600_000),
+    idleCloseMs: whole('TURSO_BYOC_IDLE_CLOSE_MS', 60_000, 100, 86_400_000),
+    maxOpenDatabases: whole('TURSO_BYOC_MAX_OPEN_DATABASES', 2_000, 1, 100_000),
+    maxDatabaseBytes: whole('TURSO_BYOC_MAX_DATABASE_BYTES', 20 * 2 ** 30, 1 << 20, 2 ** 44),
+    logLevel: text('TURSO_BYOC_LOG_LEVEL', 'info'),
+  };
+}

@@ -1,0 +1,150 @@
+/** Puts a data node together and runs it: stores, keys, engine processes, commit log, databases, the two servers. */
+import { mkdir, readFile } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { FastifyInstance } from 'fastify';
+import type { Logger } from 'pino';
+import { TokenVerifier } from '../auth/token-verifier.js';
+import { VerificationKeys } from '../auth/verification-keys.js';
+import type { NodeContext } from '../database/node-context.js';
+import { NodeDatabases } from '../database/node-databases.js';
+import { UnfoldedFragments } from '../database/unfolded-fragments.js';
+import { EnginePool } from '../engine/pool/engine-pool.js';
+import { Sandbox } from '../engine/pool/sandbox.js';
+import { ByocError } from '../errors/catalogue.js';
+import { LocalKeyService } from '../keys/local-key-service.js';
+import { CountingObjectStore } from '../metering/counting-object-store.js';
+import { Metrics } from '../metering/metrics.js';
+import { LocalObjectStore } from '../object-store/local-object-store.js';
+import type { ObjectStore } from '../object-store/object-store.js';
+import { EndedEpochs } from '../ownership/ended-epochs.js';
+import { systemRuntime } from '../runtime.js';
+import { createAdminServer } from '../server/admin-server.js';
+import { createDataServer } from '../server/data-server.js';
+import { CommitLog } from '../storage/commit-log.js';
+import { deploymentId } from '../storage/deployment.js';
+import { ManifestStore } from '../storage/manifest-store.js';
+import { NameStore } from '../storage/name-store.js';
+import { commitLogLimits, databaseLimits, databasePolicy } from './limits.js';
+import { announceEpoch, endEpoch } from './node-epoch.js';
+import type { NodeSettings } from './settings.js';
+
+export interface RunningNode {
+  readonly httpPort: number;
+  readonly adminPort: number;
+  /** Stops accepting, finishes what runs, makes everything durable and ends the epoch. */
+  stop(): Promise<void>;
+}
+
+export interface NodeOptions {
+  readonly settings: NodeSettings;
+  readonly version: string;
+  readonly log: Logger;
+  /** Another node has ended this epoch: nothing more can be acknowledged, and the process should end. */
+  readonly onFenced: () => void;
+}
+
+/** Resolves when the node serves. */
+export async function startNode({ settings, version, log, onFenced }: NodeOptions): Promise<RunningNode> {
+  const runtime = systemRuntime;
+  const metrics = new Metrics();
+  const openStore = async (name: string): Promise<ObjectStore> => {
+    const directory = join(settings.storeDirectory, name);
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    const store = await LocalObjectStore.open(directory);
+    return new CountingObjectStore(store, runtime, (request) => metrics.storeRequestEnded(request));
+  };
+  const [dataStore, logStore, controlStore] = await Promise.all(['data', 'log', 'control'].map(openStore)) as [
+    ObjectStore,
+    ObjectStore,
+    ObjectStore,
+  ];
+  const [deployment, keys, credential] = await Promise.all([
+    deploymentId(runtime, dataStore),
+    LocalKeyService.open(settings.keyDirectory),
+    readFile(settings.adminCredentialFile, 'utf8'),
+  ]);
+
+  const report = (event: string, fields: Readonly<Record<string, unknown>>): void => log.warn(fields, event);
+  const sandbox = await Sandbox.probe({
+    cacheDirectory: settings.cacheDirectory,
+    entry: fileURLToPath(new URL('../engine-process.js', import.meta.url)),
+  });
+  log.info({ sandbox: sandbox.report }, 'protections of the engine processes');
+  const engines = await EnginePool.start({
+    sandbox,
+    cacheDirectory: settings.cacheDirectory,
+    runtime,
+    metrics: { engineRestarted: (_engine, cause) => metrics.engineRestarted(cause) },
+    report,
+    processesPerEngine: settings.engineProcesses,
+    statementDeadlineMs: settings.statementDeadlineMs,
+  });
+
+  const running = await announceEpoch(runtime, dataStore);
+  const { epoch } = running;
+  const ended = new EndedEpochs({ runtime, dataStore, logStore }, epoch, 64);
+  const commitLog = new CommitLog({
+    runtime,
+    store: logStore,
+    epoch,
+    windowMs: settings.commitWindowMs,
+    ...commitLogLimits,
+    onStored: ({ bytes }) => metrics.logObjectStored(bytes),
+    onFenced: () => {
+      databases.abandon(new ByocError('DATABASE_MOVED', 'another node has taken over the databases of this one'));
+      onFenced();
+    },
+  });
+  const context: NodeContext = {
+    runtime,
+    deployment,
+    epoch,
+    dataStore,
+    logStore,
+    keys,
+    names: new NameStore(runtime, dataStore),
+    manifests: new ManifestStore(runtime, dataStore),
+    log: commitLog,
+    engines,
+    unfolded: new UnfoldedFragments(),
+    findRecovery: async (other) => ended.recovery(other),
+    limits: databaseLimits(settings),
+    policy: databasePolicy(settings),
+    report,
+  };
+  const databases = new NodeDatabases(context, { maxOpen: settings.maxOpenDatabases, maxRememberedNames: 100_000 });
+  await ended.recoverAll((other, error) => log.error({ epoch: other, err: error }, 'a node epoch could not be recovered'));
+
+  const verificationKeys = new VerificationKeys({ store: controlStore, runtime, log });
+  const dataServer = createDataServer({
+    databases,
+    tokens: new TokenVerifier({ keys: verificationKeys, runtime }),
+    metrics,
+    runtime,
+    log,
+    version,
+    isReady: () => !commitLog.isFenced,
+  });
+  const adminServer = createAdminServer({ databases, credential: credential.trim(), metrics, runtime, log });
+  await dataServer.listen({ host: settings.httpHost, port: settings.httpPort });
+  await adminServer.listen({ host: settings.adminHost, port: settings.adminPort });
+  log.info({ epoch, httpPort: port(dataServer), adminPort: port(adminServer) }, 'the data node serves');
+
+  return {
+    httpPort: port(dataServer),
+    adminPort: port(adminServer),
+    stop: async () => {
+      await Promise.all([dataServer.close(), adminServer.close()]);
+      await databases.close();
+      if (!commitLog.isFenced) await endEpoch(runtime, dataStore, running, commitLog, context.unfolded.byDatabase());
+      await engines.stop();
+      log.info({ epoch }, 'the data node has stopped');
+    },
+  };
+}
+
+function port(server: FastifyInstance): number {
+  return (server.server.address() as AddressInfo).port;
+}
