@@ -6,12 +6,12 @@
  *
  * Why this cannot deadlock. A request may wait inside the engine for something that only a later request brings: for
  * the write lock of a stream whose COMMIT is still queued here, or for a client that takes its streamed answer. Such a
- * request uses no engine time, so it must not take room. The engine takes requests in the order they were sent and
- * runs each as far as it gets before it looks at the next. Therefore: when the engine answers request n or is seen to
- * execute it, every unanswered request sent before n waits for something; when the engine is seen to execute nothing,
- * every request sent before the previous look does. Waiting requests stop counting, their places go to the queues, so
- * that the request they wait for is always sent in the end. Should an engine take requests in another order, fairness
- * suffers, nothing else.
+ * request uses no engine time, so it must not take room. The engine begins requests in the order they were sent and lets
+ * another one run only when the current one waits or has used up its turn. Therefore: when the engine answers request n
+ * or is seen to execute it, every unanswered request sent before n has had its turn and waits; when the engine is seen
+ * to execute nothing, every request sent before the previous look waits. Requests that wait stop counting and their
+ * places go to the queues, so what they wait for is always sent in the end. Should one that does not count run on
+ * nevertheless, fairness rests on the engine's own turns; nothing else depends on it.
  *
  * Every operation takes constant time (amortized).
  */

@@ -190,7 +190,8 @@ export class EngineSlot {
 
   /** The client took `bytes` more of a streamed answer. */
   credit(ticket: RequestTicket, bytes: number): void {
-    if (this.#tickets.get(ticket.id)?.item === ticket) this.#process.send({ type: 'credit', request: ticket.id, bytes });
+    if (this.#tickets.get(ticket.id)?.item === ticket)
+      this.#process.send({ type: 'credit', request: ticket.id, bytes });
   }
 
   /** The client went away: the request is lost, and what of it has not started does not start. */

@@ -98,7 +98,7 @@ export function sandboxReport(seen: Observation, context: ReportContext): Sandbo
       yes: 'killed by the kernel when the I/O process dies',
       no: 'ends when its socket ends, but not in the middle of a statement',
     },
-    umask: { on: seen.umask === 0o077, yes: '077', no: `${seen.umask.toString(8)}` },
+    umask: { on: seen.umask === 0o077, yes: '077', no: seen.umask.toString(8) },
     'core-dumps': { on: seen.coreBytes === 0, yes: 'off', no: 'as on the I/O process' },
     stack: {
       on: seen.stackBytes !== undefined && seen.stackBytes >= context.wantedStackBytes,

@@ -34,7 +34,7 @@ function simulation(deadlineMs: number) {
     begin: (request: number, database: number) =>
       (record = { request, database, startedAtNs: BigInt(nowMs) * 1_000_000n }),
     setRecord: (value: FlightRecord) => (record = value),
-    advance(ms: number) {
+    advance: (ms: number) => {
       for (const end = nowMs + ms; nowMs < end; nowMs += 1) {
         const due = timers.filter((timer) => timer.at <= nowMs);
         timers = timers.filter((timer) => timer.at > nowMs);
