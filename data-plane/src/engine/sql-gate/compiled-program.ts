@@ -1,0 +1,79 @@
+/**
+ * What the engine's own compiler says about a statement: the program that EXPLAIN shows, which also contains what views,
+ * triggers, generated columns and constraints bring in and the text does not show.
+ */
+import { ByocError } from '../../errors/catalogue.js';
+import type { EngineName } from '../../identity.js';
+import type { EngineConnection } from '../adapters/adapter.js';
+import { isAllowedFunction, isInternalFunction } from './allowed-functions.js';
+
+export interface ProgramFacts {
+  readonly writes: boolean;
+  readonly changesSchema: boolean;
+  /** True when it creates or drops TEMP objects. */
+  readonly changesTemporarySchema: boolean;
+  readonly usesVirtualTable: boolean;
+}
+
+/** Instructions that no tenant statement may contain, with what they stand for. */
+const refusedOpcodes = new Map([
+  ['Vacuum', 'VACUUM'],
+  ['VacuumInto', 'VACUUM INTO'],
+  ['IncrVacuum', 'incremental vacuum'],
+  ['Checkpoint', 'a WAL checkpoint'],
+  ['JournalMode', 'changing the journal mode'],
+  ['Attach', 'ATTACH'],
+  ['Detach', 'DETACH'],
+]);
+const functionOpcodes = new Set(['Function', 'PureFunc', 'AggStep', 'AggStep1', 'AggInverse', 'AggFinal', 'AggValue']);
+const schemaOpcodes = new Set([
+  'ParseSchema',
+  'DropTable',
+  'DropIndex',
+  'DropTrigger',
+  'DropView',
+  'VCreate',
+  'VDestroy',
+]);
+const virtualTableOpcodes = new Set(['VOpen', 'VFilter', 'VUpdate', 'VCreate']);
+/** Statements whose programs call the engine's internal functions. */
+const verbsWithInternalFunctions = new Set(['alter', 'analyze']);
+/** Cookie number of the schema version in SetCookie; the others are user_version and application_id. */
+const schemaCookie = 1;
+const temporaryDatabase = 1;
+
+/**
+ * Compiles the statement and reads its program. `sql` comes without EXPLAIN and must not be a PRAGMA, which would take
+ * effect. Throws `SQL_REFUSED`, or the `EngineError` of the failed compilation.
+ */
+export function readProgram(engine: EngineName, connection: EngineConnection, verb: string, sql: string): ProgramFacts {
+  let writes = false;
+  let changesSchema = false;
+  let changesTemporarySchema = false;
+  let usesVirtualTable = false;
+  for (const row of connection.prepare(`EXPLAIN ${sql}`).rows([])) {
+    const opcode = String(row[1]);
+    const p1 = Number(row[2]);
+    const p2 = Number(row[3]);
+    const refused = refusedOpcodes.get(opcode);
+    if (refused !== undefined) throw new ByocError('SQL_REFUSED', `${refused} is not offered`);
+    if (functionOpcodes.has(opcode)) checkFunction(engine, verb, String(row[5]));
+    if (opcode === 'Transaction') writes ||= engine === 'libsql' ? p2 !== 0 : p2 >= 2;
+    // The Turso engine moves a sequence in a transaction of its own, so that nextval() inside a SELECT writes.
+    else if (opcode === 'OpenWrite' || opcode === 'VUpdate' || opcode === 'SequenceBeginInnerTx') writes = true;
+    const touchesSchema = schemaOpcodes.has(opcode) || (opcode === 'SetCookie' && p2 === schemaCookie);
+    changesSchema ||= touchesSchema;
+    changesTemporarySchema ||= touchesSchema && p1 === temporaryDatabase;
+    usesVirtualTable ||= virtualTableOpcodes.has(opcode);
+  }
+  return { writes: writes || changesSchema, changesSchema, changesTemporarySchema, usesVirtualTable };
+}
+
+/** `described` is the operand as EXPLAIN shows it: `name(argument count)`, or the bare name. */
+function checkFunction(engine: EngineName, verb: string, described: string): void {
+  const parenthesis = described.lastIndexOf('(');
+  const name = (parenthesis > 0 ? described.slice(0, parenthesis) : described).toLowerCase();
+  if (isAllowedFunction(engine, name)) return;
+  if (verbsWithInternalFunctions.has(verb) && isInternalFunction(name)) return;
+  throw new ByocError('SQL_REFUSED', `the function ${name}() is not offered, here used by a view, trigger or column`);
+}

@@ -1,0 +1,110 @@
+/**
+ * What the text of one statement says about it, read in one pass over its tokens; refuses what is refused by name.
+ */
+import { ByocError } from '../../errors/catalogue.js';
+import type { ForbiddenNames } from './forbidden-names.js';
+import type { GateLimits } from './gate-limits.js';
+import { ParameterNumbering } from './parameter-numbering.js';
+import { TokenCursor, type TokenKind } from './tokenizer.js';
+
+export interface Token {
+  readonly kind: TokenKind;
+  readonly text: string;
+  /** Quotes removed, in lower case. */
+  readonly name: string;
+}
+
+export interface StatementFacts {
+  readonly isExplain: boolean;
+  /** The statement without EXPLAIN [QUERY PLAN]. */
+  readonly explained: string;
+  /** The first tokens after EXPLAIN [QUERY PLAN], at most `headLength` of them. */
+  readonly head: readonly Token[];
+  /** True when `head` holds the whole statement. */
+  readonly headIsWhole: boolean;
+  readonly parameters: readonly (string | null)[];
+  /**
+   * A string literal that spells a forbidden name. SQLite takes strings as table names, so this matters once the program
+   * opens a virtual table; elsewhere it is data.
+   */
+  readonly suspectString: string | undefined;
+}
+
+/** Enough for every form whose tokens are looked at one by one: PRAGMA, BEGIN, CREATE VIRTUAL TABLE … USING. */
+const headLength = 16;
+const compoundOperators = new Set(['union', 'intersect', 'except']);
+/** No name that the gate knows is longer; longer tokens need no look-up. */
+const longestKnownName = 64;
+
+/**
+ * Reads one statement. Throws `SQL_REFUSED` for a forbidden function or table, `SQL_INPUT_ERROR` for a statement beyond the
+ * limits.
+ */
+export function readFacts(sql: string, forbidden: ForbiddenNames, limits: GateLimits): StatementFacts {
+  const cursor = new TokenCursor(sql);
+  const numbering = new ParameterNumbering(limits.maxParameters);
+  const head: Token[] = [];
+  let position = 0;
+  let explainedFrom = 0;
+  let headIsWhole = true;
+  let isExplain = false;
+  let depth = 0;
+  let compoundArms = 0;
+  let suspectString: string | undefined;
+  let previousName = '';
+
+  while (cursor.next()) {
+    let name = '';
+    if (cursor.kind === 'operator') {
+      if (cursor.isOperator('(')) {
+        depth += 1;
+        if (depth > limits.maxDepth) {
+          throw new ByocError('SQL_INPUT_ERROR', `the statement nests deeper than ${limits.maxDepth} parentheses`);
+        }
+        if (forbidden.isForbiddenFunction(previousName)) {
+          throw new ByocError('SQL_REFUSED', `the function ${previousName}() is not offered`);
+        }
+      } else if (cursor.isOperator(')')) depth -= 1;
+    } else if (cursor.kind === 'parameter') numbering.add(cursor.text());
+    else if (isNameLike(cursor.kind) && cursor.end - cursor.start <= longestKnownName) {
+      name = cursor.name();
+      if (forbidden.isForbiddenName(name)) {
+        if (cursor.kind !== 'string') throw new ByocError('SQL_REFUSED', `the table "${name}" is not offered`);
+        suspectString = name;
+      }
+      if (cursor.kind === 'word' && compoundOperators.has(name)) {
+        compoundArms += 1;
+        if (compoundArms > limits.maxCompoundArms) {
+          throw new ByocError('SQL_INPUT_ERROR', `the statement has more than ${limits.maxCompoundArms} compound arms`);
+        }
+      }
+    }
+    previousName = cursor.kind === 'string' ? '' : name;
+
+    if (head.length === 0 && isExplainWord(cursor, name, position, isExplain)) isExplain = true;
+    else if (head.length < headLength) {
+      if (head.length === 0) explainedFrom = cursor.start;
+      head.push({ kind: cursor.kind, text: cursor.text(), name });
+    } else headIsWhole = false;
+    position += 1;
+  }
+  return {
+    isExplain,
+    explained: sql.slice(explainedFrom),
+    head,
+    headIsWhole,
+    parameters: numbering.list(),
+    suspectString,
+  };
+}
+
+function isNameLike(kind: TokenKind): boolean {
+  return kind === 'word' || kind === 'quoted' || kind === 'string';
+}
+
+/** True for the words of the prefix EXPLAIN or EXPLAIN QUERY PLAN. */
+function isExplainWord(cursor: TokenCursor, name: string, position: number, isExplain: boolean): boolean {
+  if (cursor.kind !== 'word') return false;
+  if (position === 0) return name === 'explain';
+  return isExplain && ((position === 1 && name === 'query') || (position === 2 && name === 'plan'));
+}
