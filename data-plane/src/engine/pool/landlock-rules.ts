@@ -43,12 +43,19 @@ export interface LandlockPaths {
   readonly writable: string;
 }
 
+/** What Linux tells of the process itself; Node.js measures its memory there. The launcher keeps it open for the rule to last. */
+export const ownProcess = '/proc/self';
+
 /** Where shared libraries, the ELF interpreter and harmless system-wide settings live. */
 const systemLibraries = ['/lib', '/lib64', '/usr/lib', '/usr/lib64', '/usr/local/lib'];
 const systemReadable = [
   '/etc/ld.so.cache',
   '/etc/ssl/openssl.cnf',
-  '/proc',
+  '/proc/cpuinfo',
+  '/proc/meminfo',
+  '/proc/stat',
+  '/proc/sys/vm/overcommit_memory',
+  ownProcess,
   '/sys/fs/cgroup',
   '/sys/devices/system/cpu',
   '/usr/bin/ldd',
@@ -56,9 +63,9 @@ const systemReadable = [
 const systemDevices = ['/dev/null', '/dev/zero', '/dev/urandom', '/dev/random'];
 
 /**
- * What an engine process may do with files under version `abi` of Landlock. Paths that do not exist are left out.
- * `/proc` stays readable (Node.js measures memory there); what it shows of other processes beyond their command line
- * needs the permission to trace them, which Landlock withholds.
+ * What an engine process may do with files under version `abi` of Landlock. Paths that do not exist are left out. Of
+ * `/proc` it sees only itself: Landlock withholds the permission to trace other processes, but not what Linux shows
+ * of them to a process of the same user, such as their environment.
  */
 export function landlockRuleset(abi: number, paths: LandlockPaths): LandlockRuleset {
   const rights = rightsByVersion[Math.min(abi, rightsByVersion.length - 1)] ?? 0;

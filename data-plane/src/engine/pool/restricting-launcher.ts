@@ -3,7 +3,7 @@
  * command-line tool offers, then become the engine process. Perl, because every Debian-based image has it and Node.js
  * cannot make system calls. All decisions are taken in TypeScript; the script only carries out its arguments.
  */
-import type { LandlockRuleset } from './landlock-rules.js';
+import { ownProcess, type LandlockRuleset } from './landlock-rules.js';
 
 export interface Restrictions {
   /** Number of the prctl system call on this architecture. */
@@ -22,7 +22,7 @@ sub control { my ($what, @rest) = @_; syscall($prctl, @rest) == 0 or die "$what:
 control('parent death signal', 1, 9, 0, 0, 0);
 getppid() == $parent or die "the parent is gone\n";
 control('no new privileges', 38, 1, 0, 0, 0);
-my $ruleset;
+my ($ruleset, @kept);
 while ((my $step = shift) ne '--') {
   my ($kind, $value) = split /=/, $step, 2;
   if ($kind eq 'huge-pages') {
@@ -34,9 +34,12 @@ while ((my $step = shift) ne '--') {
     $ruleset >= 0 or die "landlock: $!\n";
   } elsif ($kind eq 'rule') {
     my ($rights, $path) = split /,/, $value, 2;
+    # A rule holds for a file as it is in the cache of the kernel; for the own process that cache is kept by a handle.
+    local $^F = $path eq '${ownProcess}' ? 1024 : 2;
     sysopen(my $handle, $path, 010000000) or die "$path: $!\n";
     my $rule = pack('Ql', $rights, fileno($handle));
     syscall(445, $ruleset, 1, $rule, 0) == 0 or die "landlock rule for $path: $!\n";
+    push @kept, $handle;
   } elsif ($kind eq 'restrict') {
     syscall(446, $ruleset, 0) == 0 or die "landlock restriction: $!\n";
   } elsif ($kind eq 'seccomp') {

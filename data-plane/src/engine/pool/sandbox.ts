@@ -43,6 +43,8 @@ export interface SandboxOptions {
   readonly memoryBytes?: number;
   /** Upper bound of the JavaScript heap in MiB. @default 256 */
   readonly heapMiB?: number;
+  /** Protections to leave off, for a platform where one does harm. @default none */
+  readonly omit?: readonly Protection[];
   /** How long one trial may take before it counts as failed. @default 20000 */
   readonly probeTimeoutMs?: number;
 }
@@ -175,6 +177,9 @@ class LaunchChain {
   missing(link: LinkName): string | undefined {
     const lacks = (tool: string): string | undefined =>
       this.#tools.has(tool) ? undefined : `${tool} is not installed`;
+    if (brings[link].some((protection) => this.#options.omit?.includes(protection))) {
+      return 'switched off by configuration';
+    }
     switch (link) {
       case 'umask':
         return existsSync(shell) ? undefined : 'there is no shell';
