@@ -1,4 +1,4 @@
-import Fastify, { type FastifyError, type FastifyInstance } from 'fastify';
+import Fastify, { LogController, type FastifyBaseLogger, type FastifyError, type FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { isByocError } from '@turso-byoc/data-plane/errors/catalogue.js';
 import type { Principal } from '../auth/platform-authenticator.js';
@@ -29,14 +29,15 @@ const bodyLimitBytes = 1024 * 1024;
  * succeeded, otherwise with an error of the catalogue.
  */
 export function buildPlatformApi(context: ApiContext, logger: Logger): FastifyInstance {
+  const loggerInstance: FastifyBaseLogger = logger;
   const app = Fastify({
-    loggerInstance: logger,
-    // One line for each call, written below, instead of two that repeat the headers.
-    disableRequestLogging: true,
+    loggerInstance,
+    // One line for each call is written below.
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: bodyLimitBytes,
     routerOptions: { ignoreTrailingSlash: true },
     ajv: { customOptions: { removeAdditional: false, coerceTypes: false, allowUnionTypes: true } },
-  }) as unknown as FastifyInstance;
+  });
 
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'buffer' }, async (_request: unknown, body: Buffer) => parseJsonBody(body));
@@ -56,7 +57,7 @@ export function buildPlatformApi(context: ApiContext, logger: Logger): FastifyIn
   });
   app.setErrorHandler((thrown: FastifyError, request, reply) => {
     const error = toCatalogueError(thrown);
-    if (error.status >= 500) {
+    if (error.status >= 500 && error.code !== 'NOT_OFFERED') {
       request.log.error({ err: thrown, code: error.code }, 'call failed');
       // A call that failed halfway may have left a row to finish.
       context.reconciler.wake();

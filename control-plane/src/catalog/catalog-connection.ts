@@ -1,7 +1,8 @@
-import { createClient, LibsqlError, type Client, type InStatement, type ResultSet } from '@libsql/client';
+import { createClient, type Client, type InStatement, type ResultSet } from '@libsql/client';
 import type { MintedToken } from '../auth/token-minter.js';
 import type { Clock } from '../clock.js';
 import { ControlPlaneError } from '../errors/catalogue.js';
+import { errorCode } from '../errors/error-code.js';
 import { isRetriable } from '../retry/retriable-errors.js';
 import { withRetry } from '../retry/with-retry.js';
 
@@ -45,7 +46,7 @@ export class CatalogConnection {
       budgetMs,
       signal,
       isRetriable: (error) =>
-        isRetriable(error) || (error instanceof LibsqlError && error.code === 'AUTH_JWT_INVALID'),
+        isRetriable(error) || errorCode(error) === 'AUTH_JWT_INVALID',
     });
   }
 

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { InStatement } from '@libsql/client';
-import { LibsqlError } from '@libsql/client';
 import type { Clock } from '../clock.js';
 import { ControlPlaneError } from '../errors/catalogue.js';
+import { errorCode } from '../errors/error-code.js';
 import type { CatalogConnection } from './catalog-connection.js';
 
 export interface MigrationContext {
@@ -100,5 +100,5 @@ async function currentVersion(catalog: CatalogConnection): Promise<number> {
 }
 
 function isConstraintError(error: unknown): boolean {
-  return error instanceof LibsqlError && error.code.startsWith('SQLITE_CONSTRAINT');
+  return errorCode(error)?.startsWith('SQLITE_CONSTRAINT') === true;
 }

@@ -5,6 +5,7 @@
  */
 import Database from 'libsql';
 import { ControlPlaneError } from '../errors/catalogue.js';
+import { errorCode } from '../errors/error-code.js';
 import { readFileIfPresent, writePrivateFile } from './private-file.js';
 
 export interface DirectoryLock {
@@ -19,7 +20,7 @@ export async function lockDirectory(lockPath: string, directory: string): Promis
     file.exec('BEGIN EXCLUSIVE');
   } catch (error) {
     file.close();
-    if (!(error instanceof Error && 'code' in error && error.code === 'SQLITE_BUSY')) throw error;
+    if (errorCode(error) !== 'SQLITE_BUSY') throw error;
     const pid = (await readFileIfPresent(holderPath))?.trim();
     throw new ControlPlaneError(
       'DATA_DIRECTORY_IN_USE',

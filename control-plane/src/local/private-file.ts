@@ -1,4 +1,5 @@
 import { open, readFile, rename, rm } from 'node:fs/promises';
+import { errorCode } from '../errors/error-code.js';
 
 /**
  * Replaces a file by one with this content that only its owner may read; whoever reads it meanwhile sees the old or the
@@ -23,7 +24,7 @@ export async function readFileIfPresent(path: string): Promise<string | undefine
   try {
     return await readFile(path, 'utf8');
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    if (errorCode(error) === 'ENOENT') return undefined;
     throw error;
   }
 }

@@ -1,5 +1,5 @@
-import { LibsqlError } from '@libsql/client';
 import { catalogue as dataPlaneCatalogue } from '@turso-byoc/data-plane/errors/catalogue.js';
+import { errorCode } from '../errors/error-code.js';
 
 /** Another writer was in the way, or a stream did not live long enough: nothing took effect, the next try may work. */
 const transientSqlCodes = new Set(['TRANSACTION_BUSY', 'TRANSACTION_TIMEOUT', 'STREAM_EXPIRED', 'SQLITE_BUSY']);
@@ -35,12 +35,11 @@ export function isRetriableStatus(status: number): boolean {
  * reached. The first try may have taken effect, so only idempotent calls may be repeated.
  */
 export function isRetriable(error: unknown): boolean {
-  if (error instanceof LibsqlError && isRetriableDataPlaneCode(error.code)) return true;
-  for (let cause: unknown = error, depth = 0; cause instanceof Error && depth < 6; cause = cause.cause, depth += 1) {
-    if (cause.name === 'TimeoutError') return true;
-    if ('code' in cause && typeof cause.code === 'string' && transientNetworkCodes.has(cause.code)) return true;
-    if ('status' in cause && typeof cause.status === 'number' && isRetriableStatus(cause.status)) return true;
-    if (cause instanceof AggregateError && cause.errors.some((part) => isRetriable(part))) return true;
-  }
-  return false;
+  const code = errorCode(error);
+  if (code !== undefined && (isRetriableDataPlaneCode(code) || transientNetworkCodes.has(code))) return true;
+  if (typeof error !== 'object' || error === null) return false;
+  if ('name' in error && error.name === 'TimeoutError') return true;
+  if ('status' in error && typeof error.status === 'number' && isRetriableStatus(error.status)) return true;
+  if ('errors' in error && Array.isArray(error.errors) && error.errors.some(isRetriable)) return true;
+  return 'cause' in error && isRetriable(error.cause);
 }

@@ -44,11 +44,12 @@ const unserved: readonly [HTTPMethods, string][] = [
 /** Answers each of them with `NOT_OFFERED`. */
 export function registerUnservedRoutes(app: FastifyInstance): void {
   for (const [method, url] of unserved) {
+    const call = `${method} ${url.replace(/:(\w+)/g, '{$1}')}`;
     app.route({
       method,
       url,
-      handler: async (request) => {
-        throw new ControlPlaneError('NOT_OFFERED', `${method} ${request.routeOptions.url ?? url} is not offered yet`);
+      handler: async () => {
+        throw new ControlPlaneError('NOT_OFFERED', `${call} is not offered yet`);
       },
     });
   }

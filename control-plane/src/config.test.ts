@@ -1,0 +1,51 @@
+import { readConfig } from './config.js';
+
+const complete = {
+  TURSO_BYOC_DATA_URL: 'http://127.0.0.1:8080',
+  TURSO_BYOC_ADMIN_URL: 'http://127.0.0.1:9090/',
+  TURSO_BYOC_ADMIN_CREDENTIAL_FILE: '/run/admin',
+  TURSO_BYOC_SIGNING_KEY_FILE: '/run/key',
+  TURSO_BYOC_CONTROL_STORE_DIR: '/var/control',
+  TURSO_BYOC_HOSTNAME_SUFFIX: 'localhost:8080',
+};
+
+describe('readConfig', () => {
+  it('has a default for what can have one', () => {
+    expect(readConfig(complete)).toEqual({
+      apiHost: '127.0.0.1',
+      apiPort: 8081,
+      dataUrl: 'http://127.0.0.1:8080/',
+      adminUrl: 'http://127.0.0.1:9090/',
+      adminCredentialFile: '/run/admin',
+      signingKeyFile: '/run/key',
+      controlStoreDirectory: '/var/control',
+      hostnameSuffix: 'localhost:8080',
+      primaryRegion: 'local',
+      logLevel: 'info',
+    });
+  });
+
+  it.each(Object.keys(complete))('says that %s is missing and what it is for', (name) => {
+    expect(() => readConfig({ ...complete, [name]: '' })).toThrow(
+      expect.objectContaining({ code: 'SETTING_INVALID', message: expect.stringContaining(`${name} is not set; set it to`) }),
+    );
+  });
+
+  it.each([
+    ['TURSO_BYOC_API_PORT', '80a'],
+    ['TURSO_BYOC_API_PORT', '65536'],
+    ['TURSO_BYOC_API_PORT', '-1'],
+    ['TURSO_BYOC_DATA_URL', 'localhost:8080'],
+    ['TURSO_BYOC_ADMIN_URL', 'ftp://x'],
+    ['TURSO_BYOC_HOSTNAME_SUFFIX', '.example.com'],
+    ['TURSO_BYOC_PRIMARY_REGION', 'EU West'],
+    ['TURSO_BYOC_LOG_LEVEL', 'loud'],
+  ])('refuses %s=%s and says what it takes', (name, value) => {
+    expect(() => readConfig({ ...complete, [name]: value })).toThrow(
+      expect.objectContaining({
+        code: 'SETTING_INVALID',
+        message: expect.stringMatching(new RegExp(`^${name} is "${value.replace('.', '\\.')}"; set it to .+`)),
+      }),
+    );
+  });
+});

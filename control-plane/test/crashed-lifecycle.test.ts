@@ -1,0 +1,85 @@
+/**
+ * The control plane is killed between any two steps of creating and deleting a database. Whatever the moment, once it
+ * runs again the work is finished without anyone asking, and asking again is safe.
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { startLocalSystemForTests, type LocalSystemForTests } from './support/local-system-for-tests.js';
+
+const controlPlane = fileURLToPath(new URL('support/crash-once.js', import.meta.url));
+
+describe('a control plane that is killed', () => {
+  let directory: string;
+  let local: LocalSystemForTests | undefined;
+  beforeEach(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'crashed-lifecycle-'));
+  });
+  afterEach(async () => {
+    await local?.stop();
+    await rm(directory, { recursive: true });
+  });
+
+  async function startCrashingAt(step: string): Promise<LocalSystemForTests> {
+    local = await startLocalSystemForTests({
+      controlPlane,
+      environment: { CRASH_STEP: step, CRASH_DATABASE: 'victim', CRASH_FILE: join(directory, 'crashed') },
+    });
+    return local;
+  }
+
+  /** Calls until the restarted control plane answers. */
+  async function eventually<T>(operation: () => Promise<T>, enough: (value: T) => boolean): Promise<T> {
+    for (;;) {
+      try {
+        const value = await operation();
+        if (enough(value)) return value;
+      } catch (error) {
+        if (!(error instanceof TypeError) && (error as Error).name !== 'TypeError') throw error;
+      }
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+
+  it.each(['creating-row-inserted', 'created-on-data-plane', 'ready'])(
+    'while it creates a database, after the step "%s", has created it',
+    async (step) => {
+      const { call, api, open, reported } = await startCrashingAt(step);
+      await expect(api.databases.create('victim')).rejects.toThrow();
+      await reported(/the control plane has ended \(signal SIGKILL\)/);
+      const found = await eventually(
+        async () => call('GET', '/v1/databases/victim'),
+        (answer) => answer.status === 200,
+      );
+      expect(found.body).toMatchObject({ database: { Name: 'victim' } });
+      await expect(api.databases.create('victim')).rejects.toMatchObject({ status: 409 });
+      const { jwt } = await api.databases.createToken('victim');
+      expect((await open('victim', jwt).execute('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
+      await api.databases.delete('victim');
+      await api.databases.create('victim');
+    },
+  );
+
+  it.each(['marked-deleting', 'deleted-on-data-plane', 'row-removed'])(
+    'while it deletes a database, after the step "%s", has deleted it',
+    async (step) => {
+      const { call, api, open, reported } = await startCrashingAt(step);
+      const { id } = await api.databases.create('victim');
+      const { jwt } = await api.databases.createToken('victim');
+      await open('victim', jwt).execute('CREATE TABLE t (v)');
+      await expect(api.databases.delete('victim')).rejects.toThrow();
+      await reported(/the control plane has ended \(signal SIGKILL\)/);
+      await eventually(
+        async () => call('GET', '/v1/databases/victim'),
+        (answer) => answer.status === 404,
+      );
+      const again = await eventually(
+        async () => call('POST', '/v1/databases', { name: 'victim' }),
+        (answer) => answer.status === 200,
+      );
+      expect((again.body['database'] as { DbId: string }).DbId).not.toBe(id);
+      await expect(open('victim', jwt).execute('SELECT * FROM t')).rejects.toThrow();
+    },
+  );
+});

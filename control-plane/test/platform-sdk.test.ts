@@ -1,0 +1,171 @@
+/** The official Platform SDK against a whole local system: every call it has. */
+import { createClient } from '@tursodatabase/api';
+import { startLocalSystemForTests, type LocalSystemForTests } from './support/local-system-for-tests.js';
+
+describe('@tursodatabase/api', () => {
+  let local: LocalSystemForTests;
+  beforeAll(async () => {
+    local = await startLocalSystemForTests();
+  });
+  afterAll(async () => local.stop());
+
+  const refused = (status: number, message: string | RegExp) =>
+    expect.objectContaining({
+      name: 'TursoClientError',
+      status,
+      message: typeof message === 'string' ? message : (expect.stringMatching(message) as string),
+    }) as Error;
+
+  it('creates, lists, gets and deletes databases', async () => {
+    const { api, system } = local;
+    const hostname = `shop-default.${new URL(system.dataUrl).host.replace('127.0.0.1', 'localhost')}`;
+    const created = await api.databases.create('shop');
+    expect(created).toEqual({ id: expect.stringMatching(/^[0-9a-f-]{36}$/) as string, name: 'shop', hostname });
+    const expected = {
+      name: 'shop',
+      id: created.id,
+      hostname,
+      regions: ['local'],
+      primaryRegion: 'local',
+      type: 'logical',
+      database_type: 'libsql',
+      version: 'v0.1.0',
+      group: 'default',
+      sleeping: false,
+      archived: false,
+      allow_attach: false,
+      block_reads: false,
+      block_writes: false,
+      schema: '',
+      is_schema: false,
+    };
+    expect(await api.databases.get('shop')).toEqual(expected);
+    expect(await api.databases.list()).toContainEqual(expected);
+    expect(await api.databases.listInstances('shop')).toEqual([
+      { uuid: created.id, name: 'local', type: 'primary', region: 'local', hostname },
+    ]);
+    expect(await api.databases.getInstance('shop', 'local')).toMatchObject({ type: 'primary' });
+    expect(await api.databases.delete('shop')).toEqual({ database: 'shop' });
+    await expect(api.databases.get('shop')).rejects.toEqual(
+      refused(404, 'could not find database with name shop: record not found'),
+    );
+    await expect(api.databases.delete('shop')).rejects.toEqual(refused(404, /^could not find database/));
+  });
+
+  it('never gives a name twice, nor an id again', async () => {
+    const { api } = local;
+    const first = await api.databases.create('once', { group: 'default' });
+    await expect(api.databases.create('once')).rejects.toEqual(refused(409, 'database with name once already exists'));
+    await api.databases.delete('once');
+    const second = await api.databases.create('once');
+    expect(second.id).not.toBe(first.id);
+
+    const racing = await Promise.allSettled(Array.from({ length: 6 }, async () => api.databases.create('raced')));
+    const winners = racing.filter((result) => result.status === 'fulfilled');
+    expect(winners).toHaveLength(1);
+    for (const result of racing) {
+      if (result.status === 'rejected') expect(result.reason).toEqual(refused(409, /already exists/));
+    }
+    expect((await api.databases.get('raced')).id).toBe(winners[0]?.value.id);
+  });
+
+  it('creates databases of either engine', async () => {
+    const { api } = local;
+    await api.databases.create('modern', { useTursoDb: true });
+    const modern = await api.databases.get('modern');
+    expect(modern.database_type).toBe('tursodb');
+    // The CLI tells the engines apart by this byte.
+    expect(modern.id.replaceAll('-', '').slice(10, 12)).toBe('10');
+  });
+
+  it('refuses what is not offered instead of ignoring it', async () => {
+    const { api } = local;
+    await expect(api.databases.create('x', { seed: { type: 'database', name: 'shop' } })).rejects.toEqual(
+      refused(400, '"seed" is not offered yet'),
+    );
+    await expect(api.databases.create('x', { size_limit: '1gb' })).rejects.toEqual(
+      refused(400, '"size_limit" is not offered yet'),
+    );
+    await expect(
+      api.databases.create('x', { remote_encryption: { encryption_key: 'a2V5', encryption_cipher: 'aes256gcm' } }),
+    ).rejects.toEqual(refused(400, '"remote_encryption" is not offered yet'));
+    await expect(api.databases.create('x', { is_schema: true })).rejects.toEqual(refused(400, /is_schema/));
+    await expect(api.databases.create('x', { image: 'canary' })).rejects.toEqual(refused(400, /image/));
+    await expect(api.databases.create('x', { group: 'none' })).rejects.toEqual(refused(400, 'group not found'));
+    await expect(api.databases.create('Not A Name')).rejects.toEqual(refused(400, /lower-case/));
+    await expect(api.databases.create('a'.repeat(60))).rejects.toEqual(refused(400, /63 characters/));
+    await expect(api.databases.usage('modern')).rejects.toEqual(refused(501, /usage is not offered yet/));
+    await expect(api.databases.rotateTokens('modern')).rejects.toEqual(refused(501, /rotate is not offered yet/));
+    await expect(api.groups.rotateTokens('default')).rejects.toEqual(refused(501, /rotate is not offered yet/));
+    await expect(api.databases.get('x')).rejects.toEqual(refused(404, /could not find/));
+  });
+
+  it('creates, lists, gets and deletes groups, with everything in them', async () => {
+    const { api } = local;
+    expect(await api.groups.list()).toContainEqual(
+      expect.objectContaining({ name: 'default', primary: 'local', locations: ['local'] }),
+    );
+    expect(await api.groups.create('team', 'local')).toMatchObject({ name: 'team', primary: 'local' });
+    await expect(api.groups.create('team', 'local')).rejects.toEqual(refused(409, 'group already exists'));
+    await expect(api.groups.create('far', 'ams')).rejects.toEqual(refused(400, 'invalid location: ams'));
+    await expect(api.groups.create('No', 'local')).rejects.toEqual(refused(400, /group name/));
+    await api.databases.create('in-team', { group: 'team' });
+    expect((await api.databases.list({ group: 'team' })).map((database) => database.name)).toEqual(['in-team']);
+    expect(await api.groups.get('team')).toMatchObject({ name: 'team' });
+    expect(await api.groups.delete('team')).toMatchObject({ name: 'team' });
+    await expect(api.groups.get('team')).rejects.toEqual(refused(404, 'group not found'));
+    await expect(api.databases.get('in-team')).rejects.toEqual(refused(404, /could not find/));
+    await expect(api.groups.delete('team')).rejects.toEqual(refused(404, 'group not found'));
+  });
+
+  it('knows the one organization', async () => {
+    const { api, system } = local;
+    expect(await api.organizations.list()).toEqual([expect.objectContaining({ slug: 'default', type: 'personal' })]);
+    expect(await api.organizations.update({ overages: false })).toMatchObject({ slug: 'default' });
+    await expect(api.organizations.update({ overages: true })).rejects.toEqual(refused(400, /overages/));
+    await expect(api.organizations.delete()).rejects.toEqual(refused(400, /cannot be deleted/));
+    expect(await api.organizations.members()).toEqual([{ username: 'default', role: 'owner', email: '' }]);
+    await expect(api.organizations.addMember('ada')).rejects.toEqual(refused(501, /not offered/));
+    await expect(api.organizations.removeMember('ada')).rejects.toEqual(refused(501, /not offered/));
+    expect(await api.organizations.listInvites()).toEqual([]);
+    await expect(api.organizations.inviteUser('ada@example.com')).rejects.toEqual(refused(501, /not offered/));
+    await expect(api.organizations.deleteInvite('ada@example.com')).rejects.toEqual(refused(501, /not offered/));
+    expect(await api.organizations.invoices()).toEqual([]);
+    const stranger = createClient({ org: 'other', token: system.token, baseUrl: `${system.apiUrl}/v1/` });
+    await expect(stranger.databases.list()).rejects.toEqual(refused(404, 'organization not found'));
+    await expect(stranger.groups.list()).rejects.toEqual(refused(404, 'organization not found'));
+  });
+
+  it('cannot reach the catalog', async () => {
+    const { system } = local;
+    const client = createClient({ org: 'system', token: system.token, baseUrl: `${system.apiUrl}/v1/` });
+    await expect(client.databases.createToken('catalog')).rejects.toEqual(refused(404, 'organization not found'));
+    await expect(local.api.databases.createToken('catalog')).rejects.toEqual(refused(404, /could not find/));
+  });
+
+  it('lists locations', async () => {
+    expect(await local.api.locations.list()).toEqual([{ code: 'local', description: 'This machine' }]);
+  });
+
+  it('creates, validates, lists and revokes platform tokens', async () => {
+    const { api, system } = local;
+    const created = await api.apiTokens.create('ci');
+    expect(created).toEqual({ name: 'ci', id: expect.any(String) as string, token: expect.any(String) as string });
+    expect(await api.apiTokens.validate(created.token)).toMatchObject({ valid: true });
+    expect(await api.apiTokens.list()).toEqual(
+      expect.arrayContaining([
+        expect.objectContaining({ name: 'local' }),
+        expect.objectContaining({ name: 'ci', id: created.id }),
+      ]),
+    );
+    await expect(api.apiTokens.create('ci')).rejects.toEqual(refused(409, /already exists/));
+    const ci = createClient({ org: 'default', token: created.token, baseUrl: `${system.apiUrl}/v1/` });
+    expect(await ci.groups.list()).toHaveLength(1);
+    expect(await api.apiTokens.revoke('ci')).toEqual({ token: 'ci' });
+    await expect(ci.groups.list()).rejects.toEqual(refused(401, 'the token has been revoked'));
+    await expect(api.apiTokens.revoke('ci')).rejects.toEqual(refused(404, /could not find api token/));
+    await expect(createClient({ org: 'default', token: 'x', baseUrl: `${system.apiUrl}/v1/` }).groups.list()).rejects.toEqual(
+      refused(401, /not a platform token/),
+    );
+  });
+});
