@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
+import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { newSigningKeyFileContent } from '../auth/token-signer.js';
 import { ensurePrivateFile } from './private-file.js';
@@ -42,19 +42,28 @@ export function dataDirectoryLayout(root: string): DataDirectory {
   };
 }
 
-/** Creates what is missing of the directory; only the owner may look into what this creates. */
+/** Others may pass through on their way to what is theirs, and list nothing. */
+const passThrough = 0o711;
+const ownerOnly = 0o700;
+
+/**
+ * Creates what is missing of the directory. Only the owner may look into what this creates; through the root of it and
+ * the cache the engine processes' own users reach their files.
+ */
 export async function createDirectories(layout: DataDirectory): Promise<void> {
+  for (const directory of [layout.root, layout.cache]) {
+    await mkdir(directory, { recursive: true, mode: ownerOnly });
+    await chmod(directory, passThrough);
+  }
   const directories = [
-    layout.root,
     join(layout.store, 'data'),
     join(layout.store, 'log'),
     layout.controlStore,
     layout.keys,
-    layout.cache,
     layout.logs,
     join(layout.root, 'secrets'),
   ];
-  for (const directory of directories) await mkdir(directory, { recursive: true, mode: 0o700 });
+  for (const directory of directories) await mkdir(directory, { recursive: true, mode: ownerOnly });
 }
 
 /** Makes the secrets that are missing. The caller holds the directory's lock. */
