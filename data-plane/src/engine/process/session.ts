@@ -1,0 +1,330 @@
+/**
+ * One client's SQL session on a database: what a connection is to SQLite, without holding one all the time. It borrows
+ * a pooled connection while a request runs and keeps it between requests only while a transaction is open or the
+ * client changed the connection itself.
+ *
+ * Invariants
+ * - A statement that may write runs only while the session holds the database's write lock, which it keeps until the
+ *   transaction ends; commits are shipped before the lock is handed on.
+ * - A transaction that was rolled back for its age is never followed by a silent autocommit: every statement fails
+ *   until ROLLBACK or the end of the session.
+ */
+import { EngineError } from '../adapters/adapter.js';
+import { ByocError } from '../../errors/catalogue.js';
+import type { StatementPlan } from '../sql-gate/statement-plan.js';
+import type { Connection, PreparedStatement } from './connection.js';
+import type { DatabaseHost } from './database-host.js';
+import { executeStatement, transactionTimeout } from './execute-statement.js';
+import { PoisonedError } from './poisoned.js';
+import type { RequestContext } from './request-context.js';
+import type { RowSink, StatementOutcome, StatementRequest } from './statement.js';
+import { Signal, type Task } from './task.js';
+
+interface OpenTransaction {
+  readonly startedAtMs: number;
+  readonly readOnly: boolean;
+  changes: number;
+  schemaChanged: boolean;
+}
+
+/** A write transaction is stopped this much before its limit, because its COMMIT may still write what is in memory. */
+const commitReserveBytes = 1024 * 1024;
+
+export class Session {
+  readonly #host: DatabaseHost;
+  #connection: Connection | undefined;
+  #transaction: OpenTransaction | undefined;
+  #connectionChanged = false;
+  #timedOut = false;
+
+  constructor(host: DatabaseHost) {
+    this.#host = host;
+  }
+
+  /** False while a transaction is open, and after it timed out until the client has noticed. */
+  get isAutocommit(): boolean {
+    return this.#transaction === undefined && !this.#timedOut;
+  }
+
+  /** True when the session has state that the next request of its stream relies on. */
+  get mustBeKept(): boolean {
+    return !this.isAutocommit || this.#connectionChanged;
+  }
+
+  /** When the open transaction will be too old, on the monotonic clock; undefined without one. */
+  get transactionDeadlineMs(): number | undefined {
+    return this.#transaction && this.#transaction.startedAtMs + this.#host.limits.transactionTimeoutMs;
+  }
+
+  /**
+   * Runs one statement. Throws `ByocError` and `EngineError` for errors of the statement, `RequestAbandoned`, and
+   * `PoisonedError` when the database is lost.
+   */
+  *run(statement: StatementRequest, context: RequestContext, sink: RowSink): Task<StatementOutcome> {
+    const host = this.#host;
+    let connection = yield* this.#connect(context);
+    host.recorder.begin(context.request, host.database);
+    let prepared = this.#prepare(connection, statement.sql);
+    const { plan } = prepared;
+    if (this.#timedOut) {
+      if (plan.transactionControl !== 'rollback') throw transactionTimeout(host);
+      this.#timedOut = false;
+      sink.begin([]);
+      return { changes: 0, lastInsertRowid: null, rowsRead: 0, durationMs: 0, truncated: false };
+    }
+    this.#permit(plan, context);
+    const values = statement.bind(plan);
+    if (prepared.readsConnectionState && this.#carriesForeignState(connection)) {
+      connection = this.#exchange(connection);
+      prepared = this.#prepare(connection, statement.sql);
+    }
+    let outcome: StatementOutcome | undefined;
+    try {
+      if (needsWriteLock(plan) && (yield* this.#waitForWriteLock(context))) {
+        host.recorder.begin(context.request, host.database);
+        prepared = this.#prepare(connection, statement.sql);
+      }
+      if (plan.transactionControl === 'commit') this.#limitTransaction(connection);
+      const { transactionDeadlineMs } = this;
+      const { sql } = statement;
+      outcome = yield* executeStatement({
+        host,
+        connection,
+        sql,
+        prepared,
+        values,
+        context,
+        sink,
+        transactionDeadlineMs,
+      });
+      return outcome;
+    } catch (error) {
+      host.poisonIfNeeded(error);
+      throw error;
+    } finally {
+      this.#settle(connection, plan, outcome?.changes);
+    }
+  }
+
+  /** A statement's plan and result columns, without running it. Throws `ByocError`, `EngineError`. */
+  *describe(sql: string, context: RequestContext): Task<PreparedStatement> {
+    const connection = yield* this.#connect(context);
+    this.#host.recorder.begin(context.request, this.#host.database);
+    return this.#prepare(connection, sql);
+  }
+
+  /** Rolls a transaction back that is too old; to be called between requests. */
+  expireTransaction(): void {
+    const deadlineMs = this.transactionDeadlineMs;
+    if (deadlineMs === undefined || this.#host.runtime.monotonicMs() < deadlineMs) return;
+    this.#rollback();
+    this.#timedOut = true;
+    this.endRequest(true);
+  }
+
+  /** Gives the connection back unless the next request needs this very one. */
+  endRequest(comesBack: boolean): void {
+    const connection = this.#connection;
+    if (!connection || this.#host.ended) return;
+    if (comesBack && (this.#transaction || this.#connectionChanged)) return;
+    this.#connection = undefined;
+    const { pool } = this.#host;
+    if (this.#connectionChanged) this.#discard(connection);
+    else pool.release(connection, comesBack && connection.lastWriter === this ? this : undefined);
+  }
+
+  /** Ends the session: an open transaction is rolled back, a changed connection closed. */
+  close(): void {
+    if (this.#host.ended) return;
+    this.#rollback();
+    this.endRequest(false);
+    this.#host.pool.dropClaim(this);
+  }
+
+  #discard(connection: Connection): void {
+    try {
+      this.#host.pool.discard(connection);
+    } catch (error) {
+      this.#host.poisonIfNeeded(new PoisonedError(`a connection cannot be replaced: ${String(error)}`));
+    }
+  }
+
+  *#connect(context: RequestContext): Task<Connection> {
+    context.throwIfAbandoned();
+    this.#host.throwIfEnded();
+    if (this.#isTransactionOld()) {
+      this.#rollback();
+      this.#timedOut = true;
+    }
+    const deadlineMs = this.#host.runtime.monotonicMs() + this.#host.limits.writeLockTimeoutMs;
+    while (!this.#connection) {
+      const acquired = this.#host.pool.acquire(this);
+      if (acquired instanceof Signal) {
+        const restMs = deadlineMs - this.#host.runtime.monotonicMs();
+        if (restMs <= 0) throw new ByocError('TRANSACTION_BUSY', 'too many transactions are open on this database');
+        yield* context.park(acquired, restMs);
+        this.#host.throwIfEnded();
+      } else {
+        this.#connection = acquired;
+      }
+    }
+    return this.#connection;
+  }
+
+  #prepare(connection: Connection, sql: string): PreparedStatement {
+    try {
+      return connection.prepare(sql, this.#host.schemaVersion);
+    } catch (error) {
+      this.#host.poisonIfNeeded(error);
+      throw this.#timedOut ? transactionTimeout(this.#host) : error;
+    }
+  }
+
+  #permit(plan: StatementPlan, context: RequestContext): void {
+    const control = plan.transactionControl;
+    const writes = control === null ? !plan.isReadOnly : control === 'begin-write';
+    const endsWrites = control === 'commit' || control === 'release' || control === 'rollback-to';
+    if (context.readOnly && (writes || (endsWrites && this.#host.writeLock.isHeldBy(this)))) {
+      throw new ByocError('BLOCKED', 'SQL write operations are forbidden: the token is read-only');
+    }
+    if (writes && this.#transaction?.readOnly) {
+      throw new EngineError('SQLITE_READONLY', 'attempt to write in a read-only transaction');
+    }
+  }
+
+  /** Takes the write lock; true when it had to wait, so that what was prepared may be out of date. */
+  *#waitForWriteLock(context: RequestContext): Task<boolean> {
+    const { writeLock, runtime, limits } = this.#host;
+    const signal = writeLock.acquire(this);
+    if (!signal) return false;
+    const waitUntilMs = runtime.monotonicMs() + limits.writeLockTimeoutMs;
+    const untilMs = Math.min(waitUntilMs, this.transactionDeadlineMs ?? waitUntilMs);
+    try {
+      yield* context.park(signal, untilMs - runtime.monotonicMs());
+      this.#host.throwIfEnded();
+    } catch (error) {
+      // The lock may have been handed over in the same moment; it must not stay with a request that is gone.
+      writeLock.release(this);
+      throw error;
+    }
+    if (writeLock.isHeldBy(this)) return true;
+    writeLock.release(this);
+    if (this.#isTransactionOld()) throw transactionTimeout(this.#host);
+    throw new ByocError('TRANSACTION_BUSY', 'database is locked: another transaction is writing');
+  }
+
+  /** Brings the session up to date with what a statement did; `changes` is undefined when it failed. */
+  #settle(connection: Connection, plan: StatementPlan, changes: number | undefined): void {
+    const host = this.#host;
+    if (host.ended) return;
+    const succeeded = changes !== undefined;
+    const control = plan.transactionControl;
+    if (succeeded && plan.changesSession) {
+      this.#connectionChanged = true;
+      connection.isolate(host.newGate);
+    }
+    if (!plan.isReadOnly && control === null) connection.lastWriter = this;
+    const before = this.#transaction;
+    if (connection.engine.inTransaction) {
+      const open = (this.#transaction ??= {
+        startedAtMs: host.runtime.monotonicMs(),
+        readOnly: control === 'begin-readonly',
+        changes: 0,
+        schemaChanged: false,
+      });
+      open.changes += changes ?? 0;
+      // What was undone may have been all there was, so a COMMIT need not leave a trace any more.
+      if (control === 'rollback-to') open.changes = Number.NEGATIVE_INFINITY;
+      open.schemaChanged ||= plan.changesSchema;
+      if (plan.changesSchema || (control === 'rollback-to' && open.schemaChanged)) connection.isolate(host.newGate);
+      if (this.#isTransactionOld()) {
+        this.#rollback();
+        this.#timedOut = true;
+      } else if (control === null && !plan.isReadOnly) {
+        this.#limitTransaction(connection);
+      }
+      return;
+    }
+    this.#transaction = undefined;
+    const committed = succeeded && control !== 'rollback';
+    if (host.writeLock.isHeldBy(this)) {
+      const written = succeeded && committed ? changes + (before?.changes ?? 0) : 0;
+      this.#endWrite(connection, committed, written > 0 && !this.#connectionChanged);
+    }
+    if (before?.schemaChanged) this.#shareAgain(connection);
+    if (committed && (plan.changesSchema || before?.schemaChanged)) host.schemaChanged();
+  }
+
+  #endWrite(connection: Connection, committed: boolean, expected: boolean): void {
+    const host = this.#host;
+    try {
+      // Also after a failure: INSERT OR FAIL keeps the rows before the one that failed.
+      host.shipCommits(expected, connection);
+      if (!committed) host.discardRemains(connection);
+    } finally {
+      host.writeLock.release(this);
+    }
+  }
+
+  /** Rolls the transaction back and throws TRANSACTION_TOO_LARGE when it has written too much. */
+  #limitTransaction(connection: Connection): void {
+    const host = this.#host;
+    if (!host.writeLock.isHeldBy(this) || !this.#transaction) return;
+    const { maxTransactionBytes } = host.limits;
+    const reserveBytes = Math.min(commitReserveBytes, Math.floor(maxTransactionBytes / 4));
+    const writtenBytes = host.uncommittedBytes();
+    if (writtenBytes <= maxTransactionBytes - reserveBytes) return;
+    this.#rollbackOn(connection);
+    throw new ByocError(
+      'TRANSACTION_TOO_LARGE',
+      `the transaction has written ${writtenBytes} bytes of at most ${maxTransactionBytes}; it was rolled back`,
+    );
+  }
+
+  #rollback(): void {
+    if (this.#connection) this.#rollbackOn(this.#connection);
+  }
+
+  #rollbackOn(connection: Connection): void {
+    const transaction = this.#transaction;
+    this.#transaction = undefined;
+    if (connection.engine.inTransaction) {
+      try {
+        connection.engine.exec('ROLLBACK');
+      } catch (error) {
+        this.#host.poisonIfNeeded(error);
+        // A connection that cannot end its transaction is of no use to anybody.
+        this.#connectionChanged = true;
+      }
+    }
+    if (this.#host.writeLock.isHeldBy(this)) this.#endWrite(connection, false, false);
+    if (transaction?.schemaChanged) this.#shareAgain(connection);
+  }
+
+  /** The connection sees the committed schema again, unless the client gave it objects of its own. */
+  #shareAgain(connection: Connection): void {
+    if (this.#connectionChanged) connection.isolate(this.#host.newGate);
+    else connection.share();
+  }
+
+  #isTransactionOld(): boolean {
+    const deadlineMs = this.transactionDeadlineMs;
+    return deadlineMs !== undefined && this.#host.runtime.monotonicMs() >= deadlineMs;
+  }
+
+  #carriesForeignState(connection: Connection): boolean {
+    const { lastWriter } = connection;
+    return lastWriter !== undefined && lastWriter !== this && this.isAutocommit && !this.#connectionChanged;
+  }
+
+  #exchange(connection: Connection): Connection {
+    const fresh = this.#host.pool.acquireUntouched();
+    this.#connection = fresh;
+    this.#host.pool.release(connection, undefined);
+    return fresh;
+  }
+}
+
+function needsWriteLock(plan: StatementPlan): boolean {
+  return plan.transactionControl === 'begin-write' || (plan.transactionControl === null && !plan.isReadOnly);
+}

@@ -1,0 +1,114 @@
+import type { ColumnInfo, SqlValue } from '../engine/adapters/adapter.js';
+import type { DatabaseHost } from '../engine/process/database-host.js';
+import type { ResponseStream } from '../engine/process/response-stream.js';
+import type { RowSink } from '../engine/process/statement.js';
+import type { Signal } from '../engine/process/task.js';
+import { encodeColumns, encodeRow } from './encode-value.js';
+
+const partBytes = 64 * 1024;
+/** What has waited this long is sent even if it does not fill a part. */
+const longestWaitMs = 5;
+
+/** The lines of a cursor response, sent in parts at the pace of the client. */
+export class CursorWriter {
+  readonly #host: DatabaseHost;
+  readonly #response: ResponseStream;
+  #text = '';
+  #parts: Buffer[] = [];
+  #lastCutMs: number;
+
+  constructor(host: DatabaseHost, response: ResponseStream) {
+    this.#host = host;
+    this.#response = response;
+    this.#lastCutMs = host.runtime.monotonicMs();
+  }
+
+  line(json: string): void {
+    this.#text += `${json}\n`;
+  }
+
+  /** Size of what was written and not cut into parts yet. */
+  get pendingBytes(): number {
+    return this.#text.length;
+  }
+
+  /** Sends what is worth sending; a signal when the client has to take some of it before more is written. */
+  advance(): Signal | undefined {
+    const nowMs = this.#host.runtime.monotonicMs();
+    if (this.#text.length >= partBytes || (this.#text !== '' && nowMs - this.#lastCutMs >= longestWaitMs)) {
+      this.#cut();
+      this.#lastCutMs = nowMs;
+    }
+    return this.#parts.length === 0 ? undefined : this.#sendParts(0);
+  }
+
+  /** Sends everything, the last part as such; a signal when the client has to take some of it first. */
+  finish(): Signal | undefined {
+    this.#cut();
+    const signal = this.#sendParts(1);
+    if (signal) return signal;
+    const [last = Buffer.alloc(0)] = this.#parts;
+    const room = this.#response.waitForRoom(last.length);
+    if (!room) this.#response.send(200, this.#host.commit, last, true);
+    return room;
+  }
+
+  /** Ends the response with one line more, leaving out what the client has not taken. */
+  breakOff(json: string): void {
+    this.#response.send(200, this.#host.commit, Buffer.from(`${json}\n`), true);
+  }
+
+  #cut(): void {
+    if (this.#text === '') return;
+    const bytes = Buffer.from(this.#text);
+    this.#text = '';
+    for (let start = 0; start < bytes.length; start += partBytes) {
+      this.#parts.push(bytes.subarray(start, start + partBytes));
+    }
+  }
+
+  /** Sends parts until `keep` are left or there is no room. */
+  #sendParts(keep: number): Signal | undefined {
+    while (this.#parts.length > keep) {
+      const [part] = this.#parts;
+      if (!part) return undefined;
+      const room = this.#response.waitForRoom(part.length);
+      if (room) return room;
+      this.#parts.shift();
+      this.#response.send(200, this.#host.commit, part, false);
+    }
+    return undefined;
+  }
+}
+
+/** The rows of one step as lines of the cursor. */
+export class CursorStepSink implements RowSink {
+  readonly #writer: CursorWriter;
+  readonly #step: number;
+  readonly #wantRows: boolean;
+  readonly #maxBytes: number;
+
+  constructor(writer: CursorWriter, step: number, wantRows: boolean, maxBytes: number) {
+    this.#writer = writer;
+    this.#step = step;
+    this.#wantRows = wantRows;
+    this.#maxBytes = maxBytes;
+  }
+
+  begin(columns: readonly ColumnInfo[]): void {
+    this.#writer.line(`{"type":"step_begin","step":${this.#step},"cols":${encodeColumns(columns)}}`);
+  }
+
+  /** False for a row that no memory should be spent on, and when a statement that cannot wait wrote too many. */
+  row(values: readonly SqlValue[]): boolean {
+    if (!this.#wantRows) return true;
+    const row = encodeRow(values);
+    if (this.#writer.pendingBytes + row.length > this.#maxBytes) return false;
+    this.#writer.line(`{"type":"row","row":${row}}`);
+    return true;
+  }
+
+  waitFor(): Signal | undefined {
+    return this.#writer.advance();
+  }
+}
