@@ -89,9 +89,10 @@ describe('npm start', () => {
     for (const secret of ['admin-credential', 'signing-key.json', 'platform-token']) {
       expect(await mode(`secrets/${secret}`)).toBe(0o600);
     }
-    for (const folder of ['secrets', 'keys', 'store', 'store/control', 'cache', 'logs']) {
+    for (const folder of ['secrets', 'keys', 'store', 'store/control', 'logs']) {
       expect(await mode(folder)).toBe(0o700);
     }
+    expect(await mode('cache')).toBe(0o711);
 
     const children = await pids();
     expect(children).toHaveLength(2);
