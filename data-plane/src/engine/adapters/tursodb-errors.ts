@@ -48,7 +48,6 @@ const rules: readonly Rule[] = [
   { pattern: /^(?:I\/O error|Completion was aborted)|^page \d+ is pinned/u, code: 'SQLITE_IOERR' },
   { pattern: /^(?:Internal error|Checkpoint failed)/u, code: 'SQLITE_INTERNAL', poisons: true },
   { pattern: /^database connection is not open/iu, code: 'SQLITE_MISUSE' },
-  { pattern: /^RAISE\b/u, code: 'SQLITE_CONSTRAINT', extendedCode: 'SQLITE_CONSTRAINT_TRIGGER' },
 ];
 
 /** Translates what the binding threw; `SQLITE_ERROR` for a sentence that no rule knows. */

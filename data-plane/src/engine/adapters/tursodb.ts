@@ -111,6 +111,124 @@ class TursodbConnection implements EngineConnection {
 
   /** The rows of a statement whose parameters are bound; `changes` says that it must run to its end. */
   start(statement: NativeStatement, changes: boolean): TursodbRows {
+    const rows: TursodbRows = new TursodbRows(this.native(), statement, changes, () => this.openRows.delete(rows));
+    this.openRows.add(rows);
+    return rows;
+  }
+
+  currentSchemaVersion(): SqlValue {
+    return this.readOne('PRAGMA schema_version');
+  }
+
+  private exactRowid(): bigint {
+    const rowid = this.readOne('SELECT last_insert_rowid()');
+    return typeof rowid === 'bigint' ? rowid : 0n;
+  }
+
+  /** The one value that a query of our own gives; its statement is kept until the connection is exchanged. */
+  private readOne(sql: string): SqlValue {
+    let statement = this.ownStatements.get(sql);
+    if (statement === undefined) {
+      statement = this.prepareNative(sql);
+      this.ownStatements.set(sql, statement);
+    }
+    const query = statement;
+    return guard(() => {
+      try {
+        return stepOnce(this.native(), query) ? (query.row()[0] ?? null) : null;
+      } finally {
+        query.reset();
+      }
+    });
+  }
+
+  private prepareNative(sql: string): NativeStatement {
+    this.prepares += 1;
+    return guard(() => {
+      const statement = this.native().prepare(sql);
+      statement.raw(true);
+      statement.safeIntegers(true);
+      return statement;
+    });
+  }
+
+  private native(): NativeDatabase {
+    return (this.opened() as unknown as { readonly db: NativeDatabase }).db;
+  }
+
+  private opened(): Database {
+    if (this.database === undefined) throw engineError('SQLITE_MISUSE', 'the database connection is not open');
+    return this.database;
+  }
+
+  private connect(): Database {
+    return guard(() => {
+      const database = new Database(this.path, { timeout: 0, experimental: ['generated_columns'] });
+      database.exec(connectionSettings(this.options.maxPages));
+      return database;
+    });
+  }
+
+  /** The new connection opens before the old one closes, so that the engine keeps the database's shared state. */
+  private exchangeIfWorn(verb: string): void {
+    if (this.prepares < preparesBeforeExchange || this.hasSession || this.openRows.size > 0 || this.inTransaction)
+      return;
+    // An INSERT overwrites last_insert_rowid() and changes() anyway; without changes there is nothing to overwrite.
+    const nobodyCanTell = !this.hasChanges || verb === 'insert' || verb === 'replace';
+    if (!nobodyCanTell && this.prepares < mostPrepares) return;
+    const worn = this.database;
+    this.database = this.connect();
+    worn?.close();
+    this.ownStatements.clear();
+    this.exchange += 1;
+    this.prepares = 0;
+    this.hasChanges = false;
+  }
+}
+
+class TursodbStatement implements EngineStatement {
+  private readonly verb: string;
+  private readonly variants = new Map<string, NativeStatement>();
+  private exchange: number;
+  private original: NativeStatement;
+  private schemaVersion: SqlValue | undefined;
+
+  constructor(
+    private readonly connection: TursodbConnection,
+    private readonly sql: string,
+  ) {
+    this.verb = mainVerb(sql);
+    this.original = connection.compile(sql, this.verb);
+    this.exchange = connection.exchange;
+  }
+
+  columns(): ColumnInfo[] {
+    if (this.current().columns().length === 0) return [];
+    const version = this.connection.currentSchemaVersion();
+    if (this.schemaVersion !== undefined && version !== this.schemaVersion) this.prepareAgain();
+    this.schemaVersion = version;
+    return this.current()
+      .columns()
+      .map(({ name, type }) => ({ name, declaredType: type }));
+  }
+
+  run(parameters: readonly SqlValue[]): RunResult {
+    const rows = this.rows(parameters);
+    while (rows.next().done !== true);
+    return this.connection.lastChange();
+  }
+
+  rows(parameters: readonly SqlValue[]): IterableIterator<SqlValue[]> {
+    const statement = this.statementFor(parameters);
+    guard(() => statement.reset());
+    // Every parameter is bound: values of an earlier run would stand in for missing ones.
+    const count = guard(() => statement.parameterCount());
+    for (let index = 0; index < count; index += 1) {
+      const value = parameters[index] ?? null;
+      if (typeof value === 'bigint') checkIntegerRange(value);
+      guard(() => statement.bindAt(index + 1, value));
+    }
+    this.connection.ran(this.verb);
     return this.connection.start(statement, changesRows(this.verb));
   }
 
@@ -120,7 +238,6 @@ class TursodbConnection implements EngineConnection {
   }
 
   private prepareAgain(): void {
-    for (const variant of this.variants.values()) variant.finalize();
     this.variants.clear();
     this.original = this.connection.compile(this.sql, this.verb);
     this.exchange = this.connection.exchange;
@@ -133,9 +250,8 @@ class TursodbConnection implements EngineConnection {
     const key = numbers.join();
     let variant = this.variants.get(key);
     if (variant === undefined) {
-      const sql = withRealParameters(this.sql, numbers);
       if (this.variants.size >= mostVariants) this.variants.clear();
-      variant = this.connection.compile(sql, this.verb);
+      variant = this.connection.compile(withRealParameters(this.sql, numbers), this.verb);
       // Preparing the variant may have exchanged the connection under the original.
       if (this.exchange === this.connection.exchange) this.variants.set(key, variant);
     }
