@@ -43,15 +43,20 @@ export class Sealer {
   readonly #runtime: Runtime;
   readonly #ring: DataKeyRing;
   readonly #identity: Buffer;
-  readonly #database: DatabaseId;
+  /** The database whose objects it seals and opens. */
+  readonly database: DatabaseId;
   readonly #derived = new Map<string, Buffer>();
   #isWiped = false;
 
   constructor(runtime: Runtime, deployment: string, database: DatabaseId, ring: DataKeyRing) {
     this.#runtime = runtime;
     this.#ring = ring;
-    this.#database = database;
-    this.#identity = Buffer.concat([lengthPrefixed('turso-byoc/sealed/1'), lengthPrefixed(deployment), lengthPrefixed(database)]);
+    this.database = database;
+    this.#identity = Buffer.concat([
+      lengthPrefixed('turso-byoc/sealed/1'),
+      lengthPrefixed(deployment),
+      lengthPrefixed(database),
+    ]);
   }
 
   seal(position: SealedPosition, plaintext: Uint8Array): Buffer {
@@ -93,28 +98,29 @@ export class Sealer {
   }
 
   #key(number: number, position: SealedPosition): Buffer {
-    if (this.#isWiped) throw new Error(`the keys of database ${this.#database} were wiped`);
+    if (this.#isWiped) throw new Error(`the keys of database ${this.database} were wiped`);
     const label = `${number}/${position.kind}/${position.term}`;
     let derived = this.#derived.get(label);
     if (!derived) {
       const dataKey = this.#ring.keys.get(number);
       if (!dataKey) throw this.#refuse(position);
-      derived = Buffer.from(hkdfSync('sha256', dataKey, this.#database, `${position.kind}/${position.term}`, 32));
+      derived = Buffer.from(hkdfSync('sha256', dataKey, this.database, `${position.kind}/${position.term}`, 32));
       this.#derived.set(label, derived);
     }
     return derived;
   }
 
   #associatedData(position: SealedPosition, keyNumber: number): Buffer {
-    const numbers = Buffer.allocUnsafe((position.numbers.length + 2) * 8);
-    numbers.writeBigUInt64LE(BigInt(keyNumber), 0);
-    numbers.writeBigUInt64LE(BigInt(position.term), 8);
-    position.numbers.forEach((value, index) => numbers.writeBigUInt64LE(BigInt(value), 16 + index * 8));
-    return Buffer.concat([this.#identity, lengthPrefixed(position.kind), numbers, position.previous ?? Buffer.alloc(0)]);
+    const { kind, term, previous } = position;
+    // The count stands before the numbers, so that a number can never be read as a part of what follows.
+    const numbers = [keyNumber, term, position.numbers.length, ...position.numbers];
+    const encoded = Buffer.allocUnsafe(numbers.length * 8);
+    numbers.forEach((value, index) => encoded.writeBigUInt64LE(BigInt(value), index * 8));
+    return Buffer.concat([this.#identity, lengthPrefixed(kind), encoded, previous ?? Buffer.alloc(0)]);
   }
 
   #refuse(position: SealedPosition, cause?: unknown): ByocError {
-    const place = `${position.kind} ${position.numbers.join('/')} of term ${position.term}, database ${this.#database}`;
+    const place = `${position.kind} ${position.numbers.join('/')} of term ${position.term}, database ${this.database}`;
     return new ByocError('STORE_OBJECT_CORRUPT', `sealed bytes were altered or do not belong to ${place}`, { cause });
   }
 }

@@ -59,6 +59,24 @@ export function commitBytes(commit: Commit): number {
   return commit.pages.reduce((sum, part) => sum + part.byteLength, commitHeaderBytes);
 }
 
+/**
+ * Why a commit that came from an engine process must not be stored, or undefined when it may: what could not be read
+ * back must never be acknowledged. Pages beyond `databasePages` are allowed; a transaction that shrinks the database can
+ * have written some.
+ */
+export function commitDefect(commit: Commit): string | undefined {
+  if (commit.databasePages < 1) return 'it leaves no page';
+  if (commit.pages.some((part) => part.byteLength % pageRecordBytes !== 0)) return 'a page record is incomplete';
+  const numbers = new Set<number>();
+  let count = 0;
+  forEachPage(commit, (page) => {
+    numbers.add(page);
+    count += 1;
+  });
+  if (numbers.has(0)) return 'it changes page 0';
+  return numbers.size === count ? undefined : 'it changes a page twice';
+}
+
 /** Seals consecutive commits (at least one) into a fragment that follows the one with digest `previous`. */
 export function encodeFragment(
   sealer: Sealer,
@@ -94,25 +112,31 @@ export function decodeFragmentHeader(where: string, bytes: Buffer): FragmentHead
   if (bytes.length < headerBytes + sealingOverheadBytes || bytes.readUInt8(0) !== version) {
     throw new ByocError('STORE_OBJECT_CORRUPT', `the fragment in ${where} is damaged`);
   }
-  return {
-    database: uuidText(bytes.subarray(1, 17)),
-    term: Number(bytes.readBigUInt64LE(17)),
-    firstCommit: Number(bytes.readBigUInt64LE(25)),
-    lastCommit: Number(bytes.readBigUInt64LE(33)),
-    previous: bytes.subarray(41, 73),
-  };
+  const [term, firstCommit, lastCommit] = [17, 25, 33].map((at) => Number(bytes.readBigUInt64LE(at))) as [
+    number,
+    number,
+    number,
+  ];
+  if (![term, firstCommit, lastCommit].every(Number.isSafeInteger)) {
+    throw new ByocError('STORE_OBJECT_CORRUPT', `the fragment in ${where} is damaged`);
+  }
+  return { database: uuidText(bytes.subarray(1, 17)), term, firstCommit, lastCommit, previous: bytes.subarray(41, 73) };
 }
 
 /** The commits of a fragment. Throws `STORE_OBJECT_CORRUPT` naming `where`. */
 export function decodeFragment(sealer: Sealer, where: string, bytes: Buffer): Commit[] {
   const header = decodeFragmentHeader(where, bytes);
+  if (header.database !== sealer.database) {
+    throw new ByocError('STORE_OBJECT_CORRUPT', `the fragment in ${where} belongs to another database, ${header.database}`);
+  }
   const payload = sealer.open(sealedPosition(header), bytes.subarray(headerBytes));
   const commits: Commit[] = [];
   let offset = 0;
   while (offset < payload.length) {
     const pageCount = payload.length - offset >= commitHeaderBytes ? payload.readUInt32LE(offset + 20) : Infinity;
     const end = offset + commitHeaderBytes + pageCount * pageRecordBytes;
-    if (end > payload.length) throw new ByocError('STORE_OBJECT_CORRUPT', `the fragment in ${where} ends inside a commit`);
+    if (end > payload.length)
+      throw new ByocError('STORE_OBJECT_CORRUPT', `the fragment in ${where} ends inside a commit`);
     commits.push({
       number: Number(payload.readBigUInt64LE(offset)),
       timeMs: Number(payload.readBigUInt64LE(offset + 8)),
@@ -123,7 +147,10 @@ export function decodeFragment(sealer: Sealer, where: string, bytes: Buffer): Co
   }
   const consecutive = commits.every((commit, index) => commit.number === header.firstCommit + index);
   if (!consecutive || header.firstCommit + commits.length - 1 !== header.lastCommit) {
-    throw new ByocError('STORE_OBJECT_CORRUPT', `the fragment in ${where} does not hold the commits that its header names`);
+    throw new ByocError(
+      'STORE_OBJECT_CORRUPT',
+      `the fragment in ${where} does not hold the commits that its header names`,
+    );
   }
   return commits;
 }
@@ -144,5 +171,7 @@ export function uuidBytes(database: DatabaseId): Buffer {
 
 export function uuidText(bytes: Buffer): DatabaseId {
   const hex = bytes.toString('hex');
-  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-') as DatabaseId;
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join(
+    '-',
+  ) as DatabaseId;
 }
