@@ -75,8 +75,8 @@ export async function fold(input: FoldInput): Promise<{ reference: GenerationRef
 
 async function foldSegments(input: FoldInput, pages: number): Promise<Pick<Generation, 'segments' | 'lists'>> {
   const { runtime, store, sealer, database, base, term, number } = input;
-  const dirty = latestPages(input.fragments, pages);
   const basePages = base?.generation.databasePages ?? 1;
+  const { dirty, keptPages } = latestPages(input.fragments, basePages);
   const writer = new SegmentWriter(runtime, store, sealer, database, term, number);
   const total = segmentCount(pages);
   const listCount = Math.ceil(total / segmentsPerList);
@@ -90,10 +90,12 @@ async function foldSegments(input: FoldInput, pages: number): Promise<Pick<Gener
     for (let segment = first; segment < end; segment++) {
       const changed = dirty.get(segment);
       const length = segmentLength(pages, segment);
-      if (!changed && old[segment - first] && length === segmentLength(basePages, segment)) continue;
+      const keptBytes = Math.max(0, segmentLength(keptPages, segment));
+      if (!changed && old[segment - first] && length === segmentLength(basePages, segment) && length === keptBytes)
+        continue;
       const plaintext = Buffer.alloc(length);
-      if (!changed || changed.size < length / pageBytes) {
-        (await baseSegment(input, old[segment - first], segment)).copy(plaintext);
+      if (keptBytes > 0 && (!changed || changed.size < length / pageBytes)) {
+        (await baseSegment(input, old[segment - first], segment)).copy(plaintext, 0, 0, keptBytes);
       }
       changed?.forEach((content, page) => plaintext.set(content, (page - 1) * pageBytes - segment * segmentBytes));
       await writer.add(segment, plaintext);
@@ -104,14 +106,19 @@ async function foldSegments(input: FoldInput, pages: number): Promise<Pick<Gener
   const lists = Array.from({ length: listCount }, (_, list) => {
     const first = list * segmentsPerList;
     const size = Math.min(segmentsPerList, total - first);
-    return Array.from({ length: size }, (_, index) => written.get(first + index) ?? (unchanged[list]?.[index] as SegmentReference));
+    return Array.from(
+      { length: size },
+      (_, index) => written.get(first + index) ?? (unchanged[list]?.[index] as SegmentReference),
+    );
   });
   const [only, ...more] = lists;
   if (only && more.length === 0) return { segments: only };
 
   const references = lists.map(async (segments, list): Promise<SegmentListReference> => {
     const before = base?.generation.lists?.[list];
-    const same = unchanged[list]?.length === segments.length && segments.every((segment, index) => segment === unchanged[list]?.[index]);
+    const same =
+      unchanged[list]?.length === segments.length &&
+      segments.every((segment, index) => segment === unchanged[list]?.[index]);
     if (before && same) return before;
     const bytes = encodeSegmentList(segments);
     await writeOnce(runtime, store, segmentListName(database, term, number, list), bytes);
@@ -120,29 +127,52 @@ async function foldSegments(input: FoldInput, pages: number): Promise<Pick<Gener
   return { lists: await Promise.all(references) };
 }
 
-/** The last content of every changed page within the first `pages` pages, by segment. */
-function latestPages(fragments: readonly TailFragment[], pages: number): Map<number, Map<number, Uint8Array>> {
-  const bySegment = new Map<number, Map<number, Uint8Array>>();
-  for (const { commits } of fragments) {
-    for (const commit of commits) {
-      forEachPage(commit, (page, content) => {
-        if (page > pages) return;
-        const segment = Math.floor((page - 1) / pagesPerSegment);
-        const changed = bySegment.get(segment);
-        if (changed) changed.set(page, content);
-        else bySegment.set(segment, new Map([[page, content]]));
-      });
-    }
+/**
+ * The last content of every changed page, by segment, and how many pages of the base were never cut off: a page that was
+ * is gone, and empty when the database grows again.
+ */
+function latestPages(
+  fragments: readonly TailFragment[],
+  basePages: number,
+): { dirty: Map<number, Map<number, Uint8Array>>; keptPages: number } {
+  const dirty = new Map<number, Map<number, Uint8Array>>();
+  let keptPages = basePages;
+  let databasePages = basePages;
+  for (const commit of fragments.flatMap(({ commits }) => commits)) {
+    if (commit.databasePages < databasePages) cutOff(dirty, commit.databasePages);
+    databasePages = commit.databasePages;
+    keptPages = Math.min(keptPages, databasePages);
+    forEachPage(commit, (page, content) => {
+      if (page > commit.databasePages) return;
+      const segment = Math.floor((page - 1) / pagesPerSegment);
+      const changed = dirty.get(segment);
+      if (changed) changed.set(page, content);
+      else dirty.set(segment, new Map([[page, content]]));
+    });
   }
-  return bySegment;
+  return { dirty, keptPages };
+}
+
+function cutOff(dirty: Map<number, Map<number, Uint8Array>>, databasePages: number): void {
+  for (const [segment, changed] of dirty) {
+    for (const page of changed.keys()) if (page > databasePages) changed.delete(page);
+    if (changed.size === 0) dirty.delete(segment);
+  }
 }
 
 /** Content of a segment in the base; a segment that the base does not have is empty. */
-async function baseSegment(input: FoldInput, reference: SegmentReference | undefined, segment: number): Promise<Buffer> {
+async function baseSegment(
+  input: FoldInput,
+  reference: SegmentReference | undefined,
+  segment: number,
+): Promise<Buffer> {
   const { runtime, store, sealer, database, base, reservedBytes } = input;
   if (!base) return segment === 0 ? emptyDatabaseImage(reservedBytes) : Buffer.alloc(0);
   if (!reference) return Buffer.alloc(0);
-  const [plaintext] = await readSegmentRun(runtime, store, sealer, database, { firstSegment: segment, references: [reference] });
+  const [plaintext] = await readSegmentRun(runtime, store, sealer, database, {
+    firstSegment: segment,
+    references: [reference],
+  });
   return plaintext as Buffer;
 }
 

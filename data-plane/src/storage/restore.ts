@@ -3,17 +3,27 @@
  * existed before; nothing that lies on the local disk is ever believed.
  */
 import { open, type FileHandle } from 'node:fs/promises';
+import { ByocError } from '../errors/catalogue.js';
 import type { DatabaseId } from '../identity.js';
 import type { Sealer } from '../keys/sealing.js';
 import type { ObjectStore } from '../object-store/object-store.js';
 import type { Runtime } from '../runtime.js';
 import { emptyDatabaseImage } from './empty-database.js';
 import { chainStart, forEachPage, pageBytes } from './fragment.js';
-import { readGeneration, readSegmentList, segmentBytes, segmentsPerList, type Generation } from './generation.js';
+import {
+  readGeneration,
+  readSegmentList,
+  segmentBytes,
+  segmentCount,
+  segmentLength,
+  segmentsPerList,
+  type Generation,
+} from './generation.js';
 import type { LogRange } from './log-location.js';
 import type { GenerationReference } from './manifest.js';
 import { readSegmentRun, segmentRuns } from './segments.js';
 import { readTail, type ChainPoint } from './tail.js';
+import { writeFully } from './write-fully.js';
 
 export interface RestoreInput {
   readonly runtime: Runtime;
@@ -44,7 +54,7 @@ export async function restore(path: string, input: RestoreInput): Promise<Restor
     const generation =
       input.generation && (await readGeneration(runtime, dataStore, sealer, database, input.generation));
     if (generation) await writeSegments(file, input, generation);
-    else await file.write(emptyDatabaseImage(input.reservedBytes), 0, pageBytes, 0);
+    else await writeFully(file, emptyDatabaseImage(input.reservedBytes), 0);
 
     const from = chainPoint(generation);
     let point = from;
@@ -52,12 +62,14 @@ export async function restore(path: string, input: RestoreInput): Promise<Restor
     let tailBytes = 0;
     for await (const { bytes, commits, after } of readTail(runtime, logStore, sealer, database, from, input.ranges)) {
       for (const commit of commits) {
-        const writes: Promise<unknown>[] = [];
+        // A page that was cut off is gone: when the database grows again it is empty, whatever was folded in between.
+        if (commit.databasePages < databasePages) await file.truncate(commit.databasePages * pageBytes);
+        databasePages = commit.databasePages;
+        const writes: Promise<void>[] = [];
         forEachPage(commit, (page, content) => {
-          writes.push(file.write(content, 0, pageBytes, (page - 1) * pageBytes));
+          if (page <= commit.databasePages) writes.push(writeFully(file, content, (page - 1) * pageBytes));
         });
         await Promise.all(writes);
-        databasePages = commit.databasePages;
       }
       tailBytes += bytes.length;
       point = after;
@@ -78,18 +90,29 @@ export function chainPoint(generation: Generation | undefined): ChainPoint {
 
 async function writeSegments(file: FileHandle, input: RestoreInput, generation: Generation): Promise<void> {
   const { runtime, dataStore, sealer, database } = input;
+  const { databasePages, term, number } = generation;
   const listCount = generation.segments ? 1 : (generation.lists?.length ?? 0);
+  let segmentsSeen = 0;
   for (let list = 0; list < listCount; list++) {
     const references = await readSegmentList(runtime, dataStore, generation, list);
+    segmentsSeen += references.length;
     const runs = segmentRuns(references, list * segmentsPerList);
     const workers = Array.from({ length: Math.min(parallelRuns, runs.length) }, async () => {
       for (let run = runs.pop(); run; run = runs.pop()) {
         const segments = await readSegmentRun(runtime, dataStore, sealer, database, run);
         for (const [index, plaintext] of segments.entries()) {
-          await file.write(plaintext, 0, plaintext.length, (run.firstSegment + index) * segmentBytes);
+          const segment = run.firstSegment + index;
+          if (plaintext.length !== segmentLength(databasePages, segment)) throw incomplete();
+          await writeFully(file, plaintext, segment * segmentBytes);
         }
       }
     });
     await Promise.all(workers);
+  }
+  if (segmentsSeen !== segmentCount(databasePages)) throw incomplete();
+
+  function incomplete(): ByocError {
+    const what = `generation ${number} of term ${term} of database ${database}`;
+    return new ByocError('STORE_OBJECT_CORRUPT', `${what} does not have the segments of ${databasePages} pages`);
   }
 }
