@@ -39,8 +39,11 @@ export interface CommitLogOptions {
   /** An object is written early when it holds this many bytes. */
   readonly maxObjectBytes: number;
   readonly maxInFlight: number;
-  /** Called once, when the log was sealed by someone else; nothing is durable after that. */
-  readonly onFenced: () => void;
+  /**
+   * Called once, when the log has ended against its will: sealed by someone else, or, with `cause`, because a request to
+   * the store failed in a way that trying again does not mend. Nothing is durable after that.
+   */
+  readonly onFenced: (cause?: unknown) => void;
   /** Called after each stored object: its size, how many fragments it holds, how long the store took. */
   readonly onStored?: (object: { bytes: number; fragments: number; commits: number; storeMs: number }) => void;
 }
@@ -68,6 +71,8 @@ export class CommitLog {
   #cancelTimer: (() => void) | undefined;
   #state: 'open' | 'closing' | 'sealed' | 'fenced' = 'open';
   #onQuiet: (() => void) | undefined;
+  #sealing: Promise<number> | undefined;
+  #failure: { readonly cause: unknown } | undefined;
   #resolutionWaiters: { readonly database: LoggedDatabase; readonly resolve: () => void }[] = [];
 
   constructor(options: CommitLogOptions) {
@@ -88,7 +93,10 @@ export class CommitLog {
     return this.#pendingBytes;
   }
 
-  /** Takes the next commit of a database. Commits of one database become durable in the order of these calls. */
+  /**
+   * Takes the next commit of a database. Commits of one database become durable in the order of these calls; those that
+   * come after `seal` or fencing never do.
+   */
   append(database: LoggedDatabase, commit: Commit): void {
     if (this.#state !== 'open') return;
     const pending = this.#pending.get(database);
@@ -112,8 +120,16 @@ export class CommitLog {
     await new Promise<void>((resolve) => this.#resolutionWaiters.push({ database, resolve }));
   }
 
-  /** Writes what is pending, waits until all of it is durable, and seals the log. Returns the position of the seal. */
+  /**
+   * Writes what is pending, waits until all of it is durable, and seals the log. Returns the position of the seal, which
+   * may be another node's. Throws when the log was ended before everything was durable.
+   */
   async seal(): Promise<number> {
+    this.#sealing ??= this.#seal();
+    return this.#sealing;
+  }
+
+  async #seal(): Promise<number> {
     if (this.#state === 'open') this.#state = 'closing';
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
@@ -121,10 +137,10 @@ export class CommitLog {
     if (this.#inFlight.length > 0 || this.#pending.size > 0) {
       await new Promise<void>((resolve) => (this.#onQuiet = resolve));
     }
-    if (this.#state === 'fenced') throw new Error('the commit log was sealed by another node');
+    if (this.#state === 'fenced') throw new Error('the commit log was sealed by another node', this.#failure);
     const position = this.#nextPosition++;
-    await this.#store(position, encodeSeal(this.#options.epoch));
-    this.#state = this.isFenced ? 'fenced' : 'sealed';
+    if (await this.#store(position, encodeSeal(this.#options.epoch))) this.#state = 'sealed';
+    if (this.#failure) throw new Error('the commit log could not be sealed', this.#failure);
     return position;
   }
 
@@ -143,14 +159,16 @@ export class CommitLog {
   }
 
   #flush(): void {
-    if (this.#pending.size === 0 || this.#state === 'fenced' || this.#inFlight.length >= this.#options.maxInFlight) return;
+    if (this.#pending.size === 0 || this.#state === 'fenced' || this.#inFlight.length >= this.#options.maxInFlight)
+      return;
     const pending = [...this.#pending.values()];
     this.#pending = new Map();
     this.#pendingBytes = 0;
     this.#lastFlushMs = this.#options.runtime.monotonicMs();
-    const position = this.#nextPosition++;
     const parts = pending.map(({ database, commits }) => fragmentPart(database, commits));
     const { bytes, index } = encodeLogObject(parts);
+    // Taken only now: a position that is taken and never written would be a hole.
+    const position = this.#nextPosition++;
     const fragments = pending.map(({ database, commits }, at) => ({
       database,
       location: fragmentLocation(position, index[at] as IndexedFragment),
@@ -212,8 +230,8 @@ export class CommitLog {
         this.#fence();
       } catch (error) {
         if (!(error instanceof OutcomeUnknownError || error instanceof StoreUnavailableError)) {
-          this.#fence();
-          throw error;
+          this.#fence({ cause: error });
+          return false;
         }
         await runtime.sleep(backoffMs(runtime, retries, attempt));
       }
@@ -221,16 +239,18 @@ export class CommitLog {
     return false;
   }
 
-  #fence(): void {
+  #fence(failure?: { readonly cause: unknown }): void {
     if (this.#state === 'fenced') return;
     this.#state = 'fenced';
+    this.#failure = failure;
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
     this.#pending.clear();
+    this.#pendingBytes = 0;
     this.#inFlight.length = 0;
     this.#onQuiet?.();
     this.#reportResolved();
-    this.#options.onFenced();
+    this.#options.onFenced(failure?.cause);
   }
 }
 
