@@ -34,7 +34,11 @@ export async function claim(
   }
 }
 
-async function tailAfter(findRecovery: FindRecovery, manifest: Manifest, owner: NodeEpoch): Promise<readonly LogRange[]> {
+async function tailAfter(
+  findRecovery: FindRecovery,
+  manifest: Manifest,
+  owner: NodeEpoch,
+): Promise<readonly LogRange[]> {
   const recovery = await findRecovery(owner);
   if (!recovery) {
     throw new ByocError('DATABASE_MOVED', `database ${manifest.id} is served by another node`);

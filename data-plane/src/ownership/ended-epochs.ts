@@ -30,7 +30,9 @@ export class EndedEpochs {
       this.#recovered.delete(epoch);
       if (cause instanceof ByocError && cause.code === 'STORE_UNAVAILABLE') throw cause;
       const why = cause instanceof Error ? cause.message : String(cause);
-      throw new ByocError('EPOCH_NOT_RECOVERED', `the log of node epoch ${epoch} could not be recovered: ${why}`, { cause });
+      throw new ByocError('EPOCH_NOT_RECOVERED', `the log of node epoch ${epoch} could not be recovered: ${why}`, {
+        cause,
+      });
     });
     if (this.#recovered.size >= this.#maxRemembered) {
       const [oldest] = this.#recovered.keys();

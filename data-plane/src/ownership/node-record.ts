@@ -38,7 +38,11 @@ const storedNodeRecord = new StoredJson<NodeRecord>('turso-byoc/node/1', {
 });
 
 /** Announces a new epoch. */
-export async function createNodeRecord(runtime: Runtime, store: ObjectStore, epoch: NodeEpoch): Promise<VersionedNodeRecord> {
+export async function createNodeRecord(
+  runtime: Runtime,
+  store: ObjectStore,
+  epoch: NodeEpoch,
+): Promise<VersionedNodeRecord> {
   const record: NodeRecord = { version: 1, epoch, state: 'live', startedAtMs: runtime.nowMs(), lowWaterPosition: 0 };
   const written = await conditionalWrite(runtime, store, nodeRecordName(epoch), storedNodeRecord.encode(record), {
     ifAbsent: true,
@@ -48,12 +52,17 @@ export async function createNodeRecord(runtime: Runtime, store: ObjectStore, epo
 }
 
 /** Throws `STORE_OBJECT_MISSING`: an epoch without a record was never announced, or the store lost it. */
-export async function readNodeRecord(runtime: Runtime, store: ObjectStore, epoch: NodeEpoch): Promise<VersionedNodeRecord> {
+export async function readNodeRecord(
+  runtime: Runtime,
+  store: ObjectStore,
+  epoch: NodeEpoch,
+): Promise<VersionedNodeRecord> {
   const key = nodeRecordName(epoch);
   const object = await readWithRetry(runtime, key, () => store.get(key));
   if (!object) throw new ByocError('STORE_OBJECT_MISSING', `object ${key} is missing`);
   const record = storedNodeRecord.decode(key, object.body);
-  if (record.epoch !== epoch) throw new ByocError('STORE_OBJECT_CORRUPT', `object ${key} is the record of another epoch`);
+  if (record.epoch !== epoch)
+    throw new ByocError('STORE_OBJECT_CORRUPT', `object ${key} is the record of another epoch`);
   return { record, etag: object.etag };
 }
 
@@ -65,9 +74,15 @@ export async function replaceNodeRecord(
   change: Partial<Pick<NodeRecord, 'state' | 'lowWaterPosition'>>,
 ): Promise<VersionedNodeRecord | undefined> {
   const record = { ...base.record, ...change, version: base.record.version + 1 };
-  const written = await conditionalWrite(runtime, store, nodeRecordName(record.epoch), storedNodeRecord.encode(record), {
-    ifMatch: base.etag,
-  });
+  const written = await conditionalWrite(
+    runtime,
+    store,
+    nodeRecordName(record.epoch),
+    storedNodeRecord.encode(record),
+    {
+      ifMatch: base.etag,
+    },
+  );
   return written.won ? { record, etag: written.etag } : undefined;
 }
 
@@ -75,7 +90,9 @@ export async function replaceNodeRecord(
 export async function* listEpochs(runtime: Runtime, store: ObjectStore): AsyncGenerator<NodeEpoch> {
   let after: string | undefined;
   do {
-    const page = await readWithRetry(runtime, nodeRecordPrefix, () => store.list(nodeRecordPrefix, after === undefined ? {} : { after }));
+    const page = await readWithRetry(runtime, nodeRecordPrefix, () =>
+      store.list(nodeRecordPrefix, after === undefined ? {} : { after }),
+    );
     for (const key of page.keys) yield nodeEpoch(key.slice(nodeRecordPrefix.length));
     after = page.next;
   } while (after !== undefined);

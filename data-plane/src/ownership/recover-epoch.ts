@@ -53,7 +53,10 @@ export async function recoverEpoch(stores: RecoveryStores, epoch: NodeEpoch, by:
   return createRecoveryRecord(runtime, dataStore, { epoch, sealedAt, databases });
 }
 
-async function condemn({ runtime, dataStore }: RecoveryStores, epoch: NodeEpoch): Promise<{ lowWaterPosition: number }> {
+async function condemn(
+  { runtime, dataStore }: RecoveryStores,
+  epoch: NodeEpoch,
+): Promise<{ lowWaterPosition: number }> {
   for (;;) {
     const current = await readNodeRecord(runtime, dataStore, epoch);
     if (current.record.state !== 'live') return current.record;
@@ -71,11 +74,18 @@ async function walkAndSeal(
 ): Promise<number> {
   for (let start = from; ; start += readAhead) {
     const positions = Array.from({ length: readAhead }, (_, index) => start + index);
-    const found = await Promise.all(positions.map(async (position) => readEntry(runtime, logStore, epoch, position)));
+    const found = await Promise.allSettled(
+      positions.map(async (position) => readEntry(runtime, logStore, epoch, position)),
+    );
     for (const [index, position] of positions.entries()) {
-      let entry = found[index];
+      const read = found[index] as (typeof found)[number];
+      // Thrown only when the walk gets here: beyond the end of the log nothing was acknowledged, and damage is harmless.
+      if (read.status === 'rejected') throw read.reason;
+      let entry = read.value;
       if (entry === undefined) {
-        const seal = await conditionalWrite(runtime, logStore, logObjectName(epoch, position), encodeSeal(by), { ifAbsent: true });
+        const seal = await conditionalWrite(runtime, logStore, logObjectName(epoch, position), encodeSeal(by), {
+          ifAbsent: true,
+        });
         if (seal.won) return position;
         entry = await readEntry(runtime, logStore, epoch, position);
         if (entry === undefined) {

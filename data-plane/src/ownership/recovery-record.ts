@@ -74,7 +74,11 @@ export async function createRecoveryRecord(
 }
 
 /** What the epoch logged for one database under one term. */
-export function recoveredFragments(record: RecoveryRecord, database: DatabaseId, term: number): readonly FragmentLocation[] {
+export function recoveredFragments(
+  record: RecoveryRecord,
+  database: DatabaseId,
+  term: number,
+): readonly FragmentLocation[] {
   const terms = Object.hasOwn(record.databases, database) ? record.databases[database] : undefined;
   return terms?.find((logged) => logged.term === term)?.fragments ?? [];
 }
@@ -82,6 +86,7 @@ export function recoveredFragments(record: RecoveryRecord, database: DatabaseId,
 function decode(epoch: NodeEpoch, body: Buffer): RecoveryRecord {
   const key = recoveryRecordName(epoch);
   const record = storedRecoveryRecord.decode(key, body);
-  if (record.epoch !== epoch) throw new ByocError('STORE_OBJECT_CORRUPT', `object ${key} is the record of another epoch`);
+  if (record.epoch !== epoch)
+    throw new ByocError('STORE_OBJECT_CORRUPT', `object ${key} is the record of another epoch`);
   return record;
 }
