@@ -21,7 +21,12 @@ export interface IndexedCommit {
   readonly pages: readonly number[];
 }
 
-export function encodeArchive(sealer: Sealer, term: number, generation: number, fragments: readonly TailFragment[]): Buffer {
+export function encodeArchive(
+  sealer: Sealer,
+  term: number,
+  generation: number,
+  fragments: readonly TailFragment[],
+): Buffer {
   const pageIndex: IndexedCommit[] = fragments.flatMap(({ commits }) => commits.map(indexedCommit));
   const sealedIndex = sealer.seal(
     { kind: 'archive-index', term, numbers: [generation] },

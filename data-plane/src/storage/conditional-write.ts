@@ -29,9 +29,13 @@ export type ResolvedWrite =
   | { readonly won: false; readonly current: { body: Buffer; etag: ETag } | undefined };
 
 /**
- * A conditional write whose outcome is always known: an unknown one is resolved by reading (my bytes = won, other bytes
- * = lost). The bytes of every attempt are identical, and no two writers ever write the same bytes, because every object
- * carries the epoch or version of its writer. Throws `STORE_UNAVAILABLE` when the attempts are used up.
+ * A conditional write that is tried until its outcome is known: an unknown one is resolved by reading (my bytes = won,
+ * other bytes = lost). The bytes of every attempt are identical; two writers write the same bytes only when it does not
+ * matter which of them did, because every other object carries the epoch or version of its writer. `lost` can also mean
+ * that the write took effect and something newer replaced it before its answer came.
+ *
+ * Throws `STORE_UNAVAILABLE` when the attempts are used up. The write may still take effect then, even later: whoever
+ * goes on reads the object first.
  */
 export async function conditionalWrite(
   runtime: Runtime,
@@ -65,7 +69,12 @@ export async function conditionalWrite(
 }
 
 /** Reads an object, trying again while the store cannot be reached. Throws `STORE_UNAVAILABLE`. */
-export async function readWithRetry<T>(runtime: Runtime, what: string, read: () => Promise<T>, policy: RetryPolicy = requestRetries): Promise<T> {
+export async function readWithRetry<T>(
+  runtime: Runtime,
+  what: string,
+  read: () => Promise<T>,
+  policy: RetryPolicy = requestRetries,
+): Promise<T> {
   let lastError: unknown;
   for (let attempt = 0; attempt < policy.attempts; attempt++) {
     if (attempt > 0) await runtime.sleep(backoffMs(runtime, policy, attempt));

@@ -20,7 +20,9 @@ export async function deploymentId(runtime: Runtime, store: ObjectStore): Promis
   const found = await readWithRetry(runtime, deploymentRecordName, () => store.get(deploymentRecordName));
   if (found) return decode(found.body);
   const id = runtime.randomBytes(16).toString('hex');
-  const written = await conditionalWrite(runtime, store, deploymentRecordName, storedDeployment.encode({ id }), { ifAbsent: true });
+  const written = await conditionalWrite(runtime, store, deploymentRecordName, storedDeployment.encode({ id }), {
+    ifAbsent: true,
+  });
   if (written.won) return id;
   if (!written.current) throw new Error('the deployment record vanished');
   return decode(written.current.body);

@@ -65,7 +65,12 @@ const digestSchema = { type: 'string', pattern: '^[0-9a-f]{64}$' } as const;
 const segmentsSchema = {
   type: 'array',
   maxItems: segmentsPerList,
-  items: { type: 'array', items: [count, count, count, count, count, digestSchema], minItems: 6, additionalItems: false },
+  items: {
+    type: 'array',
+    items: [count, count, count, count, count, digestSchema],
+    minItems: 6,
+    additionalItems: false,
+  },
 } as const;
 
 const storedGeneration = new StoredJson<Generation & { proof: string }>('turso-byoc/generation/1', {
@@ -97,7 +102,17 @@ const storedGeneration = new StoredJson<Generation & { proof: string }>('turso-b
     },
     proof: { type: 'string', maxLength: 256 },
   },
-  required: ['database', 'term', 'number', 'commit', 'commitTimeMs', 'databasePages', 'chainDigest', 'archiveDigest', 'proof'],
+  required: [
+    'database',
+    'term',
+    'number',
+    'commit',
+    'commitTimeMs',
+    'databasePages',
+    'chainDigest',
+    'archiveDigest',
+    'proof',
+  ],
   additionalProperties: false,
 });
 
@@ -108,14 +123,21 @@ const storedSegmentList = new StoredJson<{ segments: readonly SegmentReference[]
   additionalProperties: false,
 });
 
-const proofPosition = (term: number, number: number): SealedPosition => ({ kind: 'generation', term, numbers: [number] });
+const proofPosition = (term: number, number: number): SealedPosition => ({
+  kind: 'generation',
+  term,
+  numbers: [number],
+});
 
 export function sha256(bytes: Uint8Array): Buffer {
   return createHash('sha256').update(bytes).digest();
 }
 
 export function encodeGeneration(sealer: Sealer, generation: Generation): Buffer {
-  const proof = sealer.seal(proofPosition(generation.term, generation.number), sha256(Buffer.from(JSON.stringify(generation))));
+  const proof = sealer.seal(
+    proofPosition(generation.term, generation.number),
+    sha256(Buffer.from(JSON.stringify(generation))),
+  );
   return storedGeneration.encode({ ...generation, proof: proof.toString('base64') });
 }
 

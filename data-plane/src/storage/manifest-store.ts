@@ -12,7 +12,10 @@ export interface VersionedManifest {
   readonly etag: ETag;
 }
 
-/** Reads and changes manifests. Every outcome is known to the caller: won, lost, or an error that says nothing happened. */
+/**
+ * Reads and changes manifests. A change is won or lost; after `STORE_UNAVAILABLE` it may have been either, and the next
+ * change starts from what `read` returns.
+ */
 export class ManifestStore {
   readonly #runtime: Runtime;
   readonly #store: ObjectStore;
@@ -31,9 +34,15 @@ export class ManifestStore {
 
   /** Stores the first manifest of a database; false when one is there already. */
   async create(manifest: Manifest): Promise<boolean> {
-    const result = await conditionalWrite(this.#runtime, this.#store, manifestName(manifest.id), storedManifest.encode(manifest), {
-      ifAbsent: true,
-    });
+    const result = await conditionalWrite(
+      this.#runtime,
+      this.#store,
+      manifestName(manifest.id),
+      storedManifest.encode(manifest),
+      {
+        ifAbsent: true,
+      },
+    );
     return result.won;
   }
 
@@ -41,7 +50,10 @@ export class ManifestStore {
    * Replaces the manifest that `base` names by `next`; its version is set here. Returns the stored one, or `lost` with
    * what stands there instead.
    */
-  async replace(base: VersionedManifest, next: Omit<Manifest, 'version'>): Promise<VersionedManifest | { lost: Manifest }> {
+  async replace(
+    base: VersionedManifest,
+    next: Omit<Manifest, 'version'>,
+  ): Promise<VersionedManifest | { lost: Manifest }> {
     const manifest = { ...next, version: base.manifest.version + 1 };
     const key = manifestName(manifest.id);
     const result = await conditionalWrite(this.#runtime, this.#store, key, storedManifest.encode(manifest), {

@@ -101,7 +101,12 @@ const manifestSchema = object(
   {
     deletedAtMs: count,
     owner: epoch,
-    generation: object({ term: count, number: count, digest: { type: 'string', pattern: '^[0-9a-f]{64}$' }, commit: count }),
+    generation: object({
+      term: count,
+      number: count,
+      digest: { type: 'string', pattern: '^[0-9a-f]{64}$' },
+      commit: count,
+    }),
   },
 );
 

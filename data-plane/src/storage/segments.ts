@@ -49,7 +49,9 @@ export class SegmentWriter {
   async #flush(): Promise<void> {
     if (this.#bytes === 0) return;
     const key = segmentBundleName(this.database, this.term, this.generation, this.#bundle);
-    const written = await conditionalWrite(this.runtime, this.store, key, Buffer.concat(this.#parts), { ifAbsent: true });
+    const written = await conditionalWrite(this.runtime, this.store, key, Buffer.concat(this.#parts), {
+      ifAbsent: true,
+    });
     if (!written.won) throw new Error(`object ${key} was written by someone else`);
     this.#bundle += 1;
     this.#parts = [];

@@ -33,7 +33,10 @@ export class StoredJson<T> {
     const body = bytes.subarray(end + 1);
     if (sha256Hex(body) !== digest) throw corrupt(key, 'its content does not match its digest');
     if (format !== this.#format) {
-      throw new ByocError('STORE_FORMAT_UNKNOWN', `object ${key} has format ${String(format)}, expected ${this.#format}`);
+      throw new ByocError(
+        'STORE_FORMAT_UNKNOWN',
+        `object ${key} has format ${String(format)}, expected ${this.#format}`,
+      );
     }
     let value: unknown;
     try {

@@ -45,7 +45,8 @@ export async function* readTail(
   );
   const read = async ({ key, location: [, offset, length] }: (typeof wanted)[number]): Promise<Buffer> => {
     const bytes = await readWithRetry(runtime, key, () => logStore.getRange(key, offset, length));
-    if (!bytes) throw new ByocError('STORE_OBJECT_MISSING', `log object ${key} is missing; database ${database} needs it`);
+    if (!bytes)
+      throw new ByocError('STORE_OBJECT_MISSING', `log object ${key} is missing; database ${database} needs it`);
     if (bytes.length !== length) throw new ByocError('STORE_OBJECT_CORRUPT', `log object ${key} is truncated`);
     return bytes;
   };

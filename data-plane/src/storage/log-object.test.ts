@@ -1,0 +1,59 @@
+import { bitFlips, truncations } from '../../test/damage.js';
+import { databaseA, databaseB, epochA } from '../../test/storage/sample-database.js';
+import { decodeIndex, encodeLogObject, encodeSeal, indexBytes, isSeal } from './log-object.js';
+
+const parts = [
+  { database: databaseA, term: 3, firstCommit: 7, lastCommit: 9, bytes: Buffer.from('fragment of A') },
+  { database: databaseB, term: 2 ** 40, firstCommit: 2 ** 45, lastCommit: 2 ** 45, bytes: Buffer.from('B') },
+];
+const { bytes, index } = encodeLogObject(parts);
+const corrupt = expect.objectContaining({
+  code: 'STORE_OBJECT_CORRUPT',
+  message: expect.stringContaining('log/here'),
+});
+
+describe('log object', () => {
+  it('can be read by its index, and says where each fragment lies', () => {
+    expect(decodeIndex('log/here', bytes)).toEqual(index);
+    expect(index.map(({ offset, length }) => bytes.subarray(offset, offset + length).toString())).toEqual([
+      'fragment of A',
+      'B',
+    ]);
+    expect(decodeIndex('log/here', bytes.subarray(0, indexBytes(2)))).toEqual(index);
+    expect(isSeal(bytes)).toBe(false);
+  });
+
+  it('says how many bytes are needed, or refuses, at every length', () => {
+    for (const short of truncations(bytes.subarray(0, indexBytes(2)))) {
+      if (short.length < 12) expect(() => decodeIndex('log/here', short)).toThrow(corrupt);
+      else expect(decodeIndex('log/here', short)).toBe(indexBytes(2));
+    }
+  });
+
+  it('never believes an index with a flipped bit', () => {
+    for (const altered of bitFlips(bytes.subarray(0, indexBytes(2)))) {
+      let read: unknown;
+      try {
+        read = decodeIndex('log/here', altered);
+      } catch (error) {
+        expect(error).toEqual(corrupt);
+        continue;
+      }
+      expect(read).toBeGreaterThan(altered.length);
+    }
+  });
+
+  it('is not a seal, nor a seal a log object', () => {
+    const seal = encodeSeal(epochA);
+    expect(isSeal(seal)).toBe(true);
+    expect(() => decodeIndex('log/here', seal)).toThrow(corrupt);
+    for (const altered of bitFlips(seal.subarray(0, 8))) {
+      expect(isSeal(altered)).toBe(false);
+      expect(() => decodeIndex('log/here', Buffer.concat([altered, seal.subarray(8)]))).toThrow(corrupt);
+    }
+    for (const short of truncations(seal.subarray(0, 8))) {
+      expect(isSeal(short)).toBe(false);
+      expect(() => decodeIndex('log/here', short)).toThrow(corrupt);
+    }
+  });
+});
