@@ -38,6 +38,8 @@ const schemaOpcodes = new Set([
 const virtualTableOpcodes = new Set(['VOpen', 'VFilter', 'VUpdate', 'VCreate']);
 /** Statements whose programs call the engine's internal functions. */
 const verbsWithInternalFunctions = new Set(['alter', 'analyze']);
+/** Operand of JournalMode that only asks; CREATE … IF NOT EXISTS of something that exists compiles to it. */
+const journalModeQuery = -1;
 /** Cookie number of the schema version in SetCookie; the others are user_version and application_id. */
 const schemaCookie = 1;
 const temporaryDatabase = 1;
@@ -56,7 +58,8 @@ export function readProgram(engine: EngineName, connection: EngineConnection, ve
     const p1 = Number(row[2]);
     const p2 = Number(row[3]);
     const refused = refusedOpcodes.get(opcode);
-    if (refused !== undefined) throw new ByocError('SQL_REFUSED', `${refused} is not offered`);
+    const onlyAsks = opcode === 'JournalMode' && Number(row[4]) === journalModeQuery;
+    if (refused !== undefined && !onlyAsks) throw new ByocError('SQL_REFUSED', `${refused} is not offered`);
     if (functionOpcodes.has(opcode)) checkFunction(engine, verb, String(row[5]));
     if (opcode === 'Transaction') writes ||= engine === 'libsql' ? p2 !== 0 : p2 >= 2;
     // The Turso engine moves a sequence in a transaction of its own, so that nextval() inside a SELECT writes.
