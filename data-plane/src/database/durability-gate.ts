@@ -19,8 +19,8 @@ export class DurabilityGate {
   readonly #timeoutMs: number;
   #durable: number;
   #failure: ByocError | undefined;
-  /** In order of arrival; what an engine has seen never decreases, so also in order of commits. */
-  readonly #waiters: Waiter[] = [];
+  /** In order of arrival, so also of deadlines; not of commits, because a slow reader's part comes here late. */
+  #waiters: Waiter[] = [];
   #cancelTimer: (() => void) | undefined;
 
   /** `durable`: the commit the database was opened at. `timeoutMs`: how long an answer may wait for the store. */
@@ -44,15 +44,13 @@ export class DurabilityGate {
     });
   }
 
+  /** What was durable stays durable: a lower number than before changes nothing. */
   advance(durable: number): void {
+    if (durable <= this.#durable) return;
     this.#durable = durable;
-    let released = 0;
-    for (const waiter of this.#waiters) {
-      if (waiter.commit > durable) break;
-      waiter.resolve();
-      released += 1;
-    }
-    this.#waiters.splice(0, released);
+    const released = this.#waiters.filter(({ commit }) => commit <= durable);
+    this.#waiters = this.#waiters.filter(({ commit }) => commit > durable);
+    for (const waiter of released) waiter.resolve();
     if (this.#waiters.length === 0) this.#disarmTimer();
   }
 
@@ -84,7 +82,10 @@ export class DurabilityGate {
     const expired = this.#waiters.splice(0, firstAlive < 0 ? this.#waiters.length : firstAlive);
     for (const waiter of expired) {
       waiter.reject(
-        new ByocError('OUTCOME_UNKNOWN', `the store did not confirm the commit within ${this.#timeoutMs} ms; it may still become durable`),
+        new ByocError(
+          'OUTCOME_UNKNOWN',
+          `the store did not confirm the commit within ${this.#timeoutMs} ms; it may still become durable`,
+        ),
       );
     }
   }

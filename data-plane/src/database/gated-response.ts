@@ -13,6 +13,9 @@ export interface ResponsePart {
 /**
  * Collects the parts of one answer and lets each one out when the gate allows. A whole answer resolves as one buffer; a
  * streamed one as an iterable whose consumer sets the pace: `onTaken` is called with the bytes it took.
+ *
+ * `onAbandoned` is called at most once, when nobody will take what the engine still has to say: the consumer went away,
+ * also before it took anything, or the gate did not let a part out.
  */
 export class GatedResponse {
   readonly #gate: DurabilityGate;
@@ -21,6 +24,9 @@ export class GatedResponse {
   readonly #parts: ResponsePart[] = [];
   #failure: Error | undefined;
   #wake: (() => void) | undefined;
+  #started = false;
+  /** The engine has nothing more to say, or nobody listens. */
+  #isOver = false;
 
   constructor(gate: DurabilityGate, onTaken: (bytes: number) => void, onAbandoned: () => void) {
     this.#gate = gate;
@@ -32,7 +38,6 @@ export class GatedResponse {
   get hasStarted(): boolean {
     return this.#started;
   }
-  #started = false;
 
   push(part: ResponsePart): void {
     this.#started = true;
@@ -48,35 +53,68 @@ export class GatedResponse {
   /** Resolves when the first part may leave. Rejects with what `fail` was given or what the gate throws. */
   async response(): Promise<SqlResponse> {
     const first = await this.#next();
-    await this.#gate.wait(first.seenCommit);
+    if (!first) throw new Error('a response was abandoned before it was asked for');
+    try {
+      await this.#gate.wait(first.seenCommit);
+    } catch (error) {
+      this.#abandon();
+      throw error;
+    }
     if (first.last) return { status: first.status, body: first.body };
     return { status: first.status, body: this.#stream(first) };
   }
 
-  async *#stream(first: ResponsePart): AsyncGenerator<Buffer> {
+  #stream(first: ResponsePart): AsyncIterableIterator<Buffer> {
+    const bodies = this.#bodies(first);
+    const stream: AsyncIterableIterator<Buffer> = {
+      next: async () => bodies.next(),
+      // A generator ends only between two parts and runs no `finally` before its first one; the engine must stop now.
+      return: async () => {
+        this.#abandon();
+        return bodies.return(undefined);
+      },
+      [Symbol.asyncIterator]: () => stream,
+    };
+    return stream;
+  }
+
+  async *#bodies(first: ResponsePart): AsyncGenerator<Buffer, undefined> {
     let part = first;
-    let finished = false;
     try {
       for (;;) {
         if (part.body.length > 0) yield part.body;
-        if (part.last) {
-          finished = true;
-          return;
-        }
+        if (part.last) return undefined;
         this.#onTaken(part.body.length);
-        part = await this.#next();
-        await this.#gate.wait(part.seenCommit);
+        const next = await this.#next();
+        if (!next) return undefined;
+        await this.#gate.wait(next.seenCommit);
+        part = next;
       }
     } finally {
-      if (!finished) this.#onAbandoned();
+      this.#abandon();
     }
   }
 
-  async #next(): Promise<ResponsePart> {
+  #abandon(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#onAbandoned();
+    this.#wake?.();
+  }
+
+  /** The next part, or undefined when the response was abandoned. */
+  async #next(): Promise<ResponsePart | undefined> {
     for (;;) {
       const part = this.#parts.shift();
-      if (part) return part;
-      if (this.#failure) throw this.#failure;
+      if (part) {
+        if (part.last) this.#isOver = true;
+        return part;
+      }
+      if (this.#failure) {
+        this.#isOver = true;
+        throw this.#failure;
+      }
+      if (this.#isOver) return undefined;
       await new Promise<void>((resolve) => (this.#wake = resolve));
     }
   }
