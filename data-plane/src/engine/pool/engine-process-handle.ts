@@ -38,6 +38,8 @@ export class EngineProcessHandle {
   #served = false;
   #killedFor: { readonly cause: ExitCause; readonly detail: string; readonly culprit: Culprit | undefined } | undefined;
   #exit: EngineExit | undefined;
+  /** Cancel what is scheduled around the end of the process. */
+  readonly #timers: (() => void)[] = [];
 
   /** Starts the process. A program that cannot be started is reported by `onExit`, like any other end. */
   constructor(options: EngineProcessOptions) {
@@ -93,8 +95,7 @@ export class EngineProcessHandle {
     if (this.#exit) return;
     this.#killedFor ??= { cause: 'stopped', detail: 'the node stopped it', culprit: undefined };
     this.#connection.end();
-    const cancel = this.#options.runtime.schedule(graceMs, () => this.#child.kill('SIGKILL'));
-    this.#child.once('exit', cancel);
+    this.#timers.push(this.#options.runtime.schedule(graceMs, () => this.#child.kill('SIGKILL')));
   }
 
   #watchExit(socket: Socket): void {
@@ -107,8 +108,7 @@ export class EngineProcessHandle {
       if (child.pid === undefined) this.#finish('crash', `it could not be started: ${complaint}`);
     });
     child.on('exit', () => {
-      const giveUp = this.#options.runtime.schedule(drainMs, () => socket.destroy());
-      socket.once('close', giveUp);
+      this.#timers.push(this.#options.runtime.schedule(drainMs, () => socket.destroy()));
     });
     child.on('close', (code, signal) => {
       const how = signal === null ? `exit code ${code ?? 'unknown'}` : `signal ${signal}`;
@@ -122,6 +122,7 @@ export class EngineProcessHandle {
 
   #finish(cause: ExitCause, detail: string): void {
     if (this.#exit) return;
+    for (const cancel of this.#timers) cancel();
     const killedFor = this.#killedFor;
     const { request, database } = this.#flightRecord.read();
     this.#flightRecord.close();

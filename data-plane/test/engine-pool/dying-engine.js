@@ -1,0 +1,2 @@
+// An engine process that cannot start.
+process.exit(3);
