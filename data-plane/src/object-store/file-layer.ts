@@ -7,6 +7,7 @@
  */
 import { link, mkdir, open, opendir, readdir, rename, rmdir, stat, unlink, type FileHandle } from 'node:fs/promises';
 import type { Stats } from 'node:fs';
+import { types } from 'node:util';
 
 export interface FileStatus {
   readonly sizeBytes: number;
@@ -52,7 +53,7 @@ export interface FileLayer {
 
 /** True when `error` is a system error, with one of the given codes when any are given. */
 export function isSystemError(error: unknown, ...codes: string[]): error is NodeJS.ErrnoException & { code: string } {
-  if (!(error instanceof Error) || !('code' in error) || !('syscall' in error)) return false;
+  if (!types.isNativeError(error) || !('code' in error) || !('syscall' in error)) return false;
   return typeof error.code === 'string' && (codes.length === 0 || codes.includes(error.code));
 }
 
