@@ -78,9 +78,8 @@ export class VerificationKeys {
    */
   async find(kid: string): Promise<VerificationKey | undefined> {
     await this.freshen();
-    const known = this.#set.keys.get(kid);
-    if (known !== undefined) return known;
-    await this.#readAnew();
+    if (!this.#set.keys.has(kid) && this.#reading !== undefined) await this.#reading;
+    if (!this.#set.keys.has(kid)) await this.#readAnew();
     return this.#set.keys.get(kid);
   }
 

@@ -1,5 +1,3 @@
-import type { Runtime } from '../runtime.js';
-
 /** Counts the requests being answered, so that a server can stop without cutting one off. */
 export class Drain {
   #running = 0;
@@ -11,10 +9,6 @@ export class Drain {
     return this.#closing;
   }
 
-  get running(): number {
-    return this.#running;
-  }
-
   enter(): void {
     this.#running += 1;
   }
@@ -24,16 +18,9 @@ export class Drain {
     if (this.#running === 0) this.#onEmpty?.();
   }
 
-  /** Begins to refuse; resolves when nothing runs any more, or with false when that takes longer than `timeoutMs`. */
-  async close(runtime: Pick<Runtime, 'schedule'>, timeoutMs: number): Promise<boolean> {
+  /** Begins to refuse; resolves when nothing runs any more. */
+  async close(): Promise<void> {
     this.#closing = true;
-    if (this.#running === 0) return true;
-    return new Promise((resolve) => {
-      const cancel = runtime.schedule(timeoutMs, () => resolve(false));
-      this.#onEmpty = () => {
-        cancel();
-        resolve(true);
-      };
-    });
+    if (this.#running > 0) await new Promise<void>((resolve) => (this.#onEmpty = resolve));
   }
 }

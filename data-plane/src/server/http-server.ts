@@ -9,6 +9,7 @@ import { Drain } from './drain.js';
 import { ErrorResponder } from './error-responder.js';
 import type { HttpLimits } from './http-limits.js';
 import { parseRequestTarget } from './request-target.js';
+import { onResponseEnd } from './response-end.js';
 
 export interface HttpServerOptions {
   readonly log: Logger;
@@ -81,7 +82,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       }
       const startedAtMs = runtime.monotonicMs();
       drain.enter();
-      reply.raw.once('close', () => {
+      onResponseEnd(request.raw, reply.raw, () => {
         drain.leave();
         const status = reply.raw.writableFinished ? statusClass(reply.raw.statusCode) : 'aborted';
         metrics.requestEnded('other', status, runtime.monotonicMs() - startedAtMs);
@@ -110,9 +111,20 @@ export function shuttingDown(): ByocError {
 }
 
 async function close({ app, drain }: HttpServer, runtime: Runtime, limits: HttpLimits): Promise<void> {
+  const empty = drain.close();
+  if (!app.server.listening) return;
   // Not `app.server.close()`, which would cut off the idle connections at once, and with them the requests on their way.
-  if (app.server.listening) NetServer.prototype.close.call(app.server);
-  await drain.close(runtime, limits.drainTimeoutMs);
+  NetServer.prototype.close.call(app.server);
+  let cancel = (): void => undefined;
+  await Promise.race([
+    empty,
+    new Promise<void>((resolve) => {
+      cancel = runtime.schedule(limits.drainTimeoutMs, resolve);
+    }),
+  ]);
+  cancel();
   await runtime.sleep(limits.closeGraceMs);
   app.server.closeAllConnections();
+  // Whoever was cut off hears of it before this server counts as closed.
+  await empty;
 }

@@ -15,6 +15,7 @@ import { corsHeaders } from './cors.js';
 import type { HttpLimits } from './http-limits.js';
 import { shuttingDown, type HttpServer } from './http-server.js';
 import { ClientGoneError, readBody, type BodyBudget } from './request-body.js';
+import { onResponseEnd } from './response-end.js';
 import { ClientStalledError, streamBody } from './response-stream.js';
 
 export interface SqlEndpointOptions {
@@ -45,7 +46,7 @@ export class SqlEndpoint {
     const startedAtMs = runtime.monotonicMs();
     const gone = new AbortController();
     server.drain.enter();
-    response.once('close', () => {
+    onResponseEnd(request, response, () => {
       server.drain.leave();
       const finished = response.writableFinished;
       if (!finished) gone.abort();

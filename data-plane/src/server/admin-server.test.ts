@@ -1,0 +1,163 @@
+import type { AddressInfo } from 'node:net';
+import type { FastifyInstance } from 'fastify';
+import { collectingLog, ListedDatabases, shop } from '../../test/support/data-server-fixture.js';
+import { Metrics } from '../metering/metrics.js';
+import { systemRuntime } from '../runtime.js';
+import { createAdminServer } from './admin-server.js';
+
+const credential = 'a-credential-of-the-test-deployment';
+const created = {
+  id: '55555555-5555-4555-8555-555555555555',
+  name: 'fresh',
+  organization: 'acme',
+  group: { id: 'g-1', name: 'default' },
+  engine: 'libsql',
+};
+
+let app: FastifyInstance;
+let url: string;
+let databases: ListedDatabases;
+let metrics: Metrics;
+let logLines: Record<string, unknown>[];
+
+beforeEach(async () => {
+  databases = new ListedDatabases([shop]);
+  metrics = new Metrics();
+  const collecting = collectingLog();
+  logLines = collecting.logLines;
+  const limits = { closeGraceMs: 1 };
+  app = createAdminServer({ databases, credential, metrics, runtime: systemRuntime, log: collecting.log, limits });
+  await app.listen({ host: '127.0.0.1', port: 0 });
+  url = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`;
+});
+afterEach(async () => {
+  await app.close();
+});
+
+async function call(method: string, path: string, body?: unknown, authorization = `Bearer ${credential}`) {
+  const response = await fetch(url + path, {
+    method,
+    headers: { authorization, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+    ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+  });
+  expect(response.headers.get('content-type')).toBe('application/json');
+  return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+}
+
+describe('databases', () => {
+  it('are created once, however often it is asked', async () => {
+    const answer = { status: 200, body: { database: { ...created, createdAtMs: 1_800_000_000_000 } } };
+    expect(await call('POST', '/admin/v1/databases', created)).toEqual(answer);
+    expect(await call('POST', '/admin/v1/databases', created)).toEqual(answer);
+    expect(databases.list).toHaveLength(2);
+  });
+
+  it('do not share a name', async () => {
+    const answer = await call('POST', '/admin/v1/databases', { ...created, name: shop.name });
+    expect(answer).toMatchObject({ status: 409, body: { code: 'DATABASE_EXISTS' } });
+  });
+
+  it('are found by id and by name, without what a service keeps beside', async () => {
+    databases.list = [{ ...shop, secret: 1 } as typeof shop];
+    const answer = { status: 200, body: { database: { ...shop } } };
+    expect(await call('GET', `/admin/v1/databases/${shop.id}`)).toEqual(answer);
+    expect(await call('GET', '/admin/v1/organizations/acme/databases/shop')).toEqual(answer);
+  });
+
+  it.each([
+    '/admin/v1/databases/99999999-9999-4999-8999-999999999999',
+    '/admin/v1/organizations/acme/databases/nothing',
+  ])('that are not there: %s', async (path) => {
+    expect(await call('GET', path)).toMatchObject({ status: 404, body: { code: 'DATABASE_NOT_FOUND' } });
+  });
+
+  it('are deleted, also when they are gone', async () => {
+    const path = `/admin/v1/databases/${shop.id}`;
+    expect(await call('DELETE', path)).toEqual({ status: 200, body: {} });
+    expect(await call('DELETE', path)).toEqual({ status: 200, body: {} });
+    expect(databases.list).toEqual([]);
+  });
+});
+
+describe('requests that are wrong', () => {
+  it.each<[string, unknown]>([
+    ['no JSON', '{'],
+    ['an empty body', ''],
+    ['null', 'null'],
+    ['a list', []],
+    ['no id', { ...created, id: undefined }],
+    ['an id in capitals', { ...created, id: 'ABCDEF00-0000-4000-8000-000000000000' }],
+    ['an id that is a number', { ...created, id: 5 }],
+    ['no group', { ...created, group: undefined }],
+    ['a group that is text', { ...created, group: 'default' }],
+    ['an unknown engine', { ...created, engine: 'sqlite' }],
+    ['a field too many', { ...created, owner: 'me' }],
+    ['a prototype', '{"__proto__":{"id":1}}'],
+  ])('%s', async (_what, body) => {
+    expect(await call('POST', '/admin/v1/databases', body)).toMatchObject({
+      status: 400,
+      body: { code: 'MALFORMED_REQUEST' },
+    });
+    expect(databases.list).toEqual([shop]);
+  });
+
+  it.each<[string, Partial<typeof created>]>([
+    ['a name with capitals', { name: 'Fresh' }],
+    ['a name that ends with a dash', { name: 'fresh-' }],
+    ['an organization with a dash', { organization: 'ac-me' }],
+    ['names that are too long together', { name: 'x'.repeat(60) }],
+  ])('%s', async (_what, change) => {
+    const answer = await call('POST', '/admin/v1/databases', { ...created, ...change });
+    expect(answer).toMatchObject({ status: 400, body: { code: 'INVALID_NAME' } });
+  });
+
+  it('a body that is too long', async () => {
+    const answer = await call('POST', '/admin/v1/databases', { ...created, name: 'x'.repeat(70_000) });
+    expect(answer).toMatchObject({ status: 413, body: { code: 'REQUEST_TOO_LARGE' } });
+  });
+
+  it('an id that is none, and methods and routes that are not there', async () => {
+    const code = async (method: string, path: string) => (await call(method, path)).body['code'];
+    expect(await code('GET', '/admin/v1/databases/1')).toBe('MALFORMED_REQUEST');
+    expect(await code('DELETE', '/admin/v1/databases/%00')).toBe('MALFORMED_REQUEST');
+    expect(await code('PUT', '/admin/v1/databases')).toBe('METHOD_NOT_ALLOWED');
+    expect(await code('GET', '/v2/pipeline')).toBe('ROUTE_NOT_FOUND');
+  });
+});
+
+describe('the credential', () => {
+  it.each([
+    ['none', ''],
+    ['a wrong one', 'Bearer something-else-of-the-same-kind'],
+    ['a longer one', `Bearer ${credential}x`],
+    ['the start of it', `Bearer ${credential.slice(0, -1)}`],
+    ['another scheme', `Basic ${credential}`],
+  ])('%s opens nothing, and tells nothing', async (_what, authorization) => {
+    for (const [method, path, body] of [
+      ['GET', `/admin/v1/databases/${shop.id}`, undefined],
+      ['GET', '/admin/v1/metrics', undefined],
+      ['GET', '/nothing', undefined],
+      ['DELETE', `/admin/v1/databases/${shop.id}`, undefined],
+      ['POST', '/admin/v1/databases', '{'],
+    ] as const) {
+      const answer = await call(method, path, body, authorization);
+      expect(answer).toMatchObject({ status: 401, body: { code: 'ADMIN_UNAUTHORIZED' } });
+    }
+    expect(databases.list).toEqual([shop]);
+    expect((await metrics.expose()).text).toContain('turso_byoc_auth_failures_total{code="ADMIN_UNAUTHORIZED"} 5');
+    expect(JSON.stringify(logLines)).not.toContain(credential.slice(0, -1));
+  });
+
+  it('must not be a short one', () => {
+    const log = collectingLog().log;
+    const create = () => createAdminServer({ databases, credential: 'short', metrics, runtime: systemRuntime, log });
+    expect(create).toThrow(RangeError);
+  });
+});
+
+it('metrics are given in the Prometheus text format', async () => {
+  metrics.databaseOpened();
+  const response = await fetch(`${url}/admin/v1/metrics`, { headers: { authorization: `Bearer ${credential}` } });
+  expect(response.headers.get('content-type')).toMatch(/^text\/plain; version=0\.0\.4/);
+  expect(await response.text()).toMatch(/^turso_byoc_open_databases 1$/m);
+});

@@ -1,0 +1,123 @@
+import type { AddressInfo } from 'node:net';
+import type { FastifyInstance } from 'fastify';
+import type { JWTPayload } from 'jose';
+import pino, { type Logger } from 'pino';
+import { TokenVerifier } from '../../src/auth/token-verifier.js';
+import { VerificationKeys } from '../../src/auth/verification-keys.js';
+import type {
+  DatabaseDescription,
+  DatabaseService,
+  NewDatabase,
+  SqlRequest,
+  SqlResponse,
+} from '../../src/database/database-service.js';
+import { ByocError } from '../../src/errors/catalogue.js';
+import { databaseId, type DatabaseId } from '../../src/identity.js';
+import { Metrics } from '../../src/metering/metrics.js';
+import type { ETag } from '../../src/object-store/object-store.js';
+import { systemRuntime } from '../../src/runtime.js';
+import { createDataServer, type DataServerOptions } from '../../src/server/data-server.js';
+import { keySetBytes, tokenIssuer, type TokenIssuer } from './token-issuer.js';
+
+export const shop: DatabaseDescription = {
+  id: databaseId('11111111-1111-4111-8111-111111111111'),
+  name: 'shop',
+  organization: 'acme',
+  group: { id: '22222222-2222-4222-8222-222222222222', name: 'default' },
+  engine: 'libsql',
+  createdAtMs: 1_700_000_000_000,
+};
+export const wiki: DatabaseDescription = {
+  ...shop,
+  id: databaseId('33333333-3333-4333-8333-333333333333'),
+  name: 'wiki',
+  group: { id: '44444444-4444-4444-8444-444444444444', name: 'other' },
+};
+
+/** Databases that are a list, and SQL that is a function: the server's side of the seam, complete. */
+export class ListedDatabases implements DatabaseService {
+  readonly requests: { readonly id: DatabaseId; readonly request: SqlRequest }[] = [];
+  run: (request: SqlRequest, id: DatabaseId) => Promise<SqlResponse> = async () => ({
+    status: 200,
+    body: Buffer.from('{}'),
+  });
+
+  constructor(public list: DatabaseDescription[] = [shop, wiki]) {}
+
+  async find(organization: string, name: string): Promise<DatabaseDescription | undefined> {
+    return this.list.find((database) => database.organization === organization && database.name === name);
+  }
+
+  async describe(id: DatabaseId): Promise<DatabaseDescription | undefined> {
+    return this.list.find((database) => database.id === id);
+  }
+
+  async execute(id: DatabaseId, request: SqlRequest): Promise<SqlResponse> {
+    this.requests.push({ id, request });
+    return this.run(request, id);
+  }
+
+  async create(database: NewDatabase): Promise<DatabaseDescription> {
+    const existing = await this.find(database.organization, database.name);
+    if (existing?.id === database.id) return existing;
+    if (existing !== undefined) throw new ByocError('DATABASE_EXISTS', 'the name is taken');
+    const created = { ...database, createdAtMs: 1_800_000_000_000 };
+    this.list.push(created);
+    return created;
+  }
+
+  async delete(id: DatabaseId): Promise<void> {
+    this.list = this.list.filter((database) => database.id !== id);
+  }
+}
+
+export interface RunningDataServer {
+  readonly app: FastifyInstance;
+  readonly port: number;
+  /** `http://127.0.0.1:<port>`. */
+  readonly url: string;
+  readonly issuer: TokenIssuer;
+  readonly databases: ListedDatabases;
+  readonly metrics: Metrics;
+  /** Lines of the log, as JSON objects. */
+  readonly logLines: Record<string, unknown>[];
+  /** A valid token; for the database `shop` unless the claims say otherwise. */
+  token(claims?: JWTPayload): Promise<string>;
+}
+
+export function collectingLog(): { log: Logger; logLines: Record<string, unknown>[] } {
+  const logLines: Record<string, unknown>[] = [];
+  const write = (line: string): void => void logLines.push(JSON.parse(line) as Record<string, unknown>);
+  return { log: pino({ level: 'debug' }, { write }), logLines };
+}
+
+/** A data server on a free loopback port, with real tokens and `ListedDatabases`; the caller closes `app`. */
+export async function startDataServer(overrides: Partial<DataServerOptions> = {}): Promise<RunningDataServer> {
+  const issuer = tokenIssuer('key-1');
+  const { log, logLines } = collectingLog();
+  const keys = new VerificationKeys({
+    store: { get: async () => ({ body: keySetBytes(1, issuer), etag: 'e' as ETag }) },
+    runtime: systemRuntime,
+    log,
+    readIntervalMs: 1,
+  });
+  await keys.start();
+  const databases = new ListedDatabases();
+  const metrics = new Metrics();
+  const app = createDataServer({
+    databases,
+    tokens: new TokenVerifier({ keys, runtime: systemRuntime }),
+    metrics,
+    runtime: systemRuntime,
+    log,
+    version: 'test 1.2.3',
+    isReady: () => true,
+    ...overrides,
+    limits: { closeGraceMs: 1, ...overrides.limits },
+  });
+  await app.listen({ host: '127.0.0.1', port: 0 });
+  const { port } = app.server.address() as AddressInfo;
+  const url = `http://127.0.0.1:${port}`;
+  const token = (claims: JWTPayload = { id: shop.id }): Promise<string> => issuer.sign(claims);
+  return { app, port, url, issuer, databases, metrics, logLines, token };
+}
