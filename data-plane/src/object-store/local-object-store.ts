@@ -133,7 +133,10 @@ export class LocalObjectStore implements ObjectStore {
     return 'ifAbsent' in condition ? this.#create(key, body) : this.#replace(key, body, condition.ifMatch);
   }
 
-  /** Throws `OutcomeUnknownError` when the object may or may not be gone; deleting again is safe. */
+  /**
+   * Throws `OutcomeUnknownError` when the object may or may not be gone; deleting again is safe, and removes the bytes of
+   * later versions that a deletion cut short left behind.
+   */
   async delete(key: string): Promise<void> {
     assertObjectKey(key);
     const at = this.#at(key);
@@ -332,11 +335,8 @@ export class LocalObjectStore implements ObjectStore {
   }
 
   async #syncIfThere(directory: string): Promise<boolean> {
-    const synced = await unlessSystemError(
-      this.#directories.sync(directory).then(() => true),
-      'ENOENT',
-    );
-    return synced === true;
+    const sync = this.#directories.sync(directory).then(() => true);
+    return (await unlessSystemError(sync, 'ENOENT')) ?? false;
   }
 }
 

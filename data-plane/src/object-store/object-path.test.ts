@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { assertObjectKey } from './object-store.js';
 import { objectPath, parseEntry, prefixDirectory } from './object-path.js';
 
-const characters = [...'abyzABYZ019._=-'];
+const characters = Array.from('abyzABYZ019._=-');
 const segment = fc
   .oneof(
     fc.array(fc.constantFrom(...characters), { minLength: 1, maxLength: 12 }),
