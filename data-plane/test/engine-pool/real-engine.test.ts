@@ -3,7 +3,8 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import Libsql from 'libsql';
 import { EnginePool, type EngineSlot, type OpenedInEngine } from '../../src/engine/pool/engine-pool.js';
-import { newDatabaseId, type DatabaseId } from '../../src/identity.js';
+import { isByocError } from '../../src/errors/catalogue.js';
+import { newDatabaseId, type DatabaseId, type EngineName } from '../../src/identity.js';
 import { systemRuntime } from '../../src/runtime.js';
 import { ask, builtCode, limits, lossOf, scenery, type Asked, type Scenery } from './engine-scenery.js';
 
@@ -25,7 +26,7 @@ describe('EnginePool with the engine process', () => {
       cacheDirectory: scene.cacheDirectory,
       runtime: systemRuntime,
       processesPerEngine: 2,
-      statementDeadlineMs: 1_000,
+      statementDeadlineMs: 2_500,
       metrics: { engineRestarted: (engine, cause) => restarts.push(`${engine} ${cause}`) },
       report: () => undefined,
     });
@@ -40,8 +41,8 @@ describe('EnginePool with the engine process', () => {
   }
 
   /** A database with a table `t` of one row, opened where the pool places it. */
-  const open = async (id = newDatabaseId('libsql')): Promise<Tenant> => {
-    const slot = await pool.place(id, 'libsql');
+  const open = async (id = newDatabaseId('libsql'), engine: EngineName = 'libsql'): Promise<Tenant> => {
+    const slot = await pool.place(id, engine);
     const { path: folder } = await slot.directory.createDatabaseDirectory(
       `${id}.${systemRuntime.randomBytes(4).toString('hex')}`,
     );
@@ -56,7 +57,7 @@ describe('EnginePool with the engine process', () => {
     const log: string[] = [];
     const opened = await slot.open(
       id,
-      { engine: 'libsql', path, commit: 1, limits },
+      { engine, path, commit: 1, limits },
       {
         onCommit: (commit, _pages, _bytes, last) => last && log.push(`commit ${commit}`),
         onStreams: (streams) => log.push(`streams ${streams}`),
@@ -120,6 +121,20 @@ describe('EnginePool with the engine process', () => {
     const again = await open(tenant.id);
     expect((await run(again, 'SELECT count(*) FROM t').answer).status).toBe(200);
     expect(restarts).toEqual(['libsql killed']);
+  });
+
+  it('keeps the engines apart in processes of their own', async () => {
+    const libsql = await open();
+    const tursodb = await open(newDatabaseId('tursodb'), 'tursodb').catch((error: unknown) => {
+      // Not every platform has a binary of this engine.
+      if (isByocError(error, 'ENGINE_UNAVAILABLE')) return undefined;
+      throw error;
+    });
+    if (!tursodb) return;
+    expect((await run(tursodb, 'INSERT INTO t VALUES (2)').answer).seenCommit).toBe(2);
+    process.kill(tursodb.slot.pid!, 'SIGKILL');
+    expect((await run(libsql, 'SELECT 1').answer).status).toBe(200);
+    expect(libsql.log).toEqual([]);
   });
 
   it('cannot be locked up by writers that wait for an open transaction', async () => {

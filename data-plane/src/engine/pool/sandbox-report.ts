@@ -87,7 +87,11 @@ export function sandboxReport(seen: Observation, context: ReportContext): Sandbo
       yes: 'own network namespace without interfaces',
       no: 'engine processes share the network namespace of the I/O process',
     },
-    'system-calls': { on: seen.seccomp, yes: 'seccomp filter: no sockets, no tracing', no: 'no filter' },
+    'system-calls': {
+      on: seen.seccomp,
+      yes: 'seccomp filter: no sockets, no tracing, no new processes',
+      no: 'no filter',
+    },
     'file-system': {
       on: seen.filesRestricted,
       yes: 'Landlock: only the own directory, the application and system libraries',

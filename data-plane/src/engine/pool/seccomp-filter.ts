@@ -4,49 +4,54 @@
  * It needs no privilege, so it holds where a network namespace cannot be had (most container platforms): a process
  * without `socket` reaches neither the network nor a credential endpoint. The rest of the list keeps the process from
  * looking into others and from parts of the kernel that no database engine needs. A listed call answers EPERM.
+ *
+ * New processes are refused as well, threads are not: nothing of an engine process can outlive it. `clone3` hides its
+ * flags from a filter, so it answers ENOSYS, upon which the C library uses `clone`.
  */
 
-/** Call numbers of one architecture, in the order of `deniedCalls`. */
+/** Call numbers of one architecture. */
 interface Architecture {
   /** AUDIT_ARCH_* of linux/audit.h. */
   readonly audit: number;
   readonly prctl: number;
+  readonly clone: number;
   readonly denied: Readonly<Record<DeniedCall, number>>;
+  /** Denied calls that only this architecture has. */
+  readonly deniedHere: readonly number[];
 }
 
-type DeniedCall = (typeof deniedCalls)[number];
-
-export const deniedCalls = [
-  'socket',
-  'ptrace',
-  'process_vm_readv',
-  'process_vm_writev',
-  'pidfd_getfd',
-  'kcmp',
-  'io_uring_setup',
-  'bpf',
-  'perf_event_open',
-  'userfaultfd',
-  'add_key',
-  'request_key',
-  'keyctl',
-  'mount',
-  'umount2',
-  'pivot_root',
-  'chroot',
-  'setns',
-  'unshare',
-  'open_by_handle_at',
-  'init_module',
-  'finit_module',
-  'delete_module',
-  'kexec_load',
-] as const;
+type DeniedCall =
+  | 'socket'
+  | 'ptrace'
+  | 'process_vm_readv'
+  | 'process_vm_writev'
+  | 'pidfd_getfd'
+  | 'kcmp'
+  | 'io_uring_setup'
+  | 'bpf'
+  | 'perf_event_open'
+  | 'userfaultfd'
+  | 'add_key'
+  | 'request_key'
+  | 'keyctl'
+  | 'mount'
+  | 'umount2'
+  | 'pivot_root'
+  | 'chroot'
+  | 'setns'
+  | 'unshare'
+  | 'open_by_handle_at'
+  | 'init_module'
+  | 'finit_module'
+  | 'delete_module'
+  | 'kexec_load';
 
 const architectures: Readonly<Partial<Record<string, Architecture>>> = {
   x64: {
     audit: 0xc000003e,
     prctl: 157,
+    clone: 56,
+    deniedHere: [57, 58], // fork, vfork
     denied: {
       socket: 41,
       ptrace: 101,
@@ -77,6 +82,8 @@ const architectures: Readonly<Partial<Record<string, Architecture>>> = {
   arm64: {
     audit: 0xc00000b7,
     prctl: 167,
+    clone: 220,
+    deniedHere: [],
     denied: {
       socket: 198,
       ptrace: 117,
@@ -111,23 +118,30 @@ export function prctlNumber(architecture: string): number | undefined {
   return architectures[architecture]?.prctl;
 }
 
-// linux/bpf_common.h and linux/seccomp.h.
+// linux/bpf_common.h, linux/seccomp.h, linux/sched.h.
 const loadWord = 0x20;
 const jumpIfEqual = 0x15;
 const jumpIfAtLeast = 0x35;
+const jumpIfBitSet = 0x45;
 const answer = 0x06;
 const allow = 0x7fff0000;
 const killProcess = 0x80000000;
-const refuse = 0x00050000 | 1; // SECCOMP_RET_ERRNO with EPERM
+const errno = 0x00050000;
+const notPermitted = errno | 1;
+const notImplemented = errno | 38;
 const callNumberOffset = 0;
 const architectureOffset = 4;
+const firstArgumentOffset = 16;
 const firstX32Call = 0x40000000;
+const clone3 = 435;
+const threadFlag = 0x00010000;
 
 /** The program, or undefined where this product has no tables for the architecture (a `process.arch`). */
 export function seccompFilter(architecture: string): Buffer | undefined {
   const table = architectures[architecture];
   if (!table) return undefined;
   const program: Buffer[] = [];
+  /** `ifTrue` and `ifFalse` are numbers of instructions to skip. */
   const instruction = (code: number, ifTrue: number, ifFalse: number, operand: number): void => {
     const bytes = Buffer.alloc(8);
     bytes.writeUInt16LE(code, 0);
@@ -141,11 +155,18 @@ export function seccompFilter(architecture: string): Buffer | undefined {
   instruction(answer, 0, 0, killProcess);
   instruction(loadWord, 0, 0, callNumberOffset);
   // The x32 interface of x86-64 has every call again under another number.
-  instruction(jumpIfAtLeast, deniedCalls.length + 1, 0, firstX32Call);
-  deniedCalls.forEach((name, index) => {
-    instruction(jumpIfEqual, deniedCalls.length - index, 0, table.denied[name]);
-  });
+  instruction(jumpIfAtLeast, 0, 1, firstX32Call);
+  instruction(answer, 0, 0, notPermitted);
+  for (const call of [...Object.values(table.denied), ...table.deniedHere]) {
+    instruction(jumpIfEqual, 0, 1, call);
+    instruction(answer, 0, 0, notPermitted);
+  }
+  instruction(jumpIfEqual, 0, 1, clone3);
+  instruction(answer, 0, 0, notImplemented);
+  instruction(jumpIfEqual, 0, 3, table.clone);
+  instruction(loadWord, 0, 0, firstArgumentOffset);
+  instruction(jumpIfBitSet, 1, 0, threadFlag);
+  instruction(answer, 0, 0, notPermitted);
   instruction(answer, 0, 0, allow);
-  instruction(answer, 0, 0, refuse);
   return Buffer.concat(program);
 }
