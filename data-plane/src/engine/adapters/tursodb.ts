@@ -32,13 +32,26 @@ const mostPrepares = 50_000;
 /** Variants of one statement for REAL parameters; each is a prepared statement. */
 const mostVariants = 8;
 
-const connectionSettings = (maxPages: number): string => `
+const connectionSettings = `
   PRAGMA synchronous = OFF;
   PRAGMA data_sync_retry = 1;
   PRAGMA temp_store = memory;
   PRAGMA cache_size = -256;
-  PRAGMA max_page_count = ${maxPages};
 `;
+
+/** Statements that make no database larger. */
+const harmlessVerbs = new Set([
+  'select',
+  'values',
+  'explain',
+  'pragma',
+  'begin',
+  'commit',
+  'end',
+  'rollback',
+  'savepoint',
+  'release',
+]);
 
 export const tursodbAdapter: EngineAdapter = {
   name: 'tursodb',
@@ -58,6 +71,7 @@ class TursodbConnection implements EngineConnection {
   private readonly ownStatements = new Map<string, NativeStatement>();
   private hasSession = false;
   private hasChanges = false;
+  private isLimited = false;
   private lastVerb = '';
 
   constructor(
@@ -107,6 +121,16 @@ class TursodbConnection implements EngineConnection {
   ran(verb: string): void {
     this.lastVerb = verb;
     this.hasChanges ||= changesRows(verb);
+  }
+
+  /**
+   * Sets the page limit before the first statement that may need it: the engine takes the write lock to set it, so a
+   * connection that is opened while another one writes could not.
+   */
+  limitPages(verb: string): void {
+    if (this.isLimited || harmlessVerbs.has(verb)) return;
+    this.exec(`PRAGMA max_page_count = ${this.options.maxPages}`);
+    this.isLimited = true;
   }
 
   /** The rows of a statement whose parameters are bound; `changes` says that it must run to its end. */
@@ -164,7 +188,7 @@ class TursodbConnection implements EngineConnection {
   private connect(): Database {
     return guard(() => {
       const database = new Database(this.path, { timeout: 0, experimental: ['generated_columns'] });
-      database.exec(connectionSettings(this.options.maxPages));
+      database.exec(connectionSettings);
       return database;
     });
   }
@@ -178,6 +202,7 @@ class TursodbConnection implements EngineConnection {
     if (!nobodyCanTell && this.prepares < mostPrepares) return;
     const worn = this.database;
     this.database = this.connect();
+    this.isLimited = false;
     worn?.close();
     this.ownStatements.clear();
     this.exchange += 1;
@@ -220,6 +245,7 @@ class TursodbStatement implements EngineStatement {
 
   rows(parameters: readonly SqlValue[]): IterableIterator<SqlValue[]> {
     const statement = this.statementFor(parameters);
+    this.connection.limitPages(this.verb);
     guard(() => statement.reset());
     // Every parameter is bound: values of an earlier run would stand in for missing ones.
     const count = guard(() => statement.parameterCount());

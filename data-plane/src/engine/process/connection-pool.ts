@@ -132,8 +132,7 @@ export class ConnectionPool {
   #close(connection: Connection): void {
     this.#all.delete(connection);
     this.#claims.delete(connection);
-    connection.forgetStatements();
-    connection.engine.close();
+    connection.close();
     this.#options.closed();
   }
 

@@ -9,8 +9,13 @@ const cachedStatements = 64;
 const longestCachedSql = 4096;
 
 const connectionState = /\b(?:last_insert_rowid|changes|total_changes)\s*\(/i;
-export interface PreparedStatement {
+/** A statement that the gate let through, prepared when it is needed. */
+export interface KnownStatement {
   readonly plan: StatementPlan;
+  prepared: PreparedStatement | undefined;
+}
+
+export interface PreparedStatement {
   readonly statement: EngineStatement;
   readonly columns: readonly ColumnInfo[];
   /** The statement may look at what an earlier statement left in its connection, such as the last rowid. */
@@ -21,12 +26,12 @@ export interface PreparedStatement {
   readonly inserts: boolean;
 }
 
-/** One engine connection with its prepared statements. */
+/** One engine connection with the statements it knows. */
 export class Connection {
   readonly engine: EngineConnection;
   readonly #sharedGate: StatementGate;
   #gate: StatementGate;
-  #statements = new Map<string, PreparedStatement>();
+  #statements = new Map<string, KnownStatement>();
   #schemaVersion = 0;
   /** The session whose statement changed data through this connection last. */
   lastWriter: object | undefined;
@@ -38,14 +43,11 @@ export class Connection {
   }
 
   /**
-   * The statement prepared, from the cache when the schema is still that of `schemaVersion`. Throws what the gate and
-   * the engine throw.
+   * What is known of a statement, from the cache while the schema is still that of `schemaVersion`. It is not prepared
+   * yet: that may fix the snapshot of an open transaction. Throws what the gate throws.
    */
-  prepare(sql: string, schemaVersion: number): PreparedStatement {
-    if (schemaVersion !== this.#schemaVersion) {
-      this.#schemaVersion = schemaVersion;
-      this.forgetStatements();
-    }
+  know(sql: string, schemaVersion: number): KnownStatement {
+    if (schemaVersion !== this.#schemaVersion) this.#refresh(schemaVersion);
     const cached = this.#statements.get(sql);
     if (cached) {
       if (this.#statements.size === cachedStatements) {
@@ -54,25 +56,31 @@ export class Connection {
       }
       return cached;
     }
-    const plan = this.#gate.plan(sql, this.engine);
+    const known: KnownStatement = { plan: this.#gate.plan(sql, this.engine), prepared: undefined };
+    if (sql.length <= longestCachedSql) {
+      if (this.#statements.size >= cachedStatements) {
+        const [oldest] = this.#statements.keys();
+        if (oldest !== undefined) this.#statements.delete(oldest);
+      }
+      this.#statements.set(sql, known);
+    }
+    return known;
+  }
+
+  /** Prepares a known statement. Throws `EngineError`. */
+  prepare(known: KnownStatement): PreparedStatement {
+    if (known.prepared) return known.prepared;
+    const { plan } = known;
     const statement = this.engine.prepare(plan.sql);
     const verb = plan.isReadOnly ? '' : mainVerb(plan.sql);
-    const prepared: PreparedStatement = {
-      plan,
+    known.prepared = {
       statement,
       columns: statement.columns(),
       readsConnectionState: connectionState.test(plan.sql),
       changesRows: changesRows(verb),
       inserts: verb === 'insert' || verb === 'replace',
     };
-    if (sql.length <= longestCachedSql) {
-      if (this.#statements.size >= cachedStatements) {
-        const [oldest] = this.#statements.keys();
-        if (oldest !== undefined) this.#statements.delete(oldest);
-      }
-      this.#statements.set(sql, prepared);
-    }
-    return prepared;
+    return known.prepared;
   }
 
   /** Drops a statement that was not stepped to its end, so that nobody steps it further. */
@@ -80,16 +88,12 @@ export class Connection {
     this.#statements.delete(sql);
   }
 
-  forgetStatements(): void {
-    if (this.#statements.size > 0) this.#statements = new Map();
-  }
-
   /**
    * From now on this connection sees a schema that others do not (TEMP objects, an open transaction that changed it):
    * its statements are judged by a gate of its own.
    */
   isolate(newGate: () => StatementGate): void {
-    this.forgetStatements();
+    this.#forgetAll();
     if (this.#gate === this.#sharedGate) this.#gate = newGate();
     else this.#gate.invalidate();
   }
@@ -97,7 +101,30 @@ export class Connection {
   /** Ends `isolate`. */
   share(): void {
     if (this.#gate === this.#sharedGate) return;
-    this.forgetStatements();
+    this.#forgetAll();
     this.#gate = this.#sharedGate;
+  }
+
+  /** Closes the connection; files stay. */
+  close(): void {
+    this.#forgetAll();
+    this.engine.close();
+  }
+
+  /**
+   * Takes note of a schema that another connection changed. Engines learn of it only when they step a statement, and
+   * until then describe the columns of the old one; so one is stepped. Inside a transaction the connection goes on
+   * seeing the old schema and has to look again later.
+   */
+  #refresh(schemaVersion: number): void {
+    this.#forgetAll();
+    if (this.#gate !== this.#sharedGate) this.#gate.invalidate();
+    if (this.engine.inTransaction) return;
+    this.engine.exec('SELECT 1 FROM sqlite_schema LIMIT 1');
+    this.#schemaVersion = schemaVersion;
+  }
+
+  #forgetAll(): void {
+    if (this.#statements.size > 0) this.#statements = new Map();
   }
 }

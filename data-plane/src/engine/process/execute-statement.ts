@@ -1,5 +1,6 @@
 import type { SqlValue } from '../adapters/adapter.js';
 import { ByocError } from '../../errors/catalogue.js';
+import type { StatementPlan } from '../sql-gate/statement-plan.js';
 import type { Connection, PreparedStatement } from './connection.js';
 import type { DatabaseHost } from './database-host.js';
 import type { RequestContext } from './request-context.js';
@@ -13,6 +14,7 @@ export interface Execution {
   readonly host: DatabaseHost;
   readonly connection: Connection;
   readonly sql: string;
+  readonly plan: StatementPlan;
   readonly prepared: PreparedStatement;
   readonly values: readonly SqlValue[];
   readonly context: RequestContext;
@@ -35,8 +37,8 @@ export function transactionTimeout(host: DatabaseHost): ByocError {
  * `PoisonedError`.
  */
 export function* executeStatement(execution: Execution): Task<StatementOutcome> {
-  const { host, connection, sql, prepared, values, sink } = execution;
-  const { plan, statement, columns } = prepared;
+  const { host, connection, sql, plan, prepared, values, sink } = execution;
+  const { statement, columns } = prepared;
   const startedAtMs = host.runtime.monotonicMs();
   let rowsRead = 0;
   let truncated = false;

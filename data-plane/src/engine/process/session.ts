@@ -9,20 +9,28 @@
  * - A transaction that was rolled back for its age is never followed by a silent autocommit: every statement fails
  *   until ROLLBACK or the end of the session.
  */
-import { EngineError } from '../adapters/adapter.js';
+import { EngineError, type ColumnInfo } from '../adapters/adapter.js';
 import { ByocError } from '../../errors/catalogue.js';
 import type { StatementPlan } from '../sql-gate/statement-plan.js';
-import type { Connection, PreparedStatement } from './connection.js';
+import type { Connection, KnownStatement } from './connection.js';
 import type { DatabaseHost } from './database-host.js';
 import { executeStatement, transactionTimeout } from './execute-statement.js';
 import { PoisonedError } from './poisoned.js';
 import type { RequestContext } from './request-context.js';
+import { checkPermission, needsWriteLock } from './statement-permission.js';
 import type { RowSink, StatementOutcome, StatementRequest } from './statement.js';
 import { Signal, type Task } from './task.js';
+
+export interface StatementDescription {
+  readonly plan: StatementPlan;
+  readonly columns: readonly ColumnInfo[];
+}
 
 interface OpenTransaction {
   readonly startedAtMs: number;
   readonly readOnly: boolean;
+  /** The commit it sees since its first statement; undefined before. */
+  snapshotCommit: number | undefined;
   changes: number;
   schemaChanged: boolean;
 }
@@ -62,35 +70,43 @@ export class Session {
    */
   *run(statement: StatementRequest, context: RequestContext, sink: RowSink): Task<StatementOutcome> {
     const host = this.#host;
+    const { sql } = statement;
     let connection = yield* this.#connect(context);
     host.recorder.begin(context.request, host.database);
-    let prepared = this.#prepare(connection, statement.sql);
-    const { plan } = prepared;
+    let known = this.#know(connection, sql);
+    const { plan } = known;
     if (this.#timedOut) {
       if (plan.transactionControl !== 'rollback') throw transactionTimeout(host);
       this.#timedOut = false;
       sink.begin([]);
       return { changes: 0, lastInsertRowid: null, rowsRead: 0, durationMs: 0, truncated: false };
     }
-    this.#permit(plan, context);
+    checkPermission(plan, {
+      readOnlyRequest: context.readOnly,
+      holdsWriteLock: host.writeLock.isHeldBy(this),
+      readOnlyTransaction: this.#transaction?.readOnly ?? false,
+    });
     const values = statement.bind(plan);
-    if (prepared.readsConnectionState && this.#carriesForeignState(connection)) {
-      connection = this.#exchange(connection);
-      prepared = this.#prepare(connection, statement.sql);
-    }
     let outcome: StatementOutcome | undefined;
     try {
-      if (needsWriteLock(plan) && (yield* this.#waitForWriteLock(context))) {
+      if (needsWriteLock(plan) && !host.writeLock.isHeldBy(this)) {
+        yield* this.#takeWriteLock(context);
         host.recorder.begin(context.request, host.database);
-        prepared = this.#prepare(connection, statement.sql);
+        known = this.#know(connection, sql);
       }
       if (plan.transactionControl === 'commit') this.#limitTransaction(connection);
+      this.#noteSnapshot(plan);
+      let prepared = connection.prepare(known);
+      if (prepared.readsConnectionState && this.#carriesForeignState(connection)) {
+        connection = this.#exchange(connection);
+        prepared = connection.prepare(this.#know(connection, sql));
+      }
       const { transactionDeadlineMs } = this;
-      const { sql } = statement;
       outcome = yield* executeStatement({
         host,
         connection,
         sql,
+        plan,
         prepared,
         values,
         context,
@@ -107,10 +123,17 @@ export class Session {
   }
 
   /** A statement's plan and result columns, without running it. Throws `ByocError`, `EngineError`. */
-  *describe(sql: string, context: RequestContext): Task<PreparedStatement> {
+  *describe(sql: string, context: RequestContext): Task<StatementDescription> {
     const connection = yield* this.#connect(context);
     this.#host.recorder.begin(context.request, this.#host.database);
-    return this.#prepare(connection, sql);
+    const known = this.#know(connection, sql);
+    try {
+      this.#noteSnapshot(known.plan);
+      return { plan: known.plan, columns: connection.prepare(known).columns };
+    } catch (error) {
+      this.#host.poisonIfNeeded(error);
+      throw error;
+    }
   }
 
   /** Rolls a transaction back that is too old; to be called between requests. */
@@ -171,46 +194,51 @@ export class Session {
     return this.#connection;
   }
 
-  #prepare(connection: Connection, sql: string): PreparedStatement {
+  #know(connection: Connection, sql: string): KnownStatement {
     try {
-      return connection.prepare(sql, this.#host.schemaVersion);
+      return connection.know(sql, this.#host.schemaVersion);
     } catch (error) {
       this.#host.poisonIfNeeded(error);
       throw this.#timedOut ? transactionTimeout(this.#host) : error;
     }
   }
 
-  #permit(plan: StatementPlan, context: RequestContext): void {
-    const control = plan.transactionControl;
-    const writes = control === null ? !plan.isReadOnly : control === 'begin-write';
-    const endsWrites = control === 'commit' || control === 'release' || control === 'rollback-to';
-    if (context.readOnly && (writes || (endsWrites && this.#host.writeLock.isHeldBy(this)))) {
-      throw new ByocError('BLOCKED', 'SQL write operations are forbidden: the token is read-only');
-    }
-    if (writes && this.#transaction?.readOnly) {
-      throw new EngineError('SQLITE_READONLY', 'attempt to write in a read-only transaction');
-    }
+  /** A transaction sees the database as it is when its first statement is prepared. */
+  #noteSnapshot(plan: StatementPlan): void {
+    if (this.#transaction && plan.transactionControl === null) this.#transaction.snapshotCommit ??= this.#host.commit;
   }
 
-  /** Takes the write lock; true when it had to wait, so that what was prepared may be out of date. */
-  *#waitForWriteLock(context: RequestContext): Task<boolean> {
+  /** Waits for the write lock. Throws TRANSACTION_BUSY, TRANSACTION_TIMEOUT, SQLITE_BUSY_SNAPSHOT. */
+  *#takeWriteLock(context: RequestContext): Task {
     const { writeLock, runtime, limits } = this.#host;
     const signal = writeLock.acquire(this);
-    if (!signal) return false;
-    const waitUntilMs = runtime.monotonicMs() + limits.writeLockTimeoutMs;
-    const untilMs = Math.min(waitUntilMs, this.transactionDeadlineMs ?? waitUntilMs);
-    try {
-      yield* context.park(signal, untilMs - runtime.monotonicMs());
-      this.#host.throwIfEnded();
-    } catch (error) {
-      // The lock may have been handed over in the same moment; it must not stay with a request that is gone.
-      writeLock.release(this);
-      throw error;
+    if (signal) {
+      const waitUntilMs = runtime.monotonicMs() + limits.writeLockTimeoutMs;
+      const untilMs = Math.min(waitUntilMs, this.transactionDeadlineMs ?? waitUntilMs);
+      try {
+        yield* context.park(signal, untilMs - runtime.monotonicMs());
+        this.#host.throwIfEnded();
+      } catch (error) {
+        // The lock may have been handed over in the same moment; it must not stay with a request that is gone.
+        writeLock.release(this);
+        throw error;
+      }
+      if (!writeLock.isHeldBy(this)) {
+        writeLock.release(this);
+        if (this.#isTransactionOld()) throw transactionTimeout(this.#host);
+        throw new ByocError('TRANSACTION_BUSY', 'database is locked: another transaction is writing');
+      }
     }
-    if (writeLock.isHeldBy(this)) return true;
-    writeLock.release(this);
-    if (this.#isTransactionOld()) throw transactionTimeout(this.#host);
-    throw new ByocError('TRANSACTION_BUSY', 'database is locked: another transaction is writing');
+    const snapshot = this.#transaction?.snapshotCommit;
+    if (snapshot !== undefined && snapshot !== this.#host.commit) {
+      // The engine would find out, too, but the libSQL binding then leaves a statement that pins the old snapshot.
+      writeLock.release(this);
+      throw new EngineError(
+        'SQLITE_BUSY',
+        'database is locked: the database changed after this transaction read it',
+        'SQLITE_BUSY_SNAPSHOT',
+      );
+    }
   }
 
   /** Brings the session up to date with what a statement did; `changes` is undefined when it failed. */
@@ -229,6 +257,7 @@ export class Session {
       const open = (this.#transaction ??= {
         startedAtMs: host.runtime.monotonicMs(),
         readOnly: control === 'begin-readonly',
+        snapshotCommit: undefined,
         changes: 0,
         schemaChanged: false,
       });
@@ -323,8 +352,4 @@ export class Session {
     this.#host.pool.release(connection, undefined);
     return fresh;
   }
-}
-
-function needsWriteLock(plan: StatementPlan): boolean {
-  return plan.transactionControl === 'begin-write' || (plan.transactionControl === null && !plan.isReadOnly);
 }
