@@ -1,0 +1,131 @@
+import { logObjectAt, writeLog } from '../../test/storage/epoch-log.js';
+import { upTo } from '../../test/storage/logged-sample.js';
+import { databaseA, databaseB, epochA, epochB, epochC } from '../../test/storage/sample-database.js';
+import { removeTemporaryDirectories, temporaryStore } from '../../test/temporary-store.js';
+import type { DatabaseId } from '../identity.js';
+import type { LocalObjectStore } from '../object-store/local-object-store.js';
+import { systemRuntime } from '../runtime.js';
+import { encodeSeal, isSeal } from '../storage/log-object.js';
+import { logObjectName } from '../storage/object-names.js';
+import { readNodeRecord, replaceNodeRecord } from './node-record.js';
+import { recoverEpoch } from './recover-epoch.js';
+import { readRecoveryRecord, recoveredFragments } from './recovery-record.js';
+
+const absent = { ifAbsent: true } as const;
+
+let dataStore: LocalObjectStore;
+let logStore: LocalObjectStore;
+const stores = () => ({ runtime: systemRuntime, dataStore, logStore });
+beforeEach(async () => {
+  [dataStore, logStore] = [await temporaryStore(), await temporaryStore()];
+});
+afterEach(removeTemporaryDirectories);
+
+const from0 = (count: number): number[] => upTo(count).map((number) => number - 1);
+const corrupt = expect.objectContaining({ code: 'STORE_OBJECT_CORRUPT' });
+
+async function sealStandsAt(position: number): Promise<boolean> {
+  const object = await logStore.get(logObjectName(epochA, position));
+  return object !== undefined && isSeal(object.body);
+}
+
+describe('recovery of an epoch', () => {
+  it.each([0, 1, 31, 32, 33, 64, 100])('finds all of %i log objects, seals behind them and condemns', async (count) => {
+    await writeLog(stores(), epochA, from0(count));
+    const record = await recoverEpoch(stores(), epochA, epochB);
+    expect(record.sealedAt).toBe(count);
+    const fragments = recoveredFragments(record, databaseA, 1);
+    expect(fragments.map(([position, , , first, last]) => [position, first, last])).toEqual(
+      from0(count).map((position) => [position, position + 1, position + 1]),
+    );
+    for (const [position, offset, length, first] of fragments) {
+      const bytes = await logStore.getRange(logObjectName(epochA, position), offset, length);
+      expect(bytes?.toString()).toBe(`fragment ${first} of ${databaseA}`);
+    }
+    expect(await sealStandsAt(count)).toBe(true);
+    expect((await readNodeRecord(systemRuntime, dataStore, epochA)).record.state).toBe('condemned');
+    expect(await readRecoveryRecord(systemRuntime, dataStore, epochA)).toEqual(record);
+    expect(await recoverEpoch(stores(), epochA, epochC)).toEqual(record);
+  });
+
+  it('reads an index of any size', async () => {
+    await writeLog(stores(), epochA, []);
+    const databases = upTo(1_000).map(
+      (number) => `00000000-0000-4000-8000-${number.toString().padStart(12, '0')}` as DatabaseId,
+    );
+    await logStore.put(logObjectName(epochA, 0), logObjectAt(0, databases), absent);
+    const record = await recoverEpoch(stores(), epochA, epochB);
+    expect(Object.keys(record.databases).sort()).toEqual([...databases].sort());
+  });
+
+  it('keeps terms and databases apart', async () => {
+    await writeLog(stores(), epochA, []);
+    await logStore.put(logObjectName(epochA, 0), logObjectAt(0, [databaseA, databaseB]), absent);
+    await logStore.put(logObjectName(epochA, 1), logObjectAt(1, [databaseB]), absent);
+    const record = await recoverEpoch(stores(), epochA, epochB);
+    expect(recoveredFragments(record, databaseA, 1).map(([position]) => position)).toEqual([0]);
+    expect(recoveredFragments(record, databaseB, 1).map(([position]) => position)).toEqual([0, 1]);
+    expect(recoveredFragments(record, databaseB, 2)).toEqual([]);
+  });
+
+  it('ends at the first hole, because nothing behind it was acknowledged', async () => {
+    await writeLog(stores(), epochA, [0, 1, 2, 5, 6, 40]);
+    const record = await recoverEpoch(stores(), epochA, epochB);
+    expect(record.sealedAt).toBe(3);
+    expect(recoveredFragments(record, databaseA, 1).map(([position]) => position)).toEqual([0, 1, 2]);
+    expect(await sealStandsAt(3)).toBe(true);
+  });
+
+  it('is not stopped by damage behind the end', async () => {
+    await writeLog(stores(), epochA, [0]);
+    await logStore.put(logObjectName(epochA, 2), Buffer.from('damaged'), absent);
+    expect((await recoverEpoch(stores(), epochA, epochB)).sealedAt).toBe(1);
+  });
+
+  it('ends at a seal that stands there', async () => {
+    await writeLog(stores(), epochA, [0, 1]);
+    await logStore.put(logObjectName(epochA, 2), encodeSeal(epochA), absent);
+    await logStore.put(logObjectName(epochA, 3), logObjectAt(3), absent);
+    const record = await recoverEpoch(stores(), epochA, epochB);
+    expect(record.sealedAt).toBe(2);
+    expect(recoveredFragments(record, databaseA, 1)).toHaveLength(2);
+  });
+
+  it('starts at the low-water mark', async () => {
+    await writeLog(stores(), epochA, [40, 41]);
+    const found = await readNodeRecord(systemRuntime, dataStore, epochA);
+    await replaceNodeRecord(systemRuntime, dataStore, found, { lowWaterPosition: 40 });
+    const record = await recoverEpoch(stores(), epochA, epochB);
+    expect(record.sealedAt).toBe(42);
+    expect(recoveredFragments(record, databaseA, 1).map(([position]) => position)).toEqual([40, 41]);
+  });
+
+  it('gives two recoverers at once the same record', async () => {
+    await writeLog(stores(), epochA, from0(35));
+    const records = await Promise.all([epochB, epochC, epochB].map((by) => recoverEpoch(stores(), epochA, by)));
+    expect(records[1]).toEqual(records[0]);
+    expect(records[2]).toEqual(records[0]);
+    expect(records[0]?.sealedAt).toBe(35);
+    expect(await logStore.get(logObjectName(epochA, 36))).toBeUndefined();
+  });
+
+  it.each([
+    ['an index that does not match its digest', Buffer.from(logObjectAt(1)).fill(1, 20, 21)],
+    ['an index that is cut off', logObjectAt(1).subarray(0, 40)],
+    ['no content', Buffer.alloc(0)],
+    ['anything else', Buffer.from('something else entirely')],
+  ])('refuses a log object with %s, and leaves no record', async (_what, damaged) => {
+    await writeLog(stores(), epochA, [0, 2]);
+    await logStore.put(logObjectName(epochA, 1), damaged, absent);
+    await expect(recoverEpoch(stores(), epochA, epochB)).rejects.toEqual(corrupt);
+    expect(await readRecoveryRecord(systemRuntime, dataStore, epochA)).toBeUndefined();
+    expect(await sealStandsAt(3)).toBe(false);
+  });
+
+  it('never takes an epoch without a record for an ended one', async () => {
+    const missing = expect.objectContaining({ code: 'STORE_OBJECT_MISSING' });
+    await expect(recoverEpoch(stores(), epochA, epochB)).rejects.toEqual(missing);
+    expect(await readRecoveryRecord(systemRuntime, dataStore, epochA)).toBeUndefined();
+    expect(await logStore.get(logObjectName(epochA, 0))).toBeUndefined();
+  });
+});
