@@ -13,7 +13,7 @@ import { registerDatabaseTokenRoutes } from './routes/database-token-routes.js';
 import { registerGroupRoutes } from './routes/group-routes.js';
 import { registerLocationRoutes } from './routes/location-routes.js';
 import { registerOrganizationRoutes } from './routes/organization-routes.js';
-import { registerUnservedRoutes } from './routes/unserved-routes.js';
+import { registerUnservedRootRoutes, registerUnservedRoutes } from './routes/unserved-routes.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -82,6 +82,7 @@ export function buildPlatformApi(context: ApiContext, logger: Logger): FastifyIn
     registerAuthRoutes(authenticated, context);
     registerLocationRoutes(authenticated, context);
     registerOrganizationRoutes(authenticated, context);
+    registerUnservedRootRoutes(authenticated);
     for (const prefix of ['/v1', '/v1/organizations/:organization']) {
       void authenticated.register(
         async (organization) => {

@@ -36,21 +36,39 @@ const unserved: readonly [HTTPMethods, string][] = [
   ['GET', '/audit-logs'],
   ['GET', '/api-tokens'],
   ['GET', '/usage'],
-  ['GET', '/plans'],
   ['GET', '/subscription'],
   ['POST', '/subscription'],
 ];
 
-/** Answers each of them with `NOT_OFFERED`. */
+/** The same, relative to the root. */
+const unservedAtRoot: readonly [HTTPMethods, string][] = [
+  ['POST', '/v1/organizations'],
+  ['GET', '/v1/plans'],
+  ['POST', '/v2/organizations/:organization/invites'],
+  ['DELETE', '/v2/organizations/:organization/invites/:email'],
+  ['GET', '/v2/organizations/:organization/jwks'],
+  ['GET', '/v2/organizations/:organization/jwks-template'],
+  ['PUT', '/v2/organizations/:organization/jwks/:name'],
+  ['DELETE', '/v2/organizations/:organization/jwks/:name'],
+];
+
+/** Answers each call that is relative to an organization with `NOT_OFFERED`. */
 export function registerUnservedRoutes(app: FastifyInstance): void {
-  for (const [method, url] of unserved) {
-    const call = `${method} ${url.replace(/:(\w+)/g, '{$1}')}`;
-    app.route({
-      method,
-      url,
-      handler: async () => {
-        throw new ControlPlaneError('NOT_OFFERED', `${call} is not offered yet`);
-      },
-    });
-  }
+  for (const [method, url] of unserved) registerUnserved(app, method, url);
+}
+
+/** Answers the others with `NOT_OFFERED`. */
+export function registerUnservedRootRoutes(app: FastifyInstance): void {
+  for (const [method, url] of unservedAtRoot) registerUnserved(app, method, url);
+}
+
+function registerUnserved(app: FastifyInstance, method: HTTPMethods, url: string): void {
+  const call = `${method} ${url.replace(/:(\w+)/g, '{$1}')}`;
+  app.route({
+    method,
+    url,
+    handler: async () => {
+      throw new ControlPlaneError('NOT_OFFERED', `${call} is not offered yet`);
+    },
+  });
 }
