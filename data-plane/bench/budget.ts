@@ -1,0 +1,63 @@
+/** How much is measured. Figures of different budgets are comparable; a smaller one only scatters more. */
+export interface Budget {
+  /** Statements are measured in rounds; each subject takes its turn in every round. */
+  readonly rounds: number;
+  readonly warmupMs: number;
+  readonly measureMs: number;
+  readonly loads: readonly { readonly connections: number; readonly databases: number }[];
+  readonly writers: number;
+  readonly writerRounds: number;
+  readonly writerMeasureMs: number;
+  /** Databases created at each degree of parallelism. */
+  readonly creations: number;
+  readonly smallDatabases: number;
+  readonly smallBytes: number;
+  readonly smallRestarts: number;
+  readonly largeBytes: number;
+  readonly largeOpens: number;
+  /** Databases that are opened to see what each costs in memory. */
+  readonly memoryDatabases: number;
+  readonly idleDatabases: number;
+  readonly idleWindowMs: number;
+}
+
+const mebibyte = 2 ** 20;
+
+export const fullBudget: Budget = {
+  rounds: 5,
+  warmupMs: 500,
+  measureMs: 2_000,
+  loads: [1, 64].flatMap((databases) => [1, 32].map((connections) => ({ connections, databases }))),
+  writers: 64,
+  writerRounds: 5,
+  writerMeasureMs: 3_000,
+  creations: 500,
+  smallDatabases: 8,
+  smallBytes: mebibyte,
+  smallRestarts: 5,
+  largeBytes: 100 * mebibyte,
+  largeOpens: 5,
+  memoryDatabases: 1_000,
+  idleDatabases: 200,
+  idleWindowMs: 30_000,
+};
+
+/** Under a minute on a small machine: for continuous integration, where it shows that everything runs. */
+export const quickBudget: Budget = {
+  rounds: 2,
+  warmupMs: 200,
+  measureMs: 400,
+  loads: [{ connections: 32, databases: 1 }],
+  writers: 64,
+  writerRounds: 2,
+  writerMeasureMs: 700,
+  creations: 48,
+  smallDatabases: 3,
+  smallBytes: mebibyte,
+  smallRestarts: 1,
+  largeBytes: 10 * mebibyte,
+  largeOpens: 2,
+  memoryDatabases: 100,
+  idleDatabases: 20,
+  idleWindowMs: 1_500,
+};

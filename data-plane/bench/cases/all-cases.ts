@@ -1,0 +1,8 @@
+import type { BenchCase } from './bench-case.js';
+import { creationCase } from './creation.js';
+import { idleCase } from './idle.js';
+import { statementCases } from './statements.js';
+import { writersCase } from './writers.js';
+
+/** In the order in which they run and stand in the report. */
+export const allCases: readonly BenchCase[] = [...statementCases, writersCase, creationCase, idleCase];

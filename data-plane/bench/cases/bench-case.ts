@@ -1,0 +1,30 @@
+import type { Budget } from '../budget.js';
+import type { LoadGenerator } from '../load/load-generator.js';
+import type { Result, Target } from '../report/report.js';
+
+export interface CaseContext {
+  /** An empty directory for this case alone. */
+  readonly directory: string;
+  readonly budget: Budget;
+  readonly load: LoadGenerator;
+  /** Tells the person at the terminal what is going on. */
+  readonly progress: (line: string) => void;
+}
+
+export interface CaseOutcome {
+  readonly results: readonly Result[];
+  readonly targets: readonly Target[];
+}
+
+/** One thing that is measured. */
+export interface BenchCase {
+  /** As `--only` takes it. */
+  readonly name: string;
+  readonly title: string;
+  /** For the reader of the figures: what was done, and what is beside what. */
+  readonly explanation: string;
+  run(context: CaseContext): Promise<CaseOutcome>;
+}
+
+/** The commit window of every data node that is measured: the product's default. */
+export const commitWindowMs = 10;
