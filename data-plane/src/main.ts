@@ -1,7 +1,7 @@
 /** Entry point of a data node process. */
 import { readFile } from 'node:fs/promises';
 import { pino } from 'pino';
-import { startNode, type RunningNode } from './node/start-node.js';
+import { startNode } from './node/start-node.js';
 import { nodeSettings, SettingError } from './node/settings.js';
 
 const fencedExitCode = 70;
@@ -12,26 +12,7 @@ async function main(): Promise<void> {
   const packageFile = await readFile(new URL('../package.json', import.meta.url), 'utf8');
   const { version } = JSON.parse(packageFile) as { version: string };
 
-  let node: RunningNode | undefined;
-  let stopping = false;
-  const stop = (why: string): void => {
-    if (stopping) return;
-    stopping = true;
-    log.info(why);
-    Promise.resolve(node?.stop()).then(
-      () => process.exit(0),
-      (error: unknown) => {
-        log.fatal({ err: error }, 'the node did not stop cleanly');
-        process.exit(1);
-      },
-    );
-  };
-  process.once('SIGTERM', () => stop('asked to stop'));
-  process.once('SIGINT', () => stop('asked to stop'));
-  // Started by another process: without it, nobody is there to stop or restart this one.
-  process.once('disconnect', () => process.exit(1));
-
-  node = await startNode({
+  const starting = startNode({
     settings,
     version,
     log,
@@ -40,11 +21,35 @@ async function main(): Promise<void> {
       process.exit(fencedExitCode);
     },
   });
+  let stopping = false;
+  const stop = (why: string): void => {
+    if (stopping) return;
+    stopping = true;
+    log.info(why);
+    starting
+      .then(async (node) => node.stop())
+      .then(
+        () => process.exit(0),
+        (error: unknown) => {
+          log.fatal({ err: error }, 'the node did not stop cleanly');
+          process.exit(1);
+        },
+      );
+  };
+  process.once('SIGTERM', () => stop('asked to stop'));
+  process.once('SIGINT', () => stop('asked to stop'));
+  // Started by another process: without it, nobody is there to stop or restart this one.
+  process.once('disconnect', () => process.exit(1));
+
+  const node = await starting;
   process.send?.({ type: 'ready', httpPort: node.httpPort, adminPort: node.adminPort });
 }
 
 main().catch((error: unknown) => {
   if (error instanceof SettingError) process.stderr.write(`${error.message}\n`);
-  else process.stderr.write(`the data node could not start: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  else
+    process.stderr.write(
+      `the data node could not start: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+    );
   process.exit(1);
 });

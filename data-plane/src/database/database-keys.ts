@@ -30,7 +30,10 @@ export async function unlock(runtime: Runtime, keys: KeyService, manifest: Manif
       // The key service proves that the key was wrapped for this context; that the context is this database's is ours to
       // check, or another database's whole key ring could be copied into this manifest.
       if (context.database !== manifest.id || context.deployment !== manifest.deployment) {
-        throw new ByocError('KEY_WRONG', `data key ${number} in the manifest of database ${manifest.id} belongs to another one`);
+        throw new ByocError(
+          'KEY_WRONG',
+          `data key ${number} in the manifest of database ${manifest.id} belongs to another one`,
+        );
       }
       const key = await translated(manifest.id, () => keys.unwrap(keyId, Buffer.from(wrapped, 'base64'), context));
       return [number, key] as const;
@@ -55,7 +58,9 @@ async function translated<T>(database: string, call: () => Promise<T>): Promise<
       throw new ByocError('KEY_DISABLED', `the key service refuses the key of database ${database}`, { cause });
     }
     if (cause instanceof KeyMismatchError) {
-      throw new ByocError('KEY_WRONG', `the data key of database ${database} was not wrapped for it, or was altered`, { cause });
+      throw new ByocError('KEY_WRONG', `the data key of database ${database} was not wrapped for it, or was altered`, {
+        cause,
+      });
     }
     if (cause instanceof KeyServiceUnavailableError) {
       throw new ByocError('KEY_UNAVAILABLE', 'the key service does not answer', { cause });

@@ -61,9 +61,13 @@ export async function deleteDatabase(context: NodeContext, id: DatabaseId): Prom
   const address = { organization: found.manifest.organization, database: found.manifest.name };
   if (found.manifest.deletedAtMs === undefined) {
     const claimed = await claim(context.manifests, context.findRecovery, context.epoch, found);
-    const { owner: _owner, ...manifest } = claimed.manifest;
+    const { owner, ...manifest } = claimed.manifest;
     const tail = unfoldedRanges(context, claimed.manifest);
-    const result = await context.manifests.replace(claimed, { ...manifest, tail, deletedAtMs: context.runtime.nowMs() });
+    const result = await context.manifests.replace(claimed, {
+      ...manifest,
+      tail,
+      deletedAtMs: context.runtime.nowMs(),
+    });
     if ('lost' in result) throw new ByocError('DATABASE_MOVED', `database ${id} was claimed by another node meanwhile`);
     context.unfolded.forget(id);
   }

@@ -24,7 +24,11 @@ export function isFoldDue(context: NodeContext, manifest: Manifest, databasePage
  * drops what it holds from the unfolded fragments in one step. Throws `DATABASE_MOVED` when
  * another epoch has claimed the database meanwhile, and the errors of the store; the database is unharmed then.
  */
-export async function foldDatabase(context: NodeContext, database: OwnedDatabase, number: number): Promise<VersionedManifest> {
+export async function foldDatabase(
+  context: NodeContext,
+  database: OwnedDatabase,
+  number: number,
+): Promise<VersionedManifest> {
   const { runtime, dataStore, logStore, epoch } = context;
   const { owned, unlocked } = database;
   const { manifest } = owned;
@@ -50,7 +54,10 @@ export async function foldDatabase(context: NodeContext, database: OwnedDatabase
   });
   const result = await context.manifests.replace(owned, { ...manifest, generation: reference, tail: [] });
   if ('lost' in result) {
-    throw new ByocError('DATABASE_MOVED', `database ${manifest.id} was claimed by ${String(result.lost.owner)}, not ${epoch}`);
+    throw new ByocError(
+      'DATABASE_MOVED',
+      `database ${manifest.id} was claimed by ${String(result.lost.owner)}, not ${epoch}`,
+    );
   }
   return result;
 }

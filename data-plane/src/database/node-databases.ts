@@ -92,7 +92,8 @@ export class NodeDatabases implements DatabaseService {
   abandon(error: ByocError): void {
     this.#stopping = true;
     this.#cancelSweep?.();
-    for (const entry of this.#open.values()) void entry.database.then((database) => database.abandon(error)).catch(() => undefined);
+    for (const entry of this.#open.values())
+      void entry.database.then((database) => database.abandon(error)).catch(() => undefined);
     this.#open.clear();
   }
 
@@ -183,7 +184,8 @@ export class NodeDatabases implements DatabaseService {
       if (!isIdle && !isSurplus) break;
       if (entry.users > 0) continue;
       const database = await entry.database.catch(() => undefined);
-      if (!database || entry.users > 0 || database.openStreams > 0 || !database.isQuiet || this.#open.get(id) !== entry) continue;
+      if (!database || entry.users > 0 || database.openStreams > 0 || !database.isQuiet || this.#open.get(id) !== entry)
+        continue;
       this.#open.delete(id);
       void this.#alone(id, async () => database.close()).catch((error: unknown) => {
         this.#context.report('close failed', { database: id, error: String(error) });

@@ -26,10 +26,23 @@ interface Session {
   readonly slot: EngineSlot;
   readonly opened: OpenedInEngine;
   readonly directoryName: string;
+  readonly stay: Stay;
+}
+
+/** What changes while the database is in an engine process. */
+interface Stay {
   /** Bytes that the engine's local WAL has grown by since it was last folded into the local file. */
   walBytes: number;
   checkpointing: boolean;
+  /** Why the engine lost the database, if that happened before it was open. */
+  lost: string | undefined;
+  onLost: (reason: string) => void;
+  /** Set when the database is open. */
+  checkpoint?: (commit: number) => Promise<boolean>;
 }
+
+/** How many engine processes may die while a database is being opened in them. */
+const maxPlacements = 3;
 
 /** A request that lost its engine process is run again this often, if nothing of it can have taken effect. */
 const maxReruns = 2;
@@ -55,7 +68,11 @@ export class OpenDatabase implements LoggedDatabase {
   chainDigest: FragmentDigest;
 
   /** Opens a database. Throws `DATABASE_NOT_FOUND`, `DATABASE_MOVED`, key errors and store errors. */
-  static async open(context: NodeContext, id: DatabaseId, onDefunct: (error: ByocError) => void): Promise<OpenDatabase> {
+  static async open(
+    context: NodeContext,
+    id: DatabaseId,
+    onDefunct: (error: ByocError) => void,
+  ): Promise<OpenDatabase> {
     const owned = await own(context, id);
     let database: OpenDatabase | undefined;
     try {
@@ -117,7 +134,13 @@ export class OpenDatabase implements LoggedDatabase {
       } catch (error) {
         if (!(error instanceof RequestLostError)) throw error;
         const { lost } = error;
-        if (lost.isCulprit || lost.hasCommitted || response.hasStarted() || rerun >= maxReruns || request.signal.aborted) {
+        if (
+          lost.isCulprit ||
+          lost.hasCommitted ||
+          response.hasStarted() ||
+          rerun >= maxReruns ||
+          request.signal.aborted
+        ) {
           throw lostRequestError(lost);
         }
       }
@@ -184,46 +207,50 @@ export class OpenDatabase implements LoggedDatabase {
     return { answer, hasStarted: () => gated.hasStarted };
   }
 
-  /** Restores the database into an engine process and opens it there. */
+  /** Restores the database into an engine process and opens it there; into another one when that process dies meanwhile. */
   async #enter(): Promise<Session> {
-    const { engines, limits } = this.#context;
-    const { manifest } = this;
-    const slot = await engines.place(this.id, manifest.engine);
-    const directoryName = `${this.id}.${this.#context.runtime.randomBytes(4).toString('hex')}`;
-    const directory = await slot.directory.createDatabaseDirectory(directoryName);
-    try {
-      const path = `${directory.path}/db`;
-      const restored = await restoreTo(this.#context, this.#owned, path);
-      await slot.directory.handOver(directory.path);
-      this.chainDigest = restored.chainDigest;
-      this.#handedCommit = restored.commit;
-      this.#lastTimeMs = restored.commitTimeMs;
-      this.#databasePages = restored.databasePages;
-      this.#tailBytes = restored.tailBytes;
-      this.#commitParts = [];
-      this.#openStreams = 0;
-      this.#gate.advance(restored.commit);
-      const session: Session = {
-        slot,
-        directoryName,
-        walBytes: 0,
-        checkpointing: false,
-        opened: await slot.open(
-          this.id,
-          { engine: manifest.engine, path, commit: restored.commit, limits },
-          {
-            onCommit: (commit, databasePages, pages, last) => this.#takeCommit(session, commit, databasePages, pages, last),
-            onStreams: (open) => (this.#openStreams = open),
-            onLost: (reason) => this.#leave(session, reason),
-          },
-        ),
-      };
-      this.#foldIfDue();
-      return session;
-    } catch (error) {
-      await slot.directory.removeDatabaseDirectory(directoryName);
-      throw error;
+    for (let placement = 1; ; placement++) {
+      const slot = await this.#context.engines.place(this.id, this.manifest.engine);
+      const directoryName = `${this.id}.${this.#context.runtime.randomBytes(4).toString('hex')}`;
+      try {
+        return await this.#enterSlot(slot, directoryName);
+      } catch (error) {
+        await slot.directory.removeDatabaseDirectory(directoryName);
+        const isLost = !slot.isAlive || (error instanceof ByocError && error.code === 'ENGINE_RESTARTED');
+        if (!isLost || placement >= maxPlacements) throw error;
+      }
     }
+  }
+
+  async #enterSlot(slot: EngineSlot, directoryName: string): Promise<Session> {
+    const directory = await slot.directory.createDatabaseDirectory(directoryName);
+    const path = `${directory.path}/db`;
+    const restored = await restoreTo(this.#context, this.#owned, path);
+    await slot.directory.handOver(directory.path);
+    this.chainDigest = restored.chainDigest;
+    this.#handedCommit = restored.commit;
+    this.#lastTimeMs = restored.commitTimeMs;
+    this.#databasePages = restored.databasePages;
+    this.#tailBytes = restored.tailBytes;
+    this.#commitParts = [];
+    this.#openStreams = 0;
+    this.#gate.advance(restored.commit);
+    const stay: Stay = { walBytes: 0, checkpointing: false, lost: undefined, onLost: (reason) => (stay.lost = reason) };
+    const opened = await slot.open(
+      this.id,
+      { engine: this.manifest.engine, path, commit: restored.commit, limits: this.#context.limits },
+      {
+        onCommit: (commit, databasePages, pages, last) => this.#takeCommit(stay, commit, databasePages, pages, last),
+        onStreams: (open) => (this.#openStreams = open),
+        onLost: (reason) => stay.onLost(reason),
+      },
+    );
+    if (stay.lost !== undefined) throw new ByocError('ENGINE_RESTARTED', stay.lost);
+    const session = { slot, opened, directoryName, stay };
+    stay.onLost = (reason) => this.#leave(session, reason);
+    stay.checkpoint = async (commit) => slot.checkpoint(opened, commit);
+    this.#foldIfDue();
+    return session;
   }
 
   /** The engine process died, or gave the database up: enter another one. */
@@ -238,10 +265,10 @@ export class OpenDatabase implements LoggedDatabase {
     this.#session.catch((error: unknown) => this.abandon(asByocError(error)));
   }
 
-  #takeCommit(session: Session, commit: number, databasePages: number, pages: Uint8Array, last: boolean): void {
+  #takeCommit(stay: Stay, commit: number, databasePages: number, pages: Uint8Array, last: boolean): void {
     if (this.#defunct) return;
     this.#commitParts.push(pages);
-    session.walBytes += pages.byteLength;
+    stay.walBytes += pages.byteLength;
     if (!last) return;
     if (commit !== this.#handedCommit + 1) {
       this.abandon(new ByocError('INTERNAL', `the engine sent commit ${commit} after ${this.#handedCommit}`));
@@ -250,19 +277,24 @@ export class OpenDatabase implements LoggedDatabase {
     this.#lastTimeMs = Math.max(this.#context.runtime.nowMs(), this.#lastTimeMs + 1);
     this.#handedCommit = commit;
     this.#databasePages = databasePages;
-    this.#context.log.append(this, { number: commit, timeMs: this.#lastTimeMs, databasePages, pages: this.#commitParts });
+    this.#context.log.append(this, {
+      number: commit,
+      timeMs: this.#lastTimeMs,
+      databasePages,
+      pages: this.#commitParts,
+    });
     this.#commitParts = [];
-    if (session.walBytes >= this.#context.policy.localWalBytes && !session.checkpointing) void this.#checkpoint(session);
+    if (stay.walBytes >= this.#context.policy.localWalBytes && !stay.checkpointing) void this.#checkpoint(stay);
   }
 
   /** Bounds the engine's local WAL. Durability does not depend on it. */
-  async #checkpoint(session: Session): Promise<void> {
-    session.checkpointing = true;
-    const before = session.walBytes;
+  async #checkpoint(stay: Stay): Promise<void> {
+    stay.checkpointing = true;
+    const before = stay.walBytes;
     try {
-      if (await session.slot.checkpoint(session.opened, this.#handedCommit)) session.walBytes -= before;
+      if (await stay.checkpoint?.(this.#handedCommit)) stay.walBytes -= before;
     } finally {
-      session.checkpointing = false;
+      stay.checkpointing = false;
     }
   }
 
@@ -278,7 +310,12 @@ export class OpenDatabase implements LoggedDatabase {
   }
 
   #foldIfDue(): void {
-    if (this.#folding || this.#defunct || !isFoldDue(this.#context, this.manifest, this.#databasePages, this.#tailBytes)) return;
+    if (
+      this.#folding ||
+      this.#defunct ||
+      !isFoldDue(this.#context, this.manifest, this.#databasePages, this.#tailBytes)
+    )
+      return;
     this.#folding = this.#fold().finally(() => {
       this.#folding = undefined;
     });
@@ -309,10 +346,16 @@ class RequestLostError extends Error {
 
 function lostRequestError(lost: LostRequest): ByocError {
   if (lost.hasCommitted) {
-    return new ByocError('OUTCOME_UNKNOWN', 'the engine process ended while the request ran; a part of it has taken effect');
+    return new ByocError(
+      'OUTCOME_UNKNOWN',
+      'the engine process ended while the request ran; a part of it has taken effect',
+    );
   }
   if (lost.cause === 'deadline' && lost.isCulprit) {
-    return new ByocError('STATEMENT_TIMEOUT', `the statement ran past its deadline of ${lost.deadlineMs} ms and was stopped`);
+    return new ByocError(
+      'STATEMENT_TIMEOUT',
+      `the statement ran past its deadline of ${lost.deadlineMs} ms and was stopped`,
+    );
   }
   return new ByocError('ENGINE_RESTARTED', 'the engine process ended while the request ran; it did not take effect');
 }

@@ -22,7 +22,8 @@ export interface OwnedDatabase {
 /** The manifest of a database that exists. Throws `DATABASE_NOT_FOUND`, also for a deleted one. */
 export async function liveManifest(context: NodeContext, id: DatabaseId): Promise<VersionedManifest> {
   const found = await context.manifests.read(id);
-  if (!found || found.manifest.deletedAtMs !== undefined) throw new ByocError('DATABASE_NOT_FOUND', 'database not found');
+  if (!found || found.manifest.deletedAtMs !== undefined)
+    throw new ByocError('DATABASE_NOT_FOUND', 'database not found');
   if (found.manifest.deployment !== context.deployment) {
     throw new ByocError('STORE_OBJECT_CORRUPT', `the manifest of database ${id} belongs to another deployment`);
   }
@@ -56,7 +57,11 @@ export function unfoldedRanges(context: NodeContext, manifest: Manifest): LogRan
 }
 
 /** Writes the database's present state to a new file. Throws `LOCAL_DISK_FULL` and the errors of `restore`. */
-export async function restoreTo(context: NodeContext, { owned, unlocked }: OwnedDatabase, path: string): Promise<RestoredDatabase> {
+export async function restoreTo(
+  context: NodeContext,
+  { owned, unlocked }: OwnedDatabase,
+  path: string,
+): Promise<RestoredDatabase> {
   const { manifest } = owned;
   try {
     return await restore(path, {

@@ -42,7 +42,9 @@ export function nodeSettings(environment: Environment): NodeSettings {
   const whole = (name: string, fallback: number, minimum: number, maximum: number): number => {
     const value = environment[name] === undefined ? fallback : Number(environment[name]);
     if (!Number.isInteger(value) || value < minimum || value > maximum) {
-      throw new SettingError(`${name} is ${String(environment[name])}; it must be a whole number from ${minimum} to ${maximum}`);
+      throw new SettingError(
+        `${name} is ${String(environment[name])}; it must be a whole number from ${minimum} to ${maximum}`,
+      );
     }
     return value;
   };

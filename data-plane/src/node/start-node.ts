@@ -55,7 +55,7 @@ export async function startNode({ settings, version, log, onFenced }: NodeOption
     const store = await LocalObjectStore.open(directory);
     return new CountingObjectStore(store, runtime, (request) => metrics.storeRequestEnded(request));
   };
-  const [dataStore, logStore, controlStore] = await Promise.all(['data', 'log', 'control'].map(openStore)) as [
+  const [dataStore, logStore, controlStore] = (await Promise.all(['data', 'log', 'control'].map(openStore))) as [
     ObjectStore,
     ObjectStore,
     ObjectStore,
@@ -115,7 +115,9 @@ export async function startNode({ settings, version, log, onFenced }: NodeOption
     report,
   };
   const databases = new NodeDatabases(context, { maxOpen: settings.maxOpenDatabases, maxRememberedNames: 100_000 });
-  await ended.recoverAll((other, error) => log.error({ epoch: other, err: error }, 'a node epoch could not be recovered'));
+  await ended.recoverAll((other, error) =>
+    log.error({ epoch: other, err: error }, 'a node epoch could not be recovered'),
+  );
 
   const verificationKeys = new VerificationKeys({ store: controlStore, runtime, log });
   const dataServer = createDataServer({
