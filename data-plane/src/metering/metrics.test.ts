@@ -6,9 +6,7 @@ describe('Metrics', () => {
     metrics.requestEnded('v3-cursor', '2xx', 3);
     metrics.requestEnded('other', 'aborted', 3);
     metrics.authFailed('AUTH_JWT_EXPIRED');
-    metrics.databaseOpened();
-    metrics.databaseOpened();
-    metrics.databaseClosed();
+    metrics.watchOpenDatabases(() => 1);
     metrics.engineRestarted('crash');
     metrics.logObjectStored(4096);
     metrics.commitDurable(12);
@@ -37,7 +35,7 @@ describe('Metrics', () => {
   });
 
   it('shares nothing between two nodes in one process', async () => {
-    new Metrics().databaseOpened();
+    new Metrics().watchOpenDatabases(() => 1);
     expect((await new Metrics().expose()).text).toMatch(/^turso_byoc_open_databases 0$/m);
   });
 

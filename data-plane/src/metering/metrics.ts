@@ -24,7 +24,6 @@ export class Metrics {
   readonly #registry = new Registry();
   readonly #requests: ReadonlyMap<RequestKind | 'other', BoundKind>;
   readonly #authFailures: Counter<'code'>;
-  readonly #openDatabases: Gauge;
   readonly #engineRestarts: Counter<'cause'>;
   readonly #logObjects: Counter;
   readonly #logBytes: Counter;
@@ -32,6 +31,7 @@ export class Metrics {
   readonly #storeRequests: Counter<'operation' | 'outcome'>;
   readonly #storeDuration: Histogram<'operation'>;
   readonly #storeBytes: Counter<'direction'>;
+  #openDatabases = (): number => 0;
 
   constructor() {
     const registers = [this.#registry];
@@ -64,10 +64,14 @@ export class Metrics {
       labelNames: ['code'],
       registers,
     });
-    this.#openDatabases = new Gauge({
+    const openDatabases = (): number => this.#openDatabases();
+    new Gauge({
       name: `${prefix}open_databases`,
       help: 'Databases open on this node.',
       registers,
+      collect() {
+        this.set(openDatabases());
+      },
     });
     this.#engineRestarts = new Counter({
       name: `${prefix}engine_restarts_total`,
@@ -123,12 +127,9 @@ export class Metrics {
     this.#authFailures.inc({ code });
   }
 
-  databaseOpened(): void {
-    this.#openDatabases.inc();
-  }
-
-  databaseClosed(): void {
-    this.#openDatabases.dec();
+  /** From now on `count` is asked, whenever the metrics are, how many databases are open. */
+  watchOpenDatabases(count: () => number): void {
+    this.#openDatabases = count;
   }
 
   /** `cause` comes from a small fixed set, for example `statement-deadline` or `crash`. */

@@ -4,7 +4,7 @@ import { startDataServer, shop, wiki, type RunningDataServer } from '../../test/
 import { RawConnection, rawRequest } from '../../test/support/raw-connection.js';
 import { tokenIssuer } from '../../test/support/token-issuer.js';
 import { ByocError } from '../errors/catalogue.js';
-import { StoreUnavailableError } from '../object-store/object-store.js';
+import { OutcomeUnknownError, StoreUnavailableError } from '../object-store/object-store.js';
 
 let server: RunningDataServer;
 beforeEach(async () => {
@@ -82,6 +82,10 @@ describe('SQL routes', () => {
       throw new StoreUnavailableError('bucket secret-bucket');
     };
     await expectError(await post('/db/shop-acme/v2/pipeline', authorization), 503, 'STORE_UNAVAILABLE');
+    server.databases.run = async () => {
+      throw new OutcomeUnknownError('bucket secret-bucket');
+    };
+    await expectError(await post('/db/shop-acme/v2/pipeline', authorization), 503, 'OUTCOME_UNKNOWN');
     server.databases.run = async () => {
       throw new Error('secret detail');
     };

@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import { ByocError, isByocError } from '../errors/catalogue.js';
 import { errorBody } from '../errors/error-body.js';
 import type { Metrics } from '../metering/metrics.js';
-import { StoreUnavailableError } from '../object-store/object-store.js';
+import { OutcomeUnknownError, StoreUnavailableError } from '../object-store/object-store.js';
 import type { Runtime } from '../runtime.js';
 import { corsHeaders } from './cors.js';
 import { endAfterUpload, uploadRemains } from './request-body.js';
@@ -72,6 +72,9 @@ export function toByocError(thrown: unknown): ByocError {
   if (isByocError(thrown)) return thrown;
   if (thrown instanceof StoreUnavailableError) {
     return new ByocError('STORE_UNAVAILABLE', 'the object store does not answer', { cause: thrown });
+  }
+  if (thrown instanceof OutcomeUnknownError) {
+    return new ByocError('OUTCOME_UNKNOWN', 'the object store did not confirm a write', { cause: thrown });
   }
   const status = frameworkStatus(thrown);
   const message = thrown instanceof Error ? thrown.message : 'the request is malformed';
