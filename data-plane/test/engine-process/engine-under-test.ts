@@ -76,7 +76,7 @@ export class EngineUnderTest {
   readonly #child: ChildProcess;
   readonly #socket: Socket;
   readonly #exited: Promise<unknown>;
-  #arrival: (() => void) | undefined;
+  #waiting: (() => void)[] = [];
   #request = 0;
   #database = 0;
   standardError = '';
@@ -97,8 +97,12 @@ export class EngineUnderTest {
     const reader = new FrameReader();
     this.#socket.on('data', (chunk: Buffer) => {
       reader.push(chunk, (frame) => this.messages.push(decodeMessage(frame) as FromEngine));
-      this.#arrival?.();
+      for (const wake of this.#waiting.splice(0)) wake();
     });
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? 0;
   }
 
   send(...messages: ToEngine[]): void {
@@ -126,7 +130,7 @@ export class EngineUnderTest {
         if (this.#child.exitCode !== null || this.#child.signalCode !== null) {
           throw new Error(`the engine process ended: ${this.standardError}`);
         }
-        await Promise.race([new Promise<void>((resolve) => (this.#arrival = resolve)), this.#exited]);
+        await Promise.race([new Promise<void>((resolve) => this.#waiting.push(resolve)), this.#exited]);
       }
       const found = find(this.messages[position]!);
       if (found !== undefined) return found;
