@@ -1,6 +1,7 @@
 /** Entry point of a data node process. */
 import { readFile } from 'node:fs/promises';
 import { pino } from 'pino';
+import { localStores } from './node/local-stores.js';
 import { startNode } from './node/start-node.js';
 import { nodeSettings, SettingError } from './node/settings.js';
 
@@ -14,6 +15,7 @@ async function main(): Promise<void> {
 
   const starting = startNode({
     settings,
+    openStore: localStores(settings.storeDirectory),
     version,
     log,
     onFenced: () => {

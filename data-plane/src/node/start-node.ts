@@ -1,7 +1,6 @@
 /** Puts a data node together and runs it: stores, keys, engine processes, commit log, databases, the two servers. */
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
@@ -16,7 +15,6 @@ import { ByocError } from '../errors/catalogue.js';
 import { LocalKeyService } from '../keys/local-key-service.js';
 import { CountingObjectStore } from '../metering/counting-object-store.js';
 import { Metrics } from '../metering/metrics.js';
-import { LocalObjectStore } from '../object-store/local-object-store.js';
 import type { ObjectStore } from '../object-store/object-store.js';
 import { EndedEpochs } from '../ownership/ended-epochs.js';
 import { systemRuntime } from '../runtime.js';
@@ -28,6 +26,7 @@ import { ManifestStore } from '../storage/manifest-store.js';
 import { NameStore } from '../storage/name-store.js';
 import { commitLogLimits, databaseLimits, databasePolicy } from './limits.js';
 import { announceEpoch, endEpoch } from './node-epoch.js';
+import type { OpenStore, StoreName } from './local-stores.js';
 import type { NodeSettings } from './settings.js';
 
 export interface RunningNode {
@@ -39,6 +38,7 @@ export interface RunningNode {
 
 export interface NodeOptions {
   readonly settings: NodeSettings;
+  readonly openStore: OpenStore;
   readonly version: string;
   readonly log: Logger;
   /** Another node has ended this epoch: nothing more can be acknowledged, and the process should end. */
@@ -46,20 +46,12 @@ export interface NodeOptions {
 }
 
 /** Resolves when the node serves. */
-export async function startNode({ settings, version, log, onFenced }: NodeOptions): Promise<RunningNode> {
+export async function startNode({ settings, openStore, version, log, onFenced }: NodeOptions): Promise<RunningNode> {
   const runtime = systemRuntime;
   const metrics = new Metrics();
-  const openStore = async (name: string): Promise<ObjectStore> => {
-    const directory = join(settings.storeDirectory, name);
-    await mkdir(directory, { recursive: true, mode: 0o700 });
-    const store = await LocalObjectStore.open(directory);
-    return new CountingObjectStore(store, runtime, (request) => metrics.storeRequestEnded(request));
-  };
-  const [dataStore, logStore, controlStore] = (await Promise.all(['data', 'log', 'control'].map(openStore))) as [
-    ObjectStore,
-    ObjectStore,
-    ObjectStore,
-  ];
+  const counted = async (name: StoreName): Promise<ObjectStore> =>
+    new CountingObjectStore(await openStore(name), runtime, (request) => metrics.storeRequestEnded(request));
+  const [dataStore, logStore, controlStore] = await Promise.all([counted('data'), counted('log'), counted('control')]);
   const [deployment, keys, credential] = await Promise.all([
     deploymentId(runtime, dataStore),
     LocalKeyService.open(settings.keyDirectory),
@@ -115,6 +107,7 @@ export async function startNode({ settings, version, log, onFenced }: NodeOption
     report,
   };
   const databases = new NodeDatabases(context, { maxOpen: settings.maxOpenDatabases, maxRememberedNames: 100_000 });
+  metrics.watchOpenDatabases(() => databases.openCount);
   await ended.recoverAll((other, error) =>
     log.error({ epoch: other, err: error }, 'a node epoch could not be recovered'),
   );
