@@ -67,14 +67,14 @@ export class VirtualRuntime implements Runtime {
 
   /** Lets time pass until `work` has ended; returns its result. */
   async run<T>(work: Promise<T>): Promise<T> {
-    let hasEnded = false;
+    const state = { hasEnded: false };
     const end = (): void => {
-      hasEnded = true;
+      state.hasEnded = true;
     };
     work.then(end, end);
     for (;;) {
       await this.#turn();
-      if (hasEnded) return work;
+      if (state.hasEnded) return work;
       this.#fireNext(Infinity);
     }
   }

@@ -169,7 +169,7 @@ describe('commit log', () => {
     const log = logOn(held);
     await store.put(logObjectName(epochA, sealedAt), encodeSeal(epochB), absent);
     await fillFlight(log, held, 4);
-    for (const _write of held.keys) await held.release(held.keys.length - 1);
+    for (let left = held.keys.length; left > 0; left--) await held.release(left - 1);
     expect(fenced).toHaveLength(sealedAt < 4 ? 1 : 0);
     expect(a.durable.every(([position]) => position < sealedAt)).toBe(true);
     a.commitTo(log);

@@ -70,6 +70,16 @@ export class SampleDatabase {
     return commit;
   }
 
+  /** Forgets everything after this commit: a successor goes on from there. */
+  rewindTo(commit: number): void {
+    this.commits.length = commit;
+    this.images.length = commit + 1;
+    const image = this.image;
+    this.#pages = Array.from({ length: image.length / pageBytes }, (_, index) =>
+      image.subarray(index * pageBytes, (index + 1) * pageBytes),
+    );
+  }
+
   /** A random commit: mostly a few pages, sometimes growing or shrinking, within `maxPages`. */
   writeRandomly(random: SeededRandom, maxPages: number): Commit {
     const size = this.databasePages;

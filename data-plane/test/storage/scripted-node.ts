@@ -1,0 +1,165 @@
+import { readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { foldDatabase } from '../../src/database/fold-database.js';
+import type { NodeContext } from '../../src/database/node-context.js';
+import { restoreTo, type OwnedDatabase } from '../../src/database/ready-database.js';
+import { UnfoldedFragments } from '../../src/database/unfolded-fragments.js';
+import type { NodeEpoch } from '../../src/identity.js';
+import type { Sealer } from '../../src/keys/sealing.js';
+import type { ObjectStore } from '../../src/object-store/object-store.js';
+import { claim } from '../../src/ownership/claim.js';
+import { createNodeRecord, replaceNodeRecord, type VersionedNodeRecord } from '../../src/ownership/node-record.js';
+import { recoverEpoch } from '../../src/ownership/recover-epoch.js';
+import { createRecoveryRecord } from '../../src/ownership/recovery-record.js';
+import { CommitLog, type CommitLogOptions, type LoggedDatabase } from '../../src/storage/commit-log.js';
+import { chainStart, type Commit, type FragmentDigest } from '../../src/storage/fragment.js';
+import type { FragmentLocation } from '../../src/storage/log-location.js';
+import { ManifestStore } from '../../src/storage/manifest-store.js';
+import { temporaryDirectory } from '../temporary-store.js';
+import type { VirtualRuntime } from '../virtual-runtime.js';
+import { databaseA, deployment, sampleSealer, type SampleDatabase } from './sample-database.js';
+import { sampleManifest } from './sample-manifest.js';
+
+/** What the world outside knows of a database: its history, and how much of it was acknowledged. */
+export interface World {
+  readonly sample: SampleDatabase;
+  acknowledged: number;
+  /** Acknowledgements of commits that are not part of the history. */
+  readonly forks: string[];
+}
+
+export interface ScriptedNodeOptions {
+  readonly runtime: VirtualRuntime;
+  readonly dataStore: ObjectStore;
+  readonly logStore: ObjectStore;
+  readonly epoch: NodeEpoch;
+  readonly world: World;
+  readonly sealer?: Sealer;
+  /** How it learns what an ended epoch left. */
+  readonly findRecovery?: NodeContext['findRecovery'];
+  readonly makeLog?: (options: CommitLogOptions) => CommitLog;
+}
+
+/** A data node with one database and no engine: the real storage and ownership, driven call by call. */
+export class ScriptedNode implements LoggedDatabase {
+  readonly id = databaseA;
+  readonly sealer: Sealer;
+  chainDigest: FragmentDigest = chainStart;
+  readonly #options: ScriptedNodeOptions;
+  readonly #context: NodeContext;
+  #record: VersionedNodeRecord | undefined;
+  #owned: OwnedDatabase | undefined;
+  #nextGeneration = 1;
+  #durable = 0;
+  #waiters: { commit: number; resolve: () => void }[] = [];
+
+  constructor(options: ScriptedNodeOptions) {
+    const { runtime, dataStore, logStore, epoch } = options;
+    this.#options = options;
+    this.sealer = options.sealer ?? sampleSealer(runtime);
+    const makeLog = options.makeLog ?? ((logOptions) => new CommitLog(logOptions));
+    const log = makeLog({
+      runtime,
+      store: logStore,
+      epoch,
+      windowMs: 1,
+      maxObjectBytes: 1 << 20,
+      maxInFlight: 4,
+      onFenced: () => undefined,
+    });
+    const stores = { runtime, dataStore, logStore };
+    this.#context = {
+      ...stores,
+      deployment,
+      epoch,
+      log,
+      manifests: new ManifestStore(runtime, dataStore),
+      unfolded: new UnfoldedFragments(),
+      findRecovery: options.findRecovery ?? (async (other) => recoverEpoch(stores, other, epoch)),
+    } as Partial<NodeContext> as NodeContext;
+  }
+
+  get term(): number {
+    return this.#opened.owned.manifest.term;
+  }
+
+  get log(): CommitLog {
+    return this.#context.log;
+  }
+
+  async start(): Promise<void> {
+    const { runtime, dataStore, epoch } = this.#options;
+    this.#record = await createNodeRecord(runtime, dataStore, epoch);
+  }
+
+  async create(): Promise<void> {
+    const { runtime, epoch } = this.#options;
+    await this.#context.manifests.create(sampleManifest({ owner: epoch }, runtime));
+  }
+
+  /** Claims and restores the database. Throws when the file is not exactly an acknowledged or later state. */
+  async open(): Promise<void> {
+    const { epoch, world, runtime } = this.#options;
+    const { manifests, findRecovery } = this.#context;
+    const found = await manifests.read(this.id);
+    if (!found) throw new Error('the database was never created');
+    const owned = await claim(manifests, findRecovery, epoch, found);
+    this.#owned = { owned, unlocked: { sealer: this.sealer, wipe: () => undefined } };
+    this.#nextGeneration = (owned.manifest.generation?.number ?? 0) + 1;
+    const path = join(await temporaryDirectory(), 'db');
+    const restored = await restoreTo(this.#context, this.#owned, path);
+    const image = await runtime.hold(readFile(path));
+    await runtime.hold(rm(path));
+    if (restored.commit < world.acknowledged) {
+      throw new Error(`commit ${world.acknowledged} was acknowledged, only ${restored.commit} restored`);
+    }
+    if (!world.sample.images[restored.commit]?.equals(image)) throw new Error(`commit ${restored.commit} is torn`);
+    world.sample.rewindTo(restored.commit);
+    this.chainDigest = restored.chainDigest;
+    this.#durable = restored.commit;
+  }
+
+  /** Takes a commit that was just made in the sample. */
+  commit(commit: Commit): void {
+    this.log.append(this, commit);
+  }
+
+  /** Resolves when everything committed so far is acknowledged. */
+  async durable(): Promise<void> {
+    const commit = this.#options.world.sample.commits.length;
+    if (this.#durable >= commit) return;
+    await new Promise<void>((resolve) => this.#waiters.push({ commit, resolve }));
+  }
+
+  onDurable(location: FragmentLocation, lastCommit: Commit): void {
+    const { world } = this.#options;
+    this.#context.unfolded.add(this.id, this.term, location);
+    this.#durable = lastCommit.number;
+    if (world.sample.commits[lastCommit.number - 1] === lastCommit) {
+      world.acknowledged = Math.max(world.acknowledged, lastCommit.number);
+    } else {
+      world.forks.push(`epoch ${this.#options.epoch} acknowledged its own commit ${lastCommit.number}`);
+    }
+    for (const { commit, resolve } of this.#waiters) if (commit <= this.#durable) resolve();
+  }
+
+  async fold(): Promise<void> {
+    const owned = await foldDatabase(this.#context, this.#opened, this.#nextGeneration++);
+    this.#owned = { ...this.#opened, owned };
+    this.#context.unfolded.folded(this.id, owned.manifest.generation?.commit ?? 0);
+  }
+
+  /** The clean end of the epoch. */
+  async stop(): Promise<void> {
+    const { runtime, dataStore, epoch } = this.#options;
+    const sealedAt = await this.log.seal();
+    const databases = this.#context.unfolded.byDatabase();
+    await createRecoveryRecord(runtime, dataStore, { epoch, sealedAt, databases });
+    if (this.#record) await replaceNodeRecord(runtime, dataStore, this.#record, { state: 'stopped' });
+  }
+
+  get #opened(): OwnedDatabase {
+    if (!this.#owned) throw new Error('the database is not open');
+    return this.#owned;
+  }
+}
