@@ -57,7 +57,7 @@ export const quickBudget: Budget = {
   smallRestarts: 1,
   largeBytes: 10 * mebibyte,
   largeOpens: 2,
-  memoryDatabases: 100,
+  memoryDatabases: 60,
   idleDatabases: 20,
   idleWindowMs: 1_500,
 };

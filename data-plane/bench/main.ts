@@ -1,4 +1,5 @@
 /** Entry of `npm run bench`. */
+import { rmSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
@@ -14,11 +15,19 @@ import type { Report } from './report/report.js';
 import { plainTable, targetTable } from './report/result-table.js';
 import { runCases } from './run-cases.js';
 
+const interruptedExitCode = 130;
 const repository = fileURLToPath(new URL('../../..', import.meta.url));
 
 async function measure(options: BenchOptions): Promise<Report> {
   const startedAtMs = Date.now();
   const directory = await mkdtemp(join(resolve(options.directory ?? tmpdir()), 'turso-byoc-bench-'));
+  // Nothing is kept of a run that is cut short; the processes that it started end with this one.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => {
+      rmSync(directory, { recursive: true, force: true });
+      process.exit(interruptedExitCode);
+    });
+  }
   try {
     // Engine processes run as users of their own and must be able to pass through.
     await chmod(directory, 0o711);

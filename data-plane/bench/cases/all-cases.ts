@@ -1,8 +1,17 @@
 import type { BenchCase } from './bench-case.js';
+import { coldOpenCase } from './cold-open.js';
 import { creationCase } from './creation.js';
 import { idleCase } from './idle.js';
+import { memoryCase } from './memory.js';
 import { statementCases } from './statements.js';
 import { writersCase } from './writers.js';
 
 /** In the order in which they run and stand in the report. */
-export const allCases: readonly BenchCase[] = [...statementCases, writersCase, creationCase, idleCase];
+export const allCases: readonly BenchCase[] = [
+  ...statementCases,
+  writersCase,
+  creationCase,
+  coldOpenCase,
+  memoryCase,
+  idleCase,
+];

@@ -49,10 +49,16 @@ export class LoadGenerator {
             return;
           case 'done':
             settle();
-            return resolve(message.result);
+            {
+              resolve(message.result);
+              return;
+            }
           case 'broken':
             settle();
-            return reject(new Error(`the load could not be run: ${message.message}`));
+            {
+              reject(new Error(`the load could not be run: ${message.message}`));
+              return;
+            }
         }
       };
       this.#child.on('message', onMessage).on('exit', onExit);

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { readFile, statfs } from 'node:fs/promises';
 import { availableParallelism, cpus, release, totalmem, type } from 'node:os';
 import { promisify } from 'node:util';
+import { isSystemError } from '@turso-byoc/data-plane/object-store/file-layer.js';
 import type { Commit, Machine } from '../report/report.js';
 import { percentile } from '../statistics.js';
 import { fsyncLatenciesMs } from './fsync-latency.js';
@@ -41,7 +42,7 @@ async function hugePages(): Promise<string> {
     const modes = await readFile('/sys/kernel/mm/transparent_hugepage/enabled', 'utf8');
     return /\[(\w+)\]/.exec(modes)?.[1] ?? 'unknown';
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return 'unavailable';
+    if (isSystemError(error, 'ENOENT')) return 'unavailable';
     throw error;
   }
 }

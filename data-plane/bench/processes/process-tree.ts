@@ -1,9 +1,9 @@
+import { isSystemError } from '@turso-byoc/data-plane/object-store/file-layer.js';
 import { readdirSync, readFileSync } from 'node:fs';
 
 /** True for the error of looking at a process that has ended. */
 export function isGone(error: unknown): boolean {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  return code === 'ENOENT' || code === 'ESRCH';
+  return isSystemError(error, 'ENOENT', 'ESRCH');
 }
 
 /** The processes that `pid` started and that they started in turn, without `pid` itself. */

@@ -22,7 +22,7 @@ export function resultTable(results: readonly Result[]): Table {
 
 export function targetTable(targets: readonly Target[]): Table {
   return {
-    head: ['target', 'bound', 'measured', ''],
+    head: ['target', 'bound', 'measured', 'outcome'],
     rows: targets.map(({ name, unit, value, comparison, bound, met }) => [
       name,
       `${comparison} ${formatValue(bound, unit)}`,

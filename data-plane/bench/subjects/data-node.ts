@@ -1,6 +1,8 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { newDatabaseId, type DatabaseId, type EngineName } from '@turso-byoc/data-plane/identity.js';
 import { MetricsSnapshot } from '../measure/metrics-snapshot.js';
@@ -23,6 +25,7 @@ export interface BenchDatabase {
 /** Settings of the node by the names of its environment; the rest are the product's defaults. */
 export type NodeEnvironment = Readonly<Record<`TURSO_BYOC_${string}`, string>>;
 
+const closedPollMs = 50;
 /** Added by Node.js to every answer. */
 const automaticHeaders = new Set(['date', 'connection', 'keep-alive']);
 
@@ -88,6 +91,13 @@ export class DataNode {
     return descendants(this.ioProcessId);
   }
 
+  /** Whether the kernel may give engine processes transparent huge pages. */
+  engineHugePages(): boolean {
+    return this.engineProcessIds().some((pid) =>
+      /^THP_enabled:\s*1$/m.test(readFileSync(`/proc/${pid}/status`, 'latin1')),
+    );
+  }
+
   /** Creates a database through the admin interface. */
   async createDatabase(name: string, engine: EngineName = 'libsql'): Promise<BenchDatabase> {
     const { id, label, body } = this.newDatabase(name, engine);
@@ -126,6 +136,11 @@ export class DataNode {
   async metrics(): Promise<MetricsSnapshot> {
     const { body } = await this.#admin.send('GET', '/admin/v1/metrics', this.deployment.adminCredential);
     return MetricsSnapshot.parse(Buffer.from(body).toString('utf8'));
+  }
+
+  /** Resolves when the node has closed every database that nobody used. */
+  async allClosed(): Promise<void> {
+    while ((await this.metrics()).sum('turso_byoc_open_databases') > 0) await sleep(closedPollMs);
   }
 
   /** A clean end, as an orchestrator asks for it. */

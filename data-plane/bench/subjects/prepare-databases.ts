@@ -1,4 +1,5 @@
-import { DataNode, type BenchDatabase } from './data-node.js';
+import type { DataNode } from './data-node.js';
+import { type BenchDatabase } from './data-node.js';
 import { fillItems, schema } from './workload.js';
 
 const parallel = 8;
