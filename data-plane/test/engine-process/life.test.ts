@@ -18,7 +18,7 @@ describe.each(['libsql', 'tursodb'] as const)('an engine process with %s databas
 
   it('does not let one database wait for a long pipeline of another', async () => {
     const [busy, other] = [await engine.open(engineName), await engine.open(engineName)];
-    const long = engine.post(busy, { requests: statements('SELECT 1', 30_000) });
+    const long = engine.post(busy, { requests: statements('SELECT 1', 5_000) });
     const short = engine.post(other, { requests: statements('SELECT 2', 1) });
     await Promise.all([engine.answer(long), engine.answer(short)]);
     const order = engine.messages.flatMap((message) => (message.type === 'response' ? [message.request] : []));
@@ -27,7 +27,7 @@ describe.each(['libsql', 'tursodb'] as const)('an engine process with %s databas
 
   it('lets requests of one database take turns', async () => {
     const database = await engine.open(engineName);
-    const long = engine.post(database, { requests: statements('SELECT 1', 30_000) });
+    const long = engine.post(database, { requests: statements('SELECT 1', 5_000) });
     const short = engine.post(database, { requests: statements('SELECT 2', 1) });
     await Promise.all([engine.answer(long), engine.answer(short)]);
     const order = engine.messages.flatMap((message) => (message.type === 'response' ? [message.request] : []));

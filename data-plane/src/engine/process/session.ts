@@ -6,8 +6,8 @@
  * Invariants
  * - A statement that may write runs only while the session holds the database's write lock, which it keeps until the
  *   transaction ends; commits are shipped before the lock is handed on.
- * - A transaction that was rolled back for its age is never followed by a silent autocommit: every statement fails
- *   until ROLLBACK or the end of the session.
+ * - A transaction that the node rolled back, for its age or its size, is never followed by a silent autocommit: every
+ *   statement fails until ROLLBACK or the end of the session.
  */
 import { EngineError, type ColumnInfo } from '../adapters/adapter.js';
 import { ByocError } from '../../errors/catalogue.js';
@@ -43,15 +43,16 @@ export class Session {
   #connection: Connection | undefined;
   #transaction: OpenTransaction | undefined;
   #connectionChanged = false;
-  #timedOut = false;
+  /** Why the node rolled the transaction back, until the client has noticed. */
+  #lost: ByocError | undefined;
 
   constructor(host: DatabaseHost) {
     this.#host = host;
   }
 
-  /** False while a transaction is open, and after it timed out until the client has noticed. */
+  /** False while a transaction is open, and after it was rolled back until the client has noticed. */
   get isAutocommit(): boolean {
-    return this.#transaction === undefined && !this.#timedOut;
+    return this.#transaction === undefined && this.#lost === undefined;
   }
 
   /** True when the session has state that the next request of its stream relies on. */
@@ -75,9 +76,9 @@ export class Session {
     host.recorder.begin(context.request, host.database);
     let known = this.#know(connection, sql);
     const { plan } = known;
-    if (this.#timedOut) {
-      if (plan.transactionControl !== 'rollback') throw transactionTimeout(host);
-      this.#timedOut = false;
+    if (this.#lost) {
+      if (plan.transactionControl !== 'rollback') throw this.#lost;
+      this.#lost = undefined;
       sink.begin([]);
       return { changes: 0, lastInsertRowid: null, rowsRead: 0, durationMs: 0, truncated: false };
     }
@@ -141,7 +142,7 @@ export class Session {
     const deadlineMs = this.transactionDeadlineMs;
     if (deadlineMs === undefined || this.#host.runtime.monotonicMs() < deadlineMs) return;
     this.#rollback();
-    this.#timedOut = true;
+    this.#lost = transactionTimeout(this.#host);
     this.endRequest(true);
   }
 
@@ -177,7 +178,7 @@ export class Session {
     this.#host.throwIfEnded();
     if (this.#isTransactionOld()) {
       this.#rollback();
-      this.#timedOut = true;
+      this.#lost = transactionTimeout(this.#host);
     }
     const deadlineMs = this.#host.runtime.monotonicMs() + this.#host.limits.writeLockTimeoutMs;
     while (!this.#connection) {
@@ -199,7 +200,7 @@ export class Session {
       return connection.know(sql, this.#host.schemaVersion);
     } catch (error) {
       this.#host.poisonIfNeeded(error);
-      throw this.#timedOut ? transactionTimeout(this.#host) : error;
+      throw this.#lost ?? error;
     }
   }
 
@@ -268,7 +269,7 @@ export class Session {
       if (plan.changesSchema || (control === 'rollback-to' && open.schemaChanged)) connection.isolate(host.newGate);
       if (this.#isTransactionOld()) {
         this.#rollback();
-        this.#timedOut = true;
+        this.#lost = transactionTimeout(this.#host);
       } else if (control === null && !plan.isReadOnly) {
         this.#limitTransaction(connection);
       }
@@ -304,10 +305,11 @@ export class Session {
     const writtenBytes = host.uncommittedBytes();
     if (writtenBytes <= maxTransactionBytes - reserveBytes) return;
     this.#rollbackOn(connection);
-    throw new ByocError(
+    this.#lost = new ByocError(
       'TRANSACTION_TOO_LARGE',
       `the transaction has written ${writtenBytes} bytes of at most ${maxTransactionBytes}; it was rolled back`,
     );
+    throw this.#lost;
   }
 
   #rollback(): void {
