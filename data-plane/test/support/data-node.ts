@@ -3,7 +3,7 @@
  * can be killed, started again, robbed of its cache.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { randomUUID } from 'node:crypto';
 import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -13,7 +13,15 @@ import { verificationKeysObject } from '../../src/auth/claims.js';
 import { LocalObjectStore } from '../../src/object-store/local-object-store.js';
 import { keySetBytes, tokenIssuer } from './token-issuer.js';
 
-const entry = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
+const productEntry = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
+
+/** What runs in the node's process, where it is not the product as it is. */
+export interface NodeProgram {
+  /** @default the product's own entry point */
+  readonly entry?: string;
+  /** Arguments for Node.js itself. */
+  readonly nodeArguments?: readonly string[];
+}
 
 export interface TestDatabase {
   readonly id: string;
@@ -34,28 +42,43 @@ export interface PipelineAnswer {
 
 export class DataNode {
   readonly directory: string;
+  /** Every message of the node's process, by its `type`. */
+  readonly messages = new EventEmitter();
+  readonly cacheDirectory: string;
   readonly #environment: Record<string, string>;
-  readonly #issuer = tokenIssuer('test');
-  readonly #credential = randomUUID() + randomUUID();
+  readonly #program: NodeProgram;
+  readonly #issuer: ReturnType<typeof tokenIssuer>;
+  readonly #credential: string;
   readonly logLines: string[] = [];
   #child: ChildProcess | undefined;
   #httpPort = 0;
   #adminPort = 0;
 
-  private constructor(directory: string, environment: Record<string, string>) {
+  private constructor(directory: string, environment: Record<string, string>, program: NodeProgram, other?: DataNode) {
     this.directory = directory;
+    this.cacheDirectory = join(directory, other ? `cache-${randomUUID()}` : 'cache');
     this.#environment = environment;
+    this.#program = program;
+    this.#issuer = other ? other.#issuer : tokenIssuer('test');
+    this.#credential = other ? other.#credential : randomUUID() + randomUUID();
   }
 
   /** Starts a node on an empty store. `environment` adds settings to those the harness makes. */
-  static async start(environment: Record<string, string> = {}): Promise<DataNode> {
+  static async start(environment: Record<string, string> = {}, program: NodeProgram = {}): Promise<DataNode> {
     const directory = await mkdtemp(join(tmpdir(), 'turso-byoc-node-'));
     await chmod(directory, 0o711);
-    const node = new DataNode(directory, environment);
+    const node = new DataNode(directory, environment, program);
     for (const name of ['store', 'store/control']) await mkdir(join(directory, name));
-    await writeFile(join(directory, 'credential'), node.#credential, { mode: 0o600 });
+    await writeFile(node.credentialFile, node.#credential, { mode: 0o600 });
     const control = await LocalObjectStore.open(join(directory, 'store', 'control'));
     await control.put(verificationKeysObject, keySetBytes(1, node.#issuer), { ifAbsent: true });
+    await node.restart();
+    return node;
+  }
+
+  /** Starts one more node on the stores and keys of this one, with a cache of its own. To be ended before `dispose`. */
+  async startBeside(environment: Record<string, string> = {}): Promise<DataNode> {
+    const node = new DataNode(this.directory, { ...this.#environment, ...environment }, this.#program, this);
     await node.restart();
     return node;
   }
@@ -73,21 +96,30 @@ export class DataNode {
     return this.#child.pid;
   }
 
-  get cacheDirectory(): string {
-    return join(this.directory, 'cache');
+  get storeDirectory(): string {
+    return join(this.directory, 'store');
+  }
+
+  get keyDirectory(): string {
+    return join(this.directory, 'keys');
+  }
+
+  get credentialFile(): string {
+    return join(this.directory, 'credential');
   }
 
   /** Starts the process again, on the ports it had. */
   async restart(environment: Record<string, string> = {}): Promise<void> {
-    const child = spawn(process.execPath, [entry], {
+    const { entry = productEntry, nodeArguments = [] } = this.#program;
+    const child = spawn(process.execPath, [...nodeArguments, entry], {
       env: {
         ...process.env,
-        TURSO_BYOC_STORE_DIR: join(this.directory, 'store'),
-        TURSO_BYOC_KEY_DIR: join(this.directory, 'keys'),
+        TURSO_BYOC_STORE_DIR: this.storeDirectory,
+        TURSO_BYOC_KEY_DIR: this.keyDirectory,
         TURSO_BYOC_CACHE_DIR: this.cacheDirectory,
         TURSO_BYOC_HTTP_PORT: String(this.#httpPort),
         TURSO_BYOC_ADMIN_PORT: String(this.#adminPort),
-        TURSO_BYOC_ADMIN_CREDENTIAL_FILE: join(this.directory, 'credential'),
+        TURSO_BYOC_ADMIN_CREDENTIAL_FILE: this.credentialFile,
         TURSO_BYOC_ENGINE_PROCESSES: '2',
         ...this.#environment,
         ...environment,
@@ -101,6 +133,7 @@ export class DataNode {
     };
     child.stdout?.on('data', keep);
     child.stderr?.on('data', keep);
+    child.on('message', (message: { type: string }) => this.messages.emit(message.type, message));
     await new Promise<void>((resolve, reject) => {
       child.once('exit', (code, signal) => {
         reject(
@@ -122,6 +155,19 @@ export class DataNode {
     const gone = once(child, 'exit');
     child.kill(signal);
     await gone;
+  }
+
+  /** Waits until the process has ended by itself. */
+  async exit(): Promise<{ code: number | null; signal: string | null }> {
+    const child = this.#child;
+    if (!child) throw new Error('the node was never started');
+    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+    return { code: child.exitCode, signal: child.signalCode };
+  }
+
+  /** Sends a message to the node's process. */
+  tell(message: object): void {
+    this.#child?.send(message);
   }
 
   async deleteCache(): Promise<void> {
@@ -150,8 +196,32 @@ export class DataNode {
     return { id, name, url: `${this.url}/db/${name}-test/`, token: await this.token({ id }) };
   }
 
+  /** The same database as this node serves it. */
+  here(database: TestDatabase): TestDatabase {
+    return { ...database, url: `${this.url}/db/${database.name}-test/` };
+  }
+
+  /** The sum of a counter of this node over the labels that `labels` occurs in. */
+  async counted(name: string, labels = ''): Promise<number> {
+    const text = await (await this.admin('GET', '/admin/v1/metrics')).text();
+    const lines = text.split('\n').filter((line) => line.startsWith(`turso_byoc_${name}`) && line.includes(labels));
+    return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
+  }
+
   async token(claims: Record<string, unknown>): Promise<string> {
     return this.#issuer.sign(claims);
+  }
+
+  /** Sends a body as it stands to a path below the database's, for example `v3/cursor`. Rejects when no answer comes. */
+  async post(
+    database: TestDatabase,
+    path: string,
+    body: string | Uint8Array,
+    headers: Record<string, string> = {},
+  ): Promise<{ status: number; text: string }> {
+    const authorization = `Bearer ${database.token}`;
+    const answer = await fetch(database.url + path, { method: 'POST', headers: { authorization, ...headers }, body });
+    return { status: answer.status, text: await answer.text() };
   }
 
   /** Sends a pipeline. Rejects when no answer comes. */

@@ -1,0 +1,134 @@
+/**
+ * Invariant: at most one node epoch can make a commit of a database durable. The store decides, not a clock. Here a
+ * second node starts on the stores of the first while that one runs and believes in itself.
+ */
+import { nodeProgram, type Mutation } from '../support/broken-node.js';
+import { DataNode, type TestDatabase } from '../support/data-node.js';
+
+const oneEngine = { TURSO_BYOC_ENGINE_PROCESSES: '1', TURSO_BYOC_COMMIT_WINDOW_MS: '1' };
+const fencedExitCode = 70;
+
+/** Starts a node; a mutation breaks every node that is started on its stores. */
+async function startNode(mutation?: Mutation): Promise<{ node: DataNode; second: () => Promise<DataNode> }> {
+  const { environment, program } = nodeProgram({ mutation });
+  const node = await DataNode.start({ ...oneEngine, ...environment }, program);
+  return { node, second: async () => node.startBeside() };
+}
+
+async function insert(node: DataNode, database: TestDatabase, writer: string, n: number): Promise<void> {
+  const args = [
+    { type: 'text', value: writer },
+    { type: 'integer', value: String(n) },
+  ];
+  await node.run(node.here(database), { sql: 'INSERT INTO t VALUES (?, ?)', args });
+}
+
+/**
+ * The first node writes, the second one takes over and writes, then the first one is asked to write again: what the first
+ * one acknowledged after the second had started, and what is missing or too much in the end.
+ */
+async function takeOver(mutation?: Mutation): Promise<string[]> {
+  const { node: first, second: startSecond } = await startNode(mutation);
+  const wrong: string[] = [];
+  let second: DataNode | undefined;
+  try {
+    const database = await first.createDatabase('contended');
+    await first.run(database, 'CREATE TABLE t (writer, n)');
+    const acknowledged = new Set<string>();
+    for (let n = 1; n <= 3; n++) {
+      await insert(first, database, 'first', n);
+      acknowledged.add(`first ${n}`);
+    }
+    second = await startSecond();
+    await insert(second, database, 'second', 1);
+    acknowledged.add('second 1');
+    await insert(first, database, 'first', 4).then(
+      () => {
+        wrong.push('the first node acknowledged a commit after the second had taken over');
+        acknowledged.add('first 4');
+      },
+      () => undefined,
+    );
+    if (wrong.length === 0) {
+      const { code } = await first.exit();
+      if (code !== fencedExitCode) wrong.push(`the first node ended with ${String(code)}`);
+    }
+    await insert(second, database, 'second', 2);
+    acknowledged.add('second 2');
+    const rows = await second.run(second.here(database), 'SELECT writer, n FROM t');
+    const present = rows.map(([writer, n]) => `${String(writer)} ${String(n)}`);
+    for (const row of acknowledged) if (!present.includes(row)) wrong.push(`${row} is missing`);
+    for (const row of present) if (!acknowledged.has(row)) wrong.push(`${row} was never acknowledged`);
+    if (new Set(present).size !== present.length) wrong.push('a row is there twice');
+    return wrong;
+  } finally {
+    await second?.end('SIGKILL');
+    await first.dispose();
+  }
+}
+
+describe('one writer', () => {
+  it('a node that starts on the stores of a running one ends its epoch; both keep what they acknowledged', async () => {
+    expect(await takeOver()).toEqual([]);
+  });
+
+  it.each([
+    {
+      what: 'a recovery that does not seal',
+      mutation: {
+        file: 'ownership/recover-epoch.js',
+        from: 'if (seal.won)',
+        to: 'if (seal.won) await logStore.delete(logObjectName(epoch, position)); if (true)',
+      },
+    },
+    {
+      what: 'a log that takes the seal for its own object',
+      mutation: { file: 'storage/commit-log.js', from: 'if (current?.body.equals(bytes))', to: 'if (current)' },
+    },
+  ])('$what would be noticed', async ({ mutation }) => {
+    expect(await takeOver(mutation)).toEqual(
+      expect.arrayContaining([
+        'the first node acknowledged a commit after the second had taken over',
+        'first 4 is missing',
+      ]),
+    );
+  });
+
+  it('a take-over under load loses no acknowledged row and keeps no other one', async () => {
+    const { node: first, second: startSecond } = await startNode();
+    let second: DataNode | undefined;
+    try {
+      const databases = await Promise.all([0, 1, 2, 3].map(async (index) => first.createDatabase(`loaded-${index}`)));
+      for (const database of databases) await first.run(database, 'CREATE TABLE t (writer, n)');
+      const sent = databases.map(() => new Set<string>());
+      const acknowledged = databases.map(() => new Set<string>());
+      const write = async (node: DataNode, writer: string, index: number, count: number): Promise<void> => {
+        for (let n = 1; n <= count; n++) {
+          sent[index]!.add(`${writer} ${n}`);
+          await insert(node, databases[index]!, writer, n);
+          acknowledged[index]!.add(`${writer} ${n}`);
+        }
+      };
+      const untilItEnds = databases.map(async (_, index) =>
+        write(first, 'first', index, Infinity).catch(() => undefined),
+      );
+      const taking = startSecond();
+      second = await taking;
+      await Promise.all(untilItEnds);
+      expect(await first.exit()).toEqual({ code: fencedExitCode, signal: null });
+      const successor = second;
+      await Promise.all(databases.map(async (_, index) => write(successor, 'second', index, 10)));
+      for (const [index, database] of databases.entries()) {
+        const rows = await second.run(second.here(database), 'SELECT writer, n FROM t');
+        const present = rows.map(([writer, n]) => `${String(writer)} ${String(n)}`);
+        expect([...acknowledged[index]!].filter((row) => !present.includes(row))).toEqual([]);
+        expect(present.filter((row) => !sent[index]!.has(row))).toEqual([]);
+        expect(new Set(present).size).toBe(present.length);
+        expect(acknowledged[index]!.has('second 10')).toBe(true);
+      }
+    } finally {
+      await second?.end('SIGKILL');
+      await first.dispose();
+    }
+  });
+});
