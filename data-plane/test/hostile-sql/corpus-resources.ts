@@ -76,6 +76,10 @@ export const resourceCases: readonly HostileCase[] = [
     'CREATE TABLE t (a)',
     "INSERT INTO t VALUES (CAST(x'c328' AS TEXT))",
   ]),
+  contained('a blob literal that is not UTF-8', "INSERT INTO t VALUES (x'ff')", ['CREATE TABLE t (a)']),
+  contained('a column default that is not UTF-8', 'INSERT INTO t (a) VALUES (1)', [
+    "CREATE TABLE t (a, b DEFAULT x'ff00fe')",
+  ]),
   contained('LIKE with a bad pattern', `SELECT '${'a'.repeat(5000)}' LIKE '${'%a'.repeat(2000)}b'`),
   contained('a regular expression bomb', `SELECT '${'a'.repeat(64)}!' REGEXP '(a+)+$'`),
   contained('JSON of depth 100,000', `SELECT json('${'['.repeat(100_000)}${']'.repeat(100_000)}')`),

@@ -20,9 +20,21 @@ const show = (value) => {
 for (const { index, hostile } of cases) {
   const database = join(folder, `database-${index}`);
   mkdirSync(database);
-  const connection = adapter.open(join(database, 'db'), { maxPages: 10_000 });
-  const gate = new SqlGate(engine);
+  const path = join(database, 'db');
+  if (hostile.planted !== undefined) {
+    const author = adapter.open(path, { maxPages: 10_000 });
+    for (const sql of hostile.planted) author.exec(sql);
+    author.close();
+  }
   const outcome = { index, steps: [] };
+  let connection;
+  try {
+    connection = adapter.open(path, { maxPages: 10_000 });
+  } catch (error) {
+    report({ index, steps: [{ stage: 'gate', error: describe(error) }] });
+    continue;
+  }
+  const gate = new SqlGate(engine);
   const run = (sql) => {
     const step = { stage: 'gate' };
     outcome.steps.push(step);
@@ -43,8 +55,6 @@ for (const { index, hostile } of cases) {
     const { error } = run(sql);
     if (error !== undefined) outcome.setupError = error;
   }
-  for (const sql of hostile.planted ?? []) connection.exec(sql);
-  gate.invalidate();
   outcome.steps = [];
   for (const sql of typeof hostile.sql === 'string' ? [hostile.sql] : hostile.sql) run(sql);
   connection.close();

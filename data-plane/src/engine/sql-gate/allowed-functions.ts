@@ -77,8 +77,7 @@ export function isInternalFunction(name: string): boolean {
 export const alwaysForbiddenFunctions: ReadonlySet<string> = new Set([
   ...internal,
   ...words(`
-  edit fts3_tokenizer geopoly_debug load_extension lsmode optimize readfile sha3_query sqlar_compress sqlar_uncompress
-  sqlite3mc_codec_data sqlite3mc_config sqlite3mc_config_table sqlite3mc_version sqlite_attach sqlite_crypt sqlite_detach
-  sqlite_filestat sqlite_log sqlite_fail sqlite_add_constraint sqlite_drop_constraint writefile zipfile
+  fts3_tokenizer geopoly_debug load_extension lsmode optimize readfile sha3_query sqlite3mc_codec_data sqlite3mc_config
+  sqlite3mc_config_table sqlite3mc_version sqlite_attach sqlite_crypt sqlite_detach sqlite_fail sqlite_log writefile
 `),
 ]);

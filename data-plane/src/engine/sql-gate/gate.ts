@@ -3,17 +3,19 @@
  *
  * Invariant: a statement for which `plan` returns reaches nothing outside its own database file. It holds because
  * - what the text names (functions, virtual tables, PRAGMAs, commands) is checked against allow-lists,
- * - what the schema adds (views, triggers, generated columns, constraints) is checked in the program the engine compiles,
- * - connections run with `trusted_schema=off` where the engine has it, so that schemas from elsewhere reach less still.
+ * - what the schema adds (views, triggers, generated columns, constraints) is checked in the compiled program on the Turso
+ *   engine, and for libSQL in the schema's own text when the database is opened,
+ * - what makes libSQL build and run SQL of its own is refused by its form, in statements and in the files of others.
  * What only costs time or memory is not refused here: the engine process has a deadline and a memory limit.
  */
 import { ByocError } from '../../errors/catalogue.js';
 import type { EngineName } from '../../identity.js';
 import { EngineError, type EngineConnection } from '../adapters/adapter.js';
-import { readProgram } from './compiled-program.js';
-import { allowedModules } from './allowed-modules.js';
+import type { CompiledFacts } from './compiled-facts.js';
+import { checkCreate } from './create-checks.js';
 import { ForbiddenNames } from './forbidden-names.js';
 import { defaultGateLimits, type GateLimits } from './gate-limits.js';
+import { compileForLibsql, inspectSchema } from './libsql-check.js';
 import { isSyntaxError } from './syntax-error.js';
 import { PlanCache } from './plan-cache.js';
 import { planPragma } from './pragma-plan.js';
@@ -21,6 +23,7 @@ import { readFacts, type StatementFacts } from './statement-facts.js';
 import type { StatementPlan } from './statement-plan.js';
 import { splitStatements, statementRanges } from './statement-splitter.js';
 import { transactionControl } from './transaction-control.js';
+import { readTursodbProgram } from './tursodb-program.js';
 
 /** Read once per process and engine: they are properties of the loaded native library. */
 const forbiddenByEngine = new Map<EngineName, ForbiddenNames>();
@@ -52,6 +55,7 @@ const refusedVerbs = new Map([
 /** The gate of one open database. */
 export class SqlGate {
   private readonly cache: PlanCache;
+  private schemaInspected = false;
 
   constructor(
     private readonly engine: EngineName,
@@ -100,7 +104,9 @@ export class SqlGate {
   }
 
   private makePlan(sql: string, connection: EngineConnection): StatementPlan {
-    const facts = readFacts(sql, this.forbidden(connection), this.limits);
+    const forbidden = this.forbidden(connection);
+    this.inspectOnce(connection, forbidden);
+    const facts = readFacts(sql, forbidden, this.limits);
     const verb = facts.head[0]?.kind === 'word' ? facts.head[0].name : '';
     const plan = { sql, isExplain: facts.isExplain, parameters: facts.parameters };
     const quiet = { transactionControl: null, changesSchema: false, changesSession: false };
@@ -142,15 +148,24 @@ export class SqlGate {
     };
   }
 
-  private compile(facts: StatementFacts, verb: string, connection: EngineConnection): ReturnType<typeof readProgram> {
+  private compile(facts: StatementFacts, verb: string, connection: EngineConnection): CompiledFacts {
     try {
-      return readProgram(this.engine, connection, verb, facts.explained);
+      return this.engine === 'libsql'
+        ? compileForLibsql(connection, verb, facts)
+        : readTursodbProgram(connection, verb, facts.explained);
     } catch (error) {
       if (error instanceof EngineError && isSyntaxError(error.message)) {
         throw new ByocError('SQL_PARSE_ERROR', error.message, { cause: error });
       }
       throw error;
     }
+  }
+
+  /** Once for each open database: afterwards its schema changes through this gate only. */
+  private inspectOnce(connection: EngineConnection, forbidden: ForbiddenNames): void {
+    if (this.schemaInspected || this.engine !== 'libsql') return;
+    inspectSchema(connection, forbidden, this.limits);
+    this.schemaInspected = true;
   }
 
   private forbidden(connection: EngineConnection): ForbiddenNames {
@@ -171,22 +186,4 @@ function onlyStatement(sql: string): string {
     throw new ByocError('SQL_MANY_STATEMENTS', 'the SQL text contains more than one statement');
   }
   return sql.slice(first.value.start, first.value.end);
-}
-
-/** Refuses CREATE FUNCTION and virtual tables of modules that are not on the list. */
-function checkCreate(facts: StatementFacts): void {
-  const words = facts.head.map((token) => (token.kind === 'word' ? token.name : ''));
-  if (words.includes('function') && words.indexOf('function') <= 3) {
-    const before = words.slice(1, words.indexOf('function'));
-    if (before.every((word) => ['or', 'replace', 'temp', 'temporary'].includes(word))) {
-      throw new ByocError('SQL_REFUSED', 'CREATE FUNCTION is not offered');
-    }
-  }
-  if (words[1] !== 'virtual') return;
-  const using = words.indexOf('using');
-  const module = using === -1 ? undefined : facts.head[using + 1];
-  if (module === undefined) throw new ByocError('SQL_PARSE_ERROR', 'incomplete input');
-  if (!allowedModules.has(module.name)) {
-    throw new ByocError('SQL_REFUSED', `the virtual table module "${module.name}" is not offered`);
-  }
 }

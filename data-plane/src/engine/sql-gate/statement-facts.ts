@@ -24,14 +24,25 @@ export interface StatementFacts {
   readonly headIsWhole: boolean;
   readonly parameters: readonly (string | null)[];
   /**
-   * A string literal that spells a forbidden name. SQLite takes strings as table names, so this matters once the program
+   * A string literal that spells a forbidden name. SQLite takes strings as table names, so this matters in a statement that
    * opens a virtual table; elsewhere it is data.
    */
   readonly suspectString: string | undefined;
+  /** Names of `notableNames` that stand anywhere in the statement. */
+  readonly notable: ReadonlySet<string>;
 }
 
 /** Enough for every form whose tokens are looked at one by one: PRAGMA, BEGIN, CREATE VIRTUAL TABLE … USING. */
 const headLength = 16;
+/** Names after which the gate looks closer at a statement. */
+const notableNames = new Set(['compress', 'uncompress', 'libsql_vector_idx', 'temp', 'temporary']);
+/** After these a string literal is a table name. */
+const beforeTableName = new Set([
+  ...['from', 'join', 'into', 'update', 'using', 'table', 'in'],
+  ...['abort', 'fail', 'ignore', 'replace', 'rollback'],
+]);
+/** A name after one of these is a table's, even when a parenthesis follows it. */
+const beforeNewTable = new Set(['into', 'table', 'exists', 'references']);
 const compoundOperators = new Set(['union', 'intersect', 'except']);
 /** No name that the gate knows is longer; longer tokens need no look-up. */
 const longestKnownName = 64;
@@ -51,7 +62,10 @@ export function readFacts(sql: string, forbidden: ForbiddenNames, limits: GateLi
   let depth = 0;
   let compoundArms = 0;
   let suspectString: string | undefined;
+  const notable = new Set<string>();
   let previousName = '';
+  let previousIsTable = false;
+  let afterDot = false;
 
   while (cursor.next()) {
     let name = '';
@@ -61,7 +75,7 @@ export function readFacts(sql: string, forbidden: ForbiddenNames, limits: GateLi
         if (depth > limits.maxDepth) {
           throw new ByocError('SQL_INPUT_ERROR', `the statement nests deeper than ${limits.maxDepth} parentheses`);
         }
-        if (forbidden.isForbiddenFunction(previousName)) {
+        if (!previousIsTable && forbidden.isForbiddenFunction(previousName)) {
           throw new ByocError('SQL_REFUSED', `the function ${previousName}() is not offered`);
         }
       } else if (cursor.isOperator(')')) depth -= 1;
@@ -69,9 +83,12 @@ export function readFacts(sql: string, forbidden: ForbiddenNames, limits: GateLi
     else if (isNameLike(cursor.kind) && cursor.end - cursor.start <= longestKnownName) {
       name = cursor.name();
       if (forbidden.isForbiddenName(name)) {
-        if (cursor.kind !== 'string') throw new ByocError('SQL_REFUSED', `the table "${name}" is not offered`);
+        if (cursor.kind !== 'string' || afterDot || beforeTableName.has(previousName)) {
+          throw new ByocError('SQL_REFUSED', `the table "${name}" is not offered`);
+        }
         suspectString = name;
       }
+      if (notableNames.has(name)) notable.add(name);
       if (cursor.kind === 'word' && compoundOperators.has(name)) {
         compoundArms += 1;
         if (compoundArms > limits.maxCompoundArms) {
@@ -79,7 +96,9 @@ export function readFacts(sql: string, forbidden: ForbiddenNames, limits: GateLi
         }
       }
     }
+    previousIsTable = beforeNewTable.has(previousName);
     previousName = cursor.kind === 'string' ? '' : name;
+    afterDot = cursor.isOperator('.');
 
     if (head.length === 0 && isExplainWord(cursor, name, position, isExplain)) isExplain = true;
     else if (head.length < headLength) {
@@ -95,6 +114,7 @@ export function readFacts(sql: string, forbidden: ForbiddenNames, limits: GateLi
     headIsWhole,
     parameters: numbering.list(),
     suspectString,
+    notable,
   };
 }
 

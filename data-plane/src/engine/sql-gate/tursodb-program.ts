@@ -1,19 +1,11 @@
 /**
- * What the engine's own compiler says about a statement: the program that EXPLAIN shows, which also contains what views,
- * triggers, generated columns and constraints bring in and the text does not show.
+ * What the Turso engine's own compiler says about a statement: the program that EXPLAIN shows, which also contains what
+ * views, triggers, generated columns and constraints bring in and the text does not show.
  */
 import { ByocError } from '../../errors/catalogue.js';
-import type { EngineName } from '../../identity.js';
 import type { EngineConnection } from '../adapters/adapter.js';
 import { isAllowedFunction, isInternalFunction } from './allowed-functions.js';
-
-export interface ProgramFacts {
-  readonly writes: boolean;
-  readonly changesSchema: boolean;
-  /** True when it creates or drops TEMP objects. */
-  readonly changesTemporarySchema: boolean;
-  readonly usesVirtualTable: boolean;
-}
+import type { CompiledFacts } from './compiled-facts.js';
 
 /** Instructions that no tenant statement may contain, with what they stand for. */
 const refusedOpcodes = new Map([
@@ -43,12 +35,14 @@ const journalModeQuery = -1;
 /** Cookie number of the schema version in SetCookie; the others are user_version and application_id. */
 const schemaCookie = 1;
 const temporaryDatabase = 1;
+/** Transaction modes of the program: 1 reads, 2 writes, 3 is BEGIN CONCURRENT. */
+const writeTransaction = 2;
 
 /**
  * Compiles the statement and reads its program. `sql` comes without EXPLAIN and must not be a PRAGMA, which would take
  * effect. Throws `SQL_REFUSED`, or the `EngineError` of the failed compilation.
  */
-export function readProgram(engine: EngineName, connection: EngineConnection, verb: string, sql: string): ProgramFacts {
+export function readTursodbProgram(connection: EngineConnection, verb: string, sql: string): CompiledFacts {
   let writes = false;
   let changesSchema = false;
   let changesTemporarySchema = false;
@@ -60,8 +54,8 @@ export function readProgram(engine: EngineName, connection: EngineConnection, ve
     const refused = refusedOpcodes.get(opcode);
     const onlyAsks = opcode === 'JournalMode' && Number(row[4]) === journalModeQuery;
     if (refused !== undefined && !onlyAsks) throw new ByocError('SQL_REFUSED', `${refused} is not offered`);
-    if (functionOpcodes.has(opcode)) checkFunction(engine, verb, String(row[5]));
-    if (opcode === 'Transaction') writes ||= engine === 'libsql' ? p2 !== 0 : p2 >= 2;
+    if (functionOpcodes.has(opcode)) checkFunction(verb, String(row[5]));
+    if (opcode === 'Transaction') writes ||= p2 >= writeTransaction;
     // The Turso engine moves a sequence in a transaction of its own, so that nextval() inside a SELECT writes.
     else if (opcode === 'OpenWrite' || opcode === 'VUpdate' || opcode === 'SequenceBeginInnerTx') writes = true;
     const touchesSchema = schemaOpcodes.has(opcode) || (opcode === 'SetCookie' && p2 === schemaCookie);
@@ -73,10 +67,10 @@ export function readProgram(engine: EngineName, connection: EngineConnection, ve
 }
 
 /** `described` is the operand as EXPLAIN shows it: `name(argument count)`, or the bare name. */
-function checkFunction(engine: EngineName, verb: string, described: string): void {
+function checkFunction(verb: string, described: string): void {
   const parenthesis = described.lastIndexOf('(');
   const name = (parenthesis > 0 ? described.slice(0, parenthesis) : described).toLowerCase();
-  if (isAllowedFunction(engine, name)) return;
+  if (isAllowedFunction('tursodb', name)) return;
   if (verbsWithInternalFunctions.has(verb) && isInternalFunction(name)) return;
   throw new ByocError('SQL_REFUSED', `the function ${name}() is not offered, here used by a view, trigger or column`);
 }
