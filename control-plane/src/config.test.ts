@@ -27,7 +27,10 @@ describe('readConfig', () => {
 
   it.each(Object.keys(complete))('says that %s is missing and what it is for', (name) => {
     expect(() => readConfig({ ...complete, [name]: '' })).toThrow(
-      expect.objectContaining({ code: 'SETTING_INVALID', message: expect.stringContaining(`${name} is not set; set it to`) }),
+      expect.objectContaining({
+        code: 'SETTING_INVALID',
+        message: expect.stringContaining(`${name} is not set; set it to`),
+      }),
     );
   });
 

@@ -41,7 +41,10 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     apiHost: optional('TURSO_BYOC_API_HOST', '127.0.0.1'),
     apiPort: readPort('TURSO_BYOC_API_PORT', environment, 8081),
     dataUrl: httpUrl('TURSO_BYOC_DATA_URL', required('TURSO_BYOC_DATA_URL', "the data plane's URL")),
-    adminUrl: httpUrl('TURSO_BYOC_ADMIN_URL', required('TURSO_BYOC_ADMIN_URL', "the URL of a data node's admin listener")),
+    adminUrl: httpUrl(
+      'TURSO_BYOC_ADMIN_URL',
+      required('TURSO_BYOC_ADMIN_URL', "the URL of a data node's admin listener"),
+    ),
     adminCredentialFile: required(
       'TURSO_BYOC_ADMIN_CREDENTIAL_FILE',
       'the path of the file with the secret that the data node knows too',

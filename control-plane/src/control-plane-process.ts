@@ -17,7 +17,7 @@ const stopBudgetMs = 10_000;
 export async function runControlPlaneProcess(options: { readonly observe?: StepObserver } = {}): Promise<void> {
   const stopping = new AbortController();
   let controlPlane: ControlPlane | undefined;
-  let logger: Logger = pino({ name: 'control-plane' });
+  let logger = newLogger('info');
 
   const stop = (why: string): void => {
     if (stopping.signal.aborted) return;
@@ -42,7 +42,7 @@ export async function runControlPlaneProcess(options: { readonly observe?: StepO
 
   try {
     const config = readConfig(process.env);
-    logger = pino({ name: 'control-plane', level: config.logLevel });
+    logger = newLogger(config.logLevel);
     controlPlane = await startControlPlane({
       config,
       clock: systemClock,
@@ -59,6 +59,14 @@ export async function runControlPlaneProcess(options: { readonly observe?: StepO
   if (stopping.signal.aborted) process.exit(0);
   logger.info({ apiPort: controlPlane.apiPort }, 'ready');
   serveLauncher(controlPlane, logger);
+}
+
+/**
+ * Writes synchronously: the last line before the process ends is not lost, and when the launcher at the other end is gone
+ * the first failed write ends the logging, where an asynchronous destination would hold up the exit for ever.
+ */
+function newLogger(level: string): Logger {
+  return pino({ name: 'control-plane', level }, pino.destination({ dest: process.stdout.fd, sync: true }));
 }
 
 /** Tells the launcher that the process is ready and answers what it asks; does nothing without one. */

@@ -28,6 +28,7 @@ describe('database tokens', () => {
   });
 
   it('open every database of a group', async () => {
+    // eslint-disable-next-line @typescript-eslint/no-deprecated -- only its option "permissions" is
     const { jwt } = await local.api.groups.createToken('team');
     const client = local.open('two', jwt);
     await client.execute('CREATE TABLE t (v INTEGER)');
@@ -63,7 +64,9 @@ describe('database tokens', () => {
 
   it('do not open the Platform API, nor platform tokens a database', async () => {
     const { jwt } = await local.api.databases.createToken('one');
-    const response = await fetch(`${local.system.apiUrl}/v1/databases`, { headers: { authorization: `Bearer ${jwt}` } });
+    const response = await fetch(`${local.system.apiUrl}/v1/databases`, {
+      headers: { authorization: `Bearer ${jwt}` },
+    });
     expect(response.status).toBe(401);
     await expect(values('one', local.system.token)).rejects.toThrow();
   });

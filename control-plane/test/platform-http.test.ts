@@ -34,10 +34,12 @@ describe('the Platform API over HTTP', () => {
     expect(minted.body).toEqual({
       token: { name: 'cli', id: expect.any(String) as string, value: expect.any(String) as string },
     });
-    expect(await local.call('POST', '/v1/groups', { Name: 'cli', Location: 'local', Version: 'latest' })).toMatchObject({
-      status: 200,
-      body: { group: { name: 'cli' } },
-    });
+    expect(await local.call('POST', '/v1/groups', { Name: 'cli', Location: 'local', Version: 'latest' })).toMatchObject(
+      {
+        status: 200,
+        body: { group: { name: 'cli' } },
+      },
+    );
     expect(await local.call('GET', '/v1/groups/cli/locations/local/wait')).toEqual({ status: 200, body: {} });
   });
 

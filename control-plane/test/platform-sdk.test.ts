@@ -164,8 +164,8 @@ describe('@tursodatabase/api', () => {
     expect(await api.apiTokens.revoke('ci')).toEqual({ token: 'ci' });
     await expect(ci.groups.list()).rejects.toEqual(refused(401, 'the token has been revoked'));
     await expect(api.apiTokens.revoke('ci')).rejects.toEqual(refused(404, /could not find api token/));
-    await expect(createClient({ org: 'default', token: 'x', baseUrl: `${system.apiUrl}/v1/` }).groups.list()).rejects.toEqual(
-      refused(401, /not a platform token/),
-    );
+    await expect(
+      createClient({ org: 'default', token: 'x', baseUrl: `${system.apiUrl}/v1/` }).groups.list(),
+    ).rejects.toEqual(refused(401, /not a platform token/));
   });
 });

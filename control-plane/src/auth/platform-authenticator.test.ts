@@ -37,10 +37,16 @@ describe('PlatformAuthenticator', () => {
     expect(await authenticator.authenticate(`bearer  ${token.jwt} `)).toMatchObject({ tokenName: 'ci' });
   });
 
-  it.each([undefined, '', 'Bearer', 'Bearer ', 'Basic dXNlcjpwdw=='])('asks for a token when it gets %p', async (header) => {
-    const { authenticator } = await setUp();
-    await expect(authenticator.authenticate(header)).rejects.toMatchObject({ code: 'AUTH_TOKEN_MISSING', status: 401 });
-  });
+  it.each([undefined, '', 'Bearer', 'Bearer ', 'Basic dXNlcjpwdw=='])(
+    'asks for a token when it gets %p',
+    async (header) => {
+      const { authenticator } = await setUp();
+      await expect(authenticator.authenticate(header)).rejects.toMatchObject({
+        code: 'AUTH_TOKEN_MISSING',
+        status: 401,
+      });
+    },
+  );
 
   it('refuses tokens that are not platform tokens of this deployment', async () => {
     const { authenticator, minter, clock, inForce } = await setUp();

@@ -60,7 +60,15 @@ export class PlatformTokens {
       const principal = await this.authenticator.authenticate(`Bearer ${token}`);
       return (await findApiTokenName(this.catalog, principal.tokenId)) === name;
     } catch (error) {
-      if (isControlPlaneError(error, 'AUTH_TOKEN_MISSING', 'AUTH_TOKEN_INVALID', 'AUTH_TOKEN_EXPIRED', 'AUTH_TOKEN_REVOKED')) {
+      if (
+        isControlPlaneError(
+          error,
+          'AUTH_TOKEN_MISSING',
+          'AUTH_TOKEN_INVALID',
+          'AUTH_TOKEN_EXPIRED',
+          'AUTH_TOKEN_REVOKED',
+        )
+      ) {
         return false;
       }
       throw error;

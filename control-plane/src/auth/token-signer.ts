@@ -1,4 +1,11 @@
-import { createPrivateKey, createPublicKey, generateKeyPairSync, sign, type JsonWebKeyInput, type KeyObject } from 'node:crypto';
+import {
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  sign,
+  type JsonWebKeyInput,
+  type KeyObject,
+} from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { calculateJwkThumbprint, SignJWT, type JWTPayload } from 'jose';
 import { ControlPlaneError } from '../errors/catalogue.js';

@@ -59,7 +59,8 @@ function parseKeySet(stored: StoredObject): VerificationKeySet {
 function isKeySet(value: unknown): value is VerificationKeySet {
   if (typeof value !== 'object' || value === null) return false;
   const { format, version, keys } = value as Partial<Record<keyof VerificationKeySet, unknown>>;
-  if (format !== 'turso-byoc/verification-keys/1' || !Number.isSafeInteger(version) || !Array.isArray(keys)) return false;
+  if (format !== 'turso-byoc/verification-keys/1' || !Number.isSafeInteger(version) || !Array.isArray(keys))
+    return false;
   return keys.every((key: unknown) => {
     if (typeof key !== 'object' || key === null) return false;
     const { kid, algorithm, publicKey } = key as Record<string, unknown>;

@@ -45,8 +45,7 @@ export class CatalogConnection {
       clock: this.options.clock,
       budgetMs,
       signal,
-      isRetriable: (error) =>
-        isRetriable(error) || errorCode(error) === 'AUTH_JWT_INVALID',
+      isRetriable: (error) => isRetriable(error) || errorCode(error) === 'AUTH_JWT_INVALID',
     });
   }
 

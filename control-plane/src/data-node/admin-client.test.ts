@@ -13,8 +13,12 @@ describe('AdminClient', () => {
 
   /** A listener that gives these answers in turn, the last one for ever. */
   async function listen(answers: Answer[]) {
-    const seen: { method: string | undefined; url: string | undefined; authorization: string | undefined; body: string }[] =
-      [];
+    const seen: {
+      method: string | undefined;
+      url: string | undefined;
+      authorization: string | undefined;
+      body: string;
+    }[] = [];
     const server = createServer((request, response) => {
       void readAll(request).then((body) => {
         const { method, url, headers } = request;
@@ -37,7 +41,13 @@ describe('AdminClient', () => {
   }
 
   const id = newDatabaseId('libsql');
-  const database = { id, name: 'db', organization: 'default', group: { id: 'g', name: 'default' }, engine: 'libsql' } as const;
+  const database = {
+    id,
+    name: 'db',
+    organization: 'default',
+    group: { id: 'g', name: 'default' },
+    engine: 'libsql',
+  } as const;
 
   it('creates a database with the shared credential', async () => {
     const { client, seen } = await listen([{ status: 200, body: { database } }]);

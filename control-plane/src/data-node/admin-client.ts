@@ -60,7 +60,11 @@ export class AdminClient {
   constructor(private readonly options: AdminClientOptions) {}
 
   /** The database of this name, or undefined. `retryBudgetMs` replaces the usual one. */
-  async findByName(organization: string, name: string, retryBudgetMs?: number): Promise<{ id: DatabaseId } | undefined> {
+  async findByName(
+    organization: string,
+    name: string,
+    retryBudgetMs?: number,
+  ): Promise<{ id: DatabaseId } | undefined> {
     const path = `/admin/v1/organizations/${encodeURIComponent(organization)}/databases/${encodeURIComponent(name)}`;
     const reply = await this.#call('GET', path, undefined, retryBudgetMs);
     if (reply.status === 404) return undefined;

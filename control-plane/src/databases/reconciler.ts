@@ -50,7 +50,7 @@ export class Reconciler {
     while (!this.#stopped()) {
       this.#wokenAgain = false;
       const finished = await this.#pass();
-      if (this.#wokenAgain) continue;
+      if (this.#wasWokenAgain()) continue;
       if (finished) return;
       await this.clock.sleep(pauseMs, this.#stop.signal).catch((error: unknown) => {
         if (!this.#stopped()) throw error;
@@ -82,6 +82,10 @@ export class Reconciler {
       this.logger.warn({ err: error }, 'could not look for unfinished work');
       return false;
     }
+  }
+
+  #wasWokenAgain(): boolean {
+    return this.#wokenAgain;
   }
 
   #stopped(): boolean {

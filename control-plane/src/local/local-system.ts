@@ -167,7 +167,10 @@ export class LocalSystem {
 
   #onControlPlaneMessage(message: unknown): void {
     if (!isToLauncher(message)) return;
-    if (message.type === 'platform-token') return this.#tokenArrived(message.token);
+    if (message.type === 'platform-token') {
+      this.#tokenArrived(message.token);
+      return;
+    }
     this.#apiPort = message.apiPort;
     // Asked after every start, because a control plane that died may have died before it answered.
     this.#controlPlane.send({

@@ -3,9 +3,9 @@ import { noteworthy } from './log-line.js';
 describe('noteworthy', () => {
   it('keeps warnings and errors, with cause and advice', () => {
     expect(noteworthy('{"level":40,"msg":"slow store"}')).toBe('warning: slow store');
-    expect(noteworthy('{"level":60,"msg":"cannot start","err":{"message":"port in use"},"remedy":"Choose another."}')).toBe(
-      'error: cannot start: port in use. Choose another.',
-    );
+    expect(
+      noteworthy('{"level":60,"msg":"cannot start","err":{"message":"port in use"},"remedy":"Choose another."}'),
+    ).toBe('error: cannot start: port in use. Choose another.');
   });
 
   it('drops the rest of the log', () => {

@@ -153,7 +153,10 @@ export class SupervisedChild {
       this.#earlyDeaths += 1;
       if (exitCode === exitCodeConfiguration || this.#earlyDeaths >= maxEarlyDeaths) {
         this.#settleStart?.reject(
-          new ControlPlaneError('CHILD_NOT_STARTED', `the ${name} does not start (${how}); its log is ${this.#log?.path ?? ''}`),
+          new ControlPlaneError(
+            'CHILD_NOT_STARTED',
+            `the ${name} does not start (${how}); its log is ${this.#log?.path ?? ''}`,
+          ),
         );
         return;
       }

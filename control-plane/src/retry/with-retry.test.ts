@@ -44,8 +44,8 @@ describe('withRetry', () => {
     const ending = new AbortController();
     ending.abort(new Error('stopped'));
     const clock = new ManualClock();
-    await expect(
-      withRetry(failing(1, later).operation, { ...options(clock), signal: ending.signal }),
-    ).rejects.toThrow('stopped');
+    await expect(withRetry(failing(1, later).operation, { ...options(clock), signal: ending.signal })).rejects.toThrow(
+      'stopped',
+    );
   });
 });

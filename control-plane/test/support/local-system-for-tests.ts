@@ -2,24 +2,28 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createClient as createDatabaseClient, type Client } from '@libsql/client';
-import { createClient as createApiClient, type TursoClient } from '@tursodatabase/api';
+import { createClient as createApiClient } from '@tursodatabase/api';
 // The built files: they start the built programs beside them.
 import { startLocal, type RunningLocalSystem } from '../../dist/local/start-local.js';
 
 export interface LocalSystemForTests {
   readonly system: RunningLocalSystem;
   /** The official Platform SDK, pointed at the system. */
-  readonly api: TursoClient;
+  readonly api: ReturnType<typeof createApiClient>;
   /** What the launcher told its user. */
   readonly reports: string[];
   readonly dataDirectory: string;
   /** A call of the Platform API without the SDK: its status and JSON body. */
-  call(method: string, path: string, body?: unknown): Promise<{ status: number; body: Record<string, unknown> }>;
+  readonly call: (
+    method: string,
+    path: string,
+    body?: unknown,
+  ) => Promise<{ status: number; body: Record<string, unknown> }>;
   /** A client of a database, by path URL. */
-  open(database: string, authToken: string): Client;
+  readonly open: (database: string, authToken: string) => Client;
   /** Waits until the launcher has told its user something like this. */
-  reported(pattern: RegExp): Promise<void>;
-  stop(): Promise<void>;
+  readonly reported: (pattern: RegExp) => Promise<void>;
+  readonly stop: () => Promise<void>;
 }
 
 /** Starts a whole local system in a directory of its own, on free ports. */
@@ -32,7 +36,7 @@ export async function startLocalSystemForTests(
   const dataDirectory = await mkdtemp(join(tmpdir(), 'local-system-'));
   const reports: string[] = [];
   const listeners = new Set<() => void>();
-  const system = await startLocal({
+  const system = await startOrCleanUp({
     dataDirectory,
     httpPort: 0,
     apiPort: 0,
@@ -82,4 +86,14 @@ export async function startLocalSystemForTests(
       await rm(dataDirectory, { recursive: true });
     },
   };
+}
+
+/** Starts the system, or removes the directory of one that does not start. */
+async function startOrCleanUp(options: Parameters<typeof startLocal>[0]): Promise<RunningLocalSystem> {
+  try {
+    return await startLocal(options);
+  } catch (error) {
+    await rm(options.dataDirectory, { recursive: true });
+    throw error;
+  }
 }

@@ -49,16 +49,24 @@ export function registerAuthRoutes(app: FastifyInstance, context: ApiContext): v
     return { id: token.jti, jwt: token.jwt };
   };
   const schema = { params: tokenNameParameters, body: newTokenBody };
-  app.post<{ Params: { name: string }; Body: NewTokenBody }>('/v1/auth/api-tokens/:name', { schema }, async (request) => {
-    const { name } = request.params;
-    const token = await mint(name, request.body, request.principal.tokenId);
-    return { name, id: token.id, token: token.jwt };
-  });
-  app.post<{ Params: { name: string }; Body: NewTokenBody }>('/v2/auth/api-tokens/:name', { schema }, async (request) => {
-    const { name } = request.params;
-    const token = await mint(name, request.body, request.principal.tokenId);
-    return { token: { name, id: token.id, value: token.jwt } };
-  });
+  app.post<{ Params: { name: string }; Body: NewTokenBody }>(
+    '/v1/auth/api-tokens/:name',
+    { schema },
+    async (request) => {
+      const { name } = request.params;
+      const token = await mint(name, request.body, request.principal.tokenId);
+      return { name, id: token.id, token: token.jwt };
+    },
+  );
+  app.post<{ Params: { name: string }; Body: NewTokenBody }>(
+    '/v2/auth/api-tokens/:name',
+    { schema },
+    async (request) => {
+      const { name } = request.params;
+      const token = await mint(name, request.body, request.principal.tokenId);
+      return { token: { name, id: token.id, value: token.jwt } };
+    },
+  );
 
   app.delete<{ Params: { name: string } }>(
     '/v1/auth/api-tokens/:name',

@@ -48,7 +48,10 @@ export function registerGroupRoutes(app: FastifyInstance, context: ApiContext): 
     }
     if (typeof location === 'string' && location !== '') assertLocation(location, context);
     if (!isUnasked(extensions)) {
-      throw new ControlPlaneError('OPTION_NOT_OFFERED', '"extensions" is not offered: all databases have the same ones');
+      throw new ControlPlaneError(
+        'OPTION_NOT_OFFERED',
+        '"extensions" is not offered: all databases have the same ones',
+      );
     }
     if (!isUnasked(version) && version !== 'latest') {
       throw new ControlPlaneError('OPTION_NOT_OFFERED', '"version" is not offered: all databases run this release');
