@@ -1,8 +1,9 @@
 import { chmod, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Budget } from './budget.js';
-import type { BenchCase, CaseOutcome } from './cases/bench-case.js';
+import { commitWindowMs, type BenchCase, type CaseOutcome } from './cases/bench-case.js';
 import { LoadGenerator } from './load/load-generator.js';
+import { WorkloadNode } from './subjects/workload-node.js';
 import { plainTable, resultTable } from './report/result-table.js';
 
 export interface RunOptions {
@@ -19,13 +20,19 @@ export interface RunOptions {
 export async function runCases({ cases, budget, directory, progress, print }: RunOptions): Promise<CaseOutcome> {
   const load = new LoadGenerator();
   const outcomes: CaseOutcome[] = [];
+  let started: Promise<WorkloadNode> | undefined;
+  const workload = async (): Promise<WorkloadNode> => {
+    if (started === undefined) progress('Starting a data node and filling its databases');
+    started ??= WorkloadNode.start(join(directory, 'workload'), commitWindowMs, budget.writers);
+    return started;
+  };
   try {
     for (const bench of cases) {
       const caseDirectory = join(directory, bench.name);
       await mkdir(caseDirectory);
       await chmod(caseDirectory, 0o711);
       try {
-        const outcome = await bench.run({ directory: caseDirectory, budget, load, progress });
+        const outcome = await bench.run({ directory: caseDirectory, budget, load, workload, progress });
         print(`\n${bench.title}\n\n${plainTable(resultTable(outcome.results))}\n`);
         outcomes.push(outcome);
       } catch (cause) {
@@ -36,6 +43,7 @@ export async function runCases({ cases, budget, directory, progress, print }: Ru
     }
   } finally {
     load.stop();
+    await (await started?.catch(() => undefined))?.stop();
   }
   return { results: outcomes.flatMap(({ results }) => results), targets: outcomes.flatMap(({ targets }) => targets) };
 }

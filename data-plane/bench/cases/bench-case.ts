@@ -1,12 +1,15 @@
 import type { Budget } from '../budget.js';
 import type { LoadGenerator } from '../load/load-generator.js';
 import type { Result, Target } from '../report/report.js';
+import type { WorkloadNode } from '../subjects/workload-node.js';
 
 export interface CaseContext {
   /** An empty directory for this case alone. */
   readonly directory: string;
   readonly budget: Budget;
   readonly load: LoadGenerator;
+  /** A data node with filled databases that the cases share; started when it is first asked for. */
+  readonly workload: () => Promise<WorkloadNode>;
   /** Tells the person at the terminal what is going on. */
   readonly progress: (line: string) => void;
 }

@@ -6,7 +6,7 @@ import { singleFigure, target } from '../report/figures.js';
 import type { Result } from '../report/report.js';
 import { DataNode } from '../subjects/data-node.js';
 import { Deployment } from '../subjects/deployment.js';
-import { inParallel } from '../subjects/prepare-databases.js';
+import { inParallel } from '../subjects/in-parallel.js';
 import type { BenchCase } from './bench-case.js';
 
 /** After the last request, until reads for it have ended. */

@@ -8,7 +8,7 @@ import type { Result } from '../report/report.js';
 import { DataNode, type BenchDatabase } from '../subjects/data-node.js';
 import { Deployment } from '../subjects/deployment.js';
 import { memoryPerDatabase, memoryPerOpenDatabase } from '../subjects/open-many.js';
-import { inParallel } from '../subjects/prepare-databases.js';
+import { inParallel } from '../subjects/in-parallel.js';
 import { commitWindowMs, type BenchCase, type CaseContext } from './bench-case.js';
 
 const openDatabaseBytes = 300_000;
@@ -27,7 +27,7 @@ export const memoryCase: BenchCase = {
   explanation:
     'Memory of all processes of the node (I/O and engine processes) per database with one table and one row. "resident" ' +
     'counts shared pages in full, "proportional" by share, "private" not at all. Open: after the first query on each, ' +
-    'against the same node before. Closed: after they were closed again. Never opened: created through the admin ' +
+    'against the same node before. Closed: after they were created, filled and closed. Never opened: created through the admin ' +
     'interface only. Engine alone: the same number of databases opened with the node’s adapter in a process without a ' +
     'server, once with the huge pages that the engine asks the kernel for and once with them switched off for the process.',
   run: async (context) => {
@@ -45,31 +45,30 @@ export const memoryCase: BenchCase = {
 async function measureEngine(engine: EngineName, { directory, budget, progress }: CaseContext): Promise<Result[]> {
   const count = budget.memoryDatabases;
   const deployment = await Deployment.create(join(directory, engine));
-  progress(`Memory: creating ${count} databases of ${engine}`);
-  const databases = await createDatabases(deployment, engine, count + warmUpDatabases);
-  const measured = databases.slice(warmUpDatabases);
+  const databases: BenchDatabase[] = [];
   const results: Result[] = [];
   const add = (state: string, hugePages: boolean, use: MemoryUse): void => {
     const parameters = { engine, state, 'huge pages': hugePages ? 'allowed' : 'off' };
     results.push({ case: memoryCase.name, parameters, figures: figures(use) });
   };
 
+  progress(`Memory: creating ${count} databases of ${engine}, until they are closed`);
+  await withNode(deployment, idleCloseMs, async (node) => {
+    databases.push(...(await create(node, engine, 'warm', warmUpDatabases)));
+    const before = await warmMemory(node, databases);
+    databases.push(...(await create(node, engine, 'memory', count)));
+    await node.allClosed();
+    add('closed', node.engineHugePages(), memoryPerDatabase(before, await memory(node), count));
+  });
+
   progress(`Memory: opening ${count} databases of ${engine}`);
   await withNode(deployment, neverMs, async (node) => {
     const before = await warmMemory(node, databases);
-    await inParallel(measured, async (database) => query(node, database));
+    await inParallel(databases.slice(warmUpDatabases), async (database) => query(node, database));
     const open = await memory(node);
     add('open', node.engineHugePages(), memoryPerDatabase(before, open, count));
-    await inParallel(measured, async (_, index) => node.createDatabase(`never${index}`, engine));
+    await inParallel(Array.from({ length: count }), async (_, at) => node.createDatabase(`never${at}`, engine));
     add('never opened', node.engineHugePages(), memoryPerDatabase(open, await memory(node), count));
-  });
-
-  progress(`Memory: closing ${count} databases of ${engine}`);
-  await withNode(deployment, idleCloseMs, async (node) => {
-    const before = await warmMemory(node, databases);
-    await inParallel(measured, async (database) => query(node, database));
-    await node.allClosed();
-    add('closed', node.engineHugePages(), memoryPerDatabase(before, await memory(node), count));
   });
 
   for (const withoutHugePages of [false, true]) {
@@ -98,15 +97,13 @@ async function query(node: DataNode, database: BenchDatabase): Promise<void> {
   await node.execute(database, 'SELECT a FROM t');
 }
 
-/** With one table and one row each; by a node that has ended when this resolves. */
-async function createDatabases(deployment: Deployment, engine: EngineName, count: number): Promise<BenchDatabase[]> {
-  return withNode(deployment, neverMs, async (node) =>
-    inParallel(Array.from({ length: count }), async (_, index) => {
-      const database = await node.createDatabase(`memory${index}`, engine);
-      await node.execute(database, 'CREATE TABLE t (a)', 'INSERT INTO t VALUES (1)');
-      return database;
-    }),
-  );
+/** Databases with one table and one row each. */
+async function create(node: DataNode, engine: EngineName, name: string, count: number): Promise<BenchDatabase[]> {
+  return inParallel(Array.from({ length: count }), async (_, index) => {
+    const database = await node.createDatabase(`${name}${index}`, engine);
+    await node.execute(database, 'CREATE TABLE t (a)', 'INSERT INTO t VALUES (1)');
+    return database;
+  });
 }
 
 async function withNode<Value>(

@@ -1,16 +1,13 @@
 /** Statements over HTTP beside the bare server and the engine alone. */
-import { join } from 'node:path';
 import type { ObservedLoad } from '../load/load-generator.js';
 import { medianFigure, target } from '../report/figures.js';
 import type { Figure, Result, Target } from '../report/report.js';
 import { percentile } from '../statistics.js';
 import { BareServer } from '../subjects/bare-server.js';
-import { DataNode, type BenchDatabase } from '../subjects/data-node.js';
-import { Deployment } from '../subjects/deployment.js';
+import type { BenchDatabase, DataNode } from '../subjects/data-node.js';
 import { EngineAlone } from '../subjects/engine-alone.js';
-import { createWorkloadDatabases } from '../subjects/prepare-databases.js';
 import { itemCount, operationBody, operationRequest, operations, type Operation } from '../subjects/workload.js';
-import { commitWindowMs, type BenchCase, type CaseContext, type CaseOutcome } from './bench-case.js';
+import type { BenchCase, CaseContext, CaseOutcome } from './bench-case.js';
 
 /** Of the bare server, with 32 connections. */
 const pointSelectRatio = 0.6;
@@ -33,24 +30,19 @@ interface Subjects {
 }
 
 async function runOperation(operation: Operation, title: string, context: CaseContext): Promise<CaseOutcome> {
-  const deployment = await Deployment.create(join(context.directory, 'deployment'));
-  const node = await DataNode.start(deployment, { TURSO_BYOC_COMMIT_WINDOW_MS: String(commitWindowMs) });
+  const { node, databases } = await context.workload();
   const bare = await BareServer.start();
   const engine = new EngineAlone(context.directory);
   try {
-    const count = Math.max(...context.budget.loads.map(({ databases }) => databases));
-    const databases = await createWorkloadDatabases(node, count);
-    const subjects: Subjects = { node, bare, engine, databases };
     const results: Result[] = [];
     for (const load of context.budget.loads) {
       context.progress(`${title}: ${load.connections} connections, ${load.databases} databases`);
-      results.push(await compare(operation, load, subjects, context));
+      results.push(await compare(operation, load, { node, bare, engine, databases }, context));
     }
     return { results, targets: operation === 'point-select' ? targets(results) : [] };
   } finally {
     bare.stop();
     engine.stop();
-    await node.stop();
   }
 }
 

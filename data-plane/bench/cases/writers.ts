@@ -1,12 +1,9 @@
 /** Group commit: one writer, and many writers on as many databases. */
-import { join } from 'node:path';
 import type { ObservedLoad } from '../load/load-generator.js';
 import { MetricsDifference } from '../measure/metrics-snapshot.js';
 import { medianFigure, singleFigure, target } from '../report/figures.js';
 import type { Figure, Result } from '../report/report.js';
-import { DataNode, type BenchDatabase } from '../subjects/data-node.js';
-import { Deployment } from '../subjects/deployment.js';
-import { createWorkloadDatabases } from '../subjects/prepare-databases.js';
+import type { BenchDatabase, DataNode } from '../subjects/data-node.js';
 import { operationRequest } from '../subjects/workload.js';
 import { commitWindowMs, type BenchCase, type CaseContext } from './bench-case.js';
 import { roundLatencies } from './statements.js';
@@ -23,39 +20,23 @@ export const writersCase: BenchCase = {
     `"bound" is the commit window (${commitWindowMs} ms) + the mean time of a write to the store in the same rounds + ` +
     `${allowanceMs} ms. Store requests include folding.`,
   run: async (context) => {
-    const deployment = await Deployment.create(join(context.directory, 'deployment'));
-    const node = await DataNode.start(deployment, { TURSO_BYOC_COMMIT_WINDOW_MS: String(commitWindowMs) });
-    try {
-      const databases = await createWorkloadDatabases(node, context.budget.writers);
-      const results: Result[] = [];
-      for (const writers of [1, context.budget.writers]) {
-        context.progress(`Writers: ${writers}`);
-        results.push(await measure(node, databases.slice(0, writers), context));
-      }
-      const [, many] = results;
-      const figure = (name: string): number => many?.figures.find((candidate) => candidate.name === name)?.value ?? NaN;
-      return {
-        results,
-        targets: [
-          target(
-            `transactions per log object, ${context.budget.writers} writers`,
-            'count',
-            figure('commits per log object'),
-            'at least',
-            transactionsPerLogObject,
-          ),
-          target(
-            `median commit, ${context.budget.writers} writers`,
-            'ms',
-            figure('commit p50'),
-            'at most',
-            figure('bound'),
-          ),
-        ],
-      };
-    } finally {
-      await node.stop();
+    const { node, databases } = await context.workload();
+    const results: Result[] = [];
+    for (const writers of [1, context.budget.writers]) {
+      context.progress(`Writers: ${writers}`);
+      results.push(await measure(node, databases.slice(0, writers), context));
     }
+    const [, many] = results;
+    const figure = (name: string): number => many?.figures.find((candidate) => candidate.name === name)?.value ?? NaN;
+    const perLogObject = `transactions per log object, ${context.budget.writers} writers`;
+    const medianCommit = `median commit, ${context.budget.writers} writers`;
+    return {
+      results,
+      targets: [
+        target(perLogObject, 'count', figure('commits per log object'), 'at least', transactionsPerLogObject),
+        target(medianCommit, 'ms', figure('commit p50'), 'at most', figure('bound')),
+      ],
+    };
   },
 };
 

@@ -19,11 +19,12 @@ export const event = { kind: 'page-view', payload: '{"path":"/products/1234","re
 export const statementsPerTransaction = 25;
 
 export type Operation = 'point-select' | 'insert' | 'transaction' | 'rows';
+/** Reads first: the node and its databases are then as they were filled. */
 export const operations: readonly { readonly name: Operation; readonly title: string }[] = [
   { name: 'point-select', title: 'Point select by primary key' },
+  { name: 'rows', title: `Select of ${itemCount.toLocaleString('en')} rows` },
   { name: 'insert', title: 'Single-row insert' },
   { name: 'transaction', title: `Transaction of ${statementsPerTransaction} inserts` },
-  { name: 'rows', title: `Select of ${itemCount.toLocaleString('en')} rows` },
 ];
 
 type HranaValue = { type: 'integer'; value: string } | { type: 'text'; value: string };
