@@ -53,23 +53,27 @@ export async function createDatabase(context: NodeContext, database: NewDatabase
 
 /**
  * Turns the manifest into a tombstone and frees the name. Everything needed to bring the database back stays named in
- * the tombstone. Returns where the database was found, or undefined when it never existed.
+ * the tombstone. Returns where the database was found, or undefined when it never existed. Throws `DATABASE_MOVED` when
+ * another node owns it.
  */
 export async function deleteDatabase(context: NodeContext, id: DatabaseId): Promise<DatabaseAddress | undefined> {
   const found = await context.manifests.read(id);
   if (!found) return undefined;
   const address = { organization: found.manifest.organization, database: found.manifest.name };
-  if (found.manifest.deletedAtMs === undefined) {
-    const claimed = await claim(context.manifests, context.findRecovery, context.epoch, found);
-    const { owner, ...manifest } = claimed.manifest;
+  for (let current = found; current.manifest.deletedAtMs === undefined;) {
+    const claimed = await claim(context.manifests, context.findRecovery, context.epoch, current);
+    const { owner: _owner, ...manifest } = claimed.manifest;
     const tail = unfoldedRanges(context, claimed.manifest);
-    const result = await context.manifests.replace(claimed, {
-      ...manifest,
-      tail,
-      deletedAtMs: context.runtime.nowMs(),
-    });
-    if ('lost' in result) throw new ByocError('DATABASE_MOVED', `database ${id} was claimed by another node meanwhile`);
-    context.unfolded.forget(id);
+    const deletedAtMs = context.runtime.nowMs();
+    const result = await context.manifests.replace(claimed, { ...manifest, tail, deletedAtMs });
+    if (!('lost' in result)) {
+      context.unfolded.forget(id);
+      break;
+    }
+    // A fold of our own was faster, or another node; the claim tells which.
+    const again = await context.manifests.read(id);
+    if (!again) throw new ByocError('STORE_OBJECT_MISSING', `the manifest of database ${id} is missing`);
+    current = again;
   }
   await context.names.release(address, id);
   return address;

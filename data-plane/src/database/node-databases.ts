@@ -10,6 +10,7 @@ import { createDatabase, deleteDatabase, describe } from './database-records.js'
 import type { DatabaseDescription, DatabaseService, NewDatabase, SqlRequest, SqlResponse } from './database-service.js';
 import type { NodeContext } from './node-context.js';
 import { OpenDatabase } from './open-database.js';
+import { onStreamEnd } from './stream-end.js';
 
 interface Entry {
   /** The open database, or the attempt to open it. */
@@ -32,6 +33,8 @@ export class NodeDatabases implements DatabaseService {
   readonly #open = new Map<DatabaseId, Entry>();
   readonly #exclusive = new Map<DatabaseId, Promise<unknown>>();
   readonly #byLabel = new Map<string, DatabaseDescription>();
+  /** How often a name was forgotten: what was looked up before may be out of date after. */
+  #forgotten = 0;
   #cancelSweep: (() => void) | undefined;
   #stopping = false;
 
@@ -49,9 +52,10 @@ export class NodeDatabases implements DatabaseService {
     const label = hostLabel(address);
     const remembered = this.#byLabel.get(label);
     if (remembered) return remembered;
+    const forgotten = this.#forgotten;
     const id = await this.#context.names.lookUp(address);
     const description = id && (await this.describe(id));
-    if (description) this.#remember(label, description);
+    if (description && forgotten === this.#forgotten) this.#remember(label, description);
     return description;
   }
 
@@ -68,7 +72,7 @@ export class NodeDatabases implements DatabaseService {
       if (response === undefined || Buffer.isBuffer(response.body)) this.#release(entry);
     }
     if (Buffer.isBuffer(response.body)) return response;
-    return { status: response.status, body: this.#released(entry, response.body) };
+    return { status: response.status, body: onStreamEnd(response.body, () => this.#release(entry)) };
   }
 
   async create(database: NewDatabase): Promise<DatabaseDescription> {
@@ -134,14 +138,6 @@ export class NodeDatabases implements DatabaseService {
     entry.lastUsedMs = this.#context.runtime.monotonicMs();
   }
 
-  async *#released(entry: Entry, body: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-    try {
-      yield* body;
-    } finally {
-      this.#release(entry);
-    }
-  }
-
   #startOpening(id: DatabaseId): Entry {
     const database = OpenDatabase.open(this.#context, id, (error) => {
       this.#context.report('database given up', { database: id, code: error.code, error: error.message });
@@ -202,10 +198,12 @@ export class NodeDatabases implements DatabaseService {
   }
 
   #forget(address: DatabaseAddress): void {
+    this.#forgotten += 1;
     this.#byLabel.delete(hostLabel(address));
   }
 
   #forgetId(id: DatabaseId): void {
+    this.#forgotten += 1;
     for (const [label, description] of this.#byLabel) if (description.id === id) this.#byLabel.delete(label);
   }
 }

@@ -6,7 +6,7 @@
  * was handed to the log, and only after every log object that holds one of its commits is resolved: a commit that may
  * still become durable must be part of what the next engine process sees, or history would fork.
  */
-import type { EngineSlot, LostRequest, OpenedInEngine } from '../engine/pool/engine-pool.js';
+import type { EngineSlot, OpenedInEngine } from '../engine/pool/engine-pool.js';
 import { ByocError } from '../errors/catalogue.js';
 import type { DatabaseId } from '../identity.js';
 import type { Sealer } from '../keys/sealing.js';
@@ -17,7 +17,7 @@ import type { Manifest } from '../storage/manifest.js';
 import type { SqlRequest, SqlResponse } from './database-service.js';
 import { DurabilityGate } from './durability-gate.js';
 import { foldDatabase, isFoldDue } from './fold-database.js';
-import { GatedResponse } from './gated-response.js';
+import { lostRequestError, RequestLostError, runInEngine } from './engine-request.js';
 import type { NodeContext } from './node-context.js';
 import { own, restoreTo, type OwnedDatabase } from './ready-database.js';
 
@@ -128,12 +128,16 @@ export class OpenDatabase implements LoggedDatabase {
   async execute(request: SqlRequest): Promise<SqlResponse> {
     for (let rerun = 0; ; rerun++) {
       const session = await this.#session;
-      const response = this.#run(session, request);
+      const commitBefore = this.#handedCommit;
+      const response = runInEngine(session, this.#gate, request);
       try {
         return await response.answer;
       } catch (error) {
+        if (this.#defunct && error === this.#defunct)
+          throw this.#abandonedRequestError(this.#defunct, request, commitBefore);
         if (!(error instanceof RequestLostError)) throw error;
         const { lost } = error;
+        if (this.#defunct && !lost.hasCommitted) throw this.#defunct;
         if (
           lost.isCulprit ||
           lost.hasCommitted ||
@@ -163,7 +167,9 @@ export class OpenDatabase implements LoggedDatabase {
     this.#resolved = this.#context.log.dropAndResolve(this);
     this.#owned.unlocked.wipe();
     this.#onDefunct(error);
-    void this.#dropSession();
+    this.#dropSession().catch((cause: unknown) => {
+      this.#context.report('local files were not removed', { database: this.id, error: String(cause) });
+    });
   }
 
   /** After `abandon`: resolves when no commit of this instance can become durable any more. */
@@ -186,25 +192,10 @@ export class OpenDatabase implements LoggedDatabase {
     await session.slot.directory.removeDatabaseDirectory(session.directoryName);
   }
 
-  #run(session: Session, request: SqlRequest): { answer: Promise<SqlResponse>; hasStarted: () => boolean } {
-    const gated = new GatedResponse(
-      this.#gate,
-      (bytes) => session.slot.credit(ticket, bytes),
-      () => session.slot.cancel(ticket),
-    );
-    const ticket = session.slot.request(
-      session.opened,
-      { kind: request.kind, readOnly: request.readOnly, body: request.body },
-      {
-        onPart: (part) => gated.push(part),
-        onLost: (lost) => gated.fail(new RequestLostError(lost)),
-        onRefused: (error) => gated.fail(error),
-      },
-    );
-    const abort = (): void => session.slot.cancel(ticket);
-    request.signal.addEventListener('abort', abort, { once: true });
-    const answer = gated.response().finally(() => request.signal.removeEventListener('abort', abort));
-    return { answer, hasStarted: () => gated.hasStarted };
+  /** A request that may have committed must not be sent again unseen, whatever ended this instance. */
+  #abandonedRequestError(error: ByocError, { readOnly }: SqlRequest, commitBefore: number): ByocError {
+    if (readOnly || this.#handedCommit === commitBefore || error.code === 'DATABASE_NOT_FOUND') return error;
+    return new ByocError('OUTCOME_UNKNOWN', `the commit may still become durable: ${error.message}`, { cause: error });
   }
 
   /** Restores the database into an engine process and opens it there; into another one when that process dies meanwhile. */
@@ -293,6 +284,9 @@ export class OpenDatabase implements LoggedDatabase {
     const before = stay.walBytes;
     try {
       if (await stay.checkpoint?.(this.#handedCommit)) stay.walBytes -= before;
+    } catch (error) {
+      // Most often the engine process has ended, and its WAL with it.
+      this.#context.report('local checkpoint failed', { database: this.id, error: String(error) });
     } finally {
       stay.checkpointing = false;
     }
@@ -336,28 +330,6 @@ export class OpenDatabase implements LoggedDatabase {
       else await this.#context.runtime.sleep(1_000);
     }
   }
-}
-
-class RequestLostError extends Error {
-  constructor(readonly lost: LostRequest) {
-    super(lost.reason);
-  }
-}
-
-function lostRequestError(lost: LostRequest): ByocError {
-  if (lost.hasCommitted) {
-    return new ByocError(
-      'OUTCOME_UNKNOWN',
-      'the engine process ended while the request ran; a part of it has taken effect',
-    );
-  }
-  if (lost.cause === 'deadline' && lost.isCulprit) {
-    return new ByocError(
-      'STATEMENT_TIMEOUT',
-      `the statement ran past its deadline of ${lost.deadlineMs} ms and was stopped`,
-    );
-  }
-  return new ByocError('ENGINE_RESTARTED', 'the engine process ended while the request ran; it did not take effect');
 }
 
 function asByocError(error: unknown): ByocError {

@@ -1,0 +1,76 @@
+/** One request of an open database: from the engine process it is in, through the gate, to the client. */
+import type { EngineSlot, LostRequest, OpenedInEngine } from '../engine/pool/engine-pool.js';
+import { ByocError } from '../errors/catalogue.js';
+import type { SqlRequest, SqlResponse } from './database-service.js';
+import type { DurabilityGate } from './durability-gate.js';
+import { GatedResponse } from './gated-response.js';
+import { onStreamEnd } from './stream-end.js';
+
+/** The engine gives no (further) answer; what is to be made of that is the database's decision. */
+export class RequestLostError extends Error {
+  constructor(readonly lost: LostRequest) {
+    super(lost.reason);
+  }
+}
+
+export interface EngineAnswer {
+  /** Rejects with `RequestLostError`, with a refusal of the slot, and with what the gate throws. */
+  readonly answer: Promise<SqlResponse>;
+  /** True once a part has come: the request can then no longer be run again unseen. */
+  readonly hasStarted: () => boolean;
+}
+
+/** Sends a request to the engine; what it answers leaves through the gate. */
+export function runInEngine(
+  { slot, opened }: { readonly slot: EngineSlot; readonly opened: OpenedInEngine },
+  gate: DurabilityGate,
+  request: SqlRequest,
+): EngineAnswer {
+  const gated = new GatedResponse(
+    gate,
+    (bytes) => slot.credit(ticket, bytes),
+    () => slot.cancel(ticket),
+  );
+  const ticket = slot.request(
+    opened,
+    { kind: request.kind, readOnly: request.readOnly, body: request.body },
+    {
+      onPart: (part) => gated.push(part),
+      onLost: (lost) => gated.fail(new RequestLostError(lost)),
+      onRefused: (error) => gated.fail(error),
+    },
+  );
+  const abort = (): void => slot.cancel(ticket);
+  request.signal.addEventListener('abort', abort, { once: true });
+  const ended = (): void => request.signal.removeEventListener('abort', abort);
+  const answer = gated.response().then(
+    ({ status, body }): SqlResponse => {
+      // A streamed answer goes on being the client's: when the client leaves, the engine must not work on.
+      if (!Buffer.isBuffer(body)) return { status, body: onStreamEnd(body, ended) };
+      ended();
+      return { status, body };
+    },
+    (error: unknown) => {
+      ended();
+      throw error;
+    },
+  );
+  return { answer, hasStarted: () => gated.hasStarted };
+}
+
+/** What a client is told of a lost request that is not run again. */
+export function lostRequestError(lost: LostRequest): ByocError {
+  if (lost.hasCommitted) {
+    return new ByocError(
+      'OUTCOME_UNKNOWN',
+      'the engine process ended while the request ran; a part of it has taken effect',
+    );
+  }
+  if (lost.cause === 'deadline' && lost.isCulprit) {
+    return new ByocError(
+      'STATEMENT_TIMEOUT',
+      `the statement ran past its deadline of ${lost.deadlineMs} ms and was stopped`,
+    );
+  }
+  return new ByocError('ENGINE_RESTARTED', 'the engine process ended while the request ran; it did not take effect');
+}
