@@ -8,12 +8,13 @@ import { bindArguments } from './bind-arguments.js';
 import { decodePipelineRequest } from './decode-request.js';
 import { encodeColumns, quote } from './encode-value.js';
 import type { BatchStep, StreamRequest } from './protocol.js';
-import { runStatement } from './statement-result.js';
+import { responseTooLarge, runStatement } from './statement-result.js';
 import { encodeStreamError, toStreamError } from './stream-error.js';
 import type { Stream } from './stream.js';
 import type { StreamTable } from './stream-table.js';
 
 const discardRows: RowSink = { begin: () => undefined, row: () => true, waitFor: () => undefined };
+const fewCharacters = 80;
 const noArguments = { args: [], namedArgs: [] };
 
 /** Serves `/v2/pipeline` and `/v3/pipeline`. Throws what ends the request as a whole; the stream is closed then. */
@@ -71,8 +72,17 @@ class Pipeline {
       this.#restBytes -= response.length;
       return `{"type":"ok","response":${response}}`;
     } catch (error) {
-      return `{"type":"error","error":${encodeStreamError(toStreamError(error))}}`;
+      const failure = this.#failure(error, this.#restBytes);
+      this.#restBytes -= failure.length;
+      return `{"type":"error","error":${failure}}`;
     }
+  }
+
+  /** An error as JSON, in few words when the response is full: a short request can cause many errors. */
+  #failure(error: unknown, restBytes: number): string {
+    const streamError = toStreamError(error);
+    const failure = encodeStreamError(streamError);
+    return failure.length <= restBytes ? failure : encodeStreamError(streamError, fewCharacters);
   }
 
   *#respond(request: StreamRequest): Task<string> {
@@ -119,7 +129,8 @@ class Pipeline {
           restBytes -= result.length;
           state = 'ok';
         } catch (failure) {
-          error = encodeStreamError(toStreamError(failure));
+          error = this.#failure(failure, restBytes);
+          restBytes -= error.length;
           state = 'error';
         }
       }
@@ -141,9 +152,10 @@ class Pipeline {
   *#describe(sql: string): Task<string> {
     const { plan, columns } = yield* this.#stream.session.describe(sql, this.#context);
     const parameters = plan.parameters.map((name) => `{"name":${name === null ? 'null' : quote(name)}}`).join(',');
-    return (
+    const description =
       `{"params":[${parameters}],"cols":${encodeColumns(columns)},` +
-      `"is_explain":${plan.isExplain},"is_readonly":${plan.isReadOnly}}`
-    );
+      `"is_explain":${plan.isExplain},"is_readonly":${plan.isReadOnly}}`;
+    if (description.length > this.#restBytes) throw responseTooLarge(undefined, this.#host.limits.maxResponseBytes);
+    return description;
   }
 }

@@ -2,6 +2,9 @@ import { EngineError } from '../engine/adapters/adapter.js';
 import { isByocError } from '../errors/catalogue.js';
 import { quote } from './encode-value.js';
 
+/** Engines quote the text they could not read, however long it is. */
+const maxMessageCharacters = 1_000;
+
 /** An error of one statement or request, as it travels inside a successful response. */
 export interface StreamError {
   readonly message: string;
@@ -18,7 +21,15 @@ export function toStreamError(error: unknown): StreamError {
   throw error;
 }
 
-export function encodeStreamError({ message, code, extendedCode }: StreamError): string {
+/** The error as JSON; of a long message only the beginning. */
+export function encodeStreamError(error: StreamError, maxCharacters = maxMessageCharacters): string {
+  const { message, code, extendedCode } = error;
   const extended = extendedCode === undefined ? '' : `,"extended_code":${quote(extendedCode)}`;
-  return `{"message":${quote(message)},"code":${quote(code)}${extended}}`;
+  return `{"message":${quote(shortened(message, maxCharacters))},"code":${quote(code)}${extended}}`;
+}
+
+function shortened(message: string, maxCharacters: number): string {
+  if (message.length <= maxCharacters) return message;
+  // Not in the middle of a surrogate pair.
+  return `${message.slice(0, maxCharacters).replace(/[\ud800-\udbff]$/, '')}…`;
 }
