@@ -1,24 +1,8 @@
-import { readFileSync, readdirSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DataNode, StatementError, type TestDatabase } from '../support/data-node.js';
+import { engineProcesses } from '../support/engine-processes.js';
 
 const endless = 'WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n';
-
-/** Engine processes of a node, found by their parent. */
-function engineProcesses(node: DataNode): number[] {
-  return readdirSync('/proc')
-    .filter((entry) => /^\d+$/.test(entry))
-    .map(Number)
-    .filter((pid) => {
-      try {
-        const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-        const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
-        return new RegExp(`^PPid:\\s*${node.pid}$`, 'm').test(status) && command.includes('engine-process.js');
-      } catch {
-        return false; // It ended while we looked.
-      }
-    });
-}
 
 describe('when an engine process dies', () => {
   let node: DataNode;
@@ -29,41 +13,46 @@ describe('when an engine process dies', () => {
 
   afterAll(async () => node.dispose());
 
-  it.each(['libsql', 'tursodb'] as const)('a runaway statement on %s is stopped at its deadline and harms nobody', async (engine) => {
-    const culprit = await node.createDatabase(`runaway-${engine}`, engine);
-    const others: TestDatabase[] = [];
-    for (let index = 0; index < 4; index++) others.push(await node.createDatabase(`beside-${engine}-${index}`, engine));
-    for (const database of [culprit, ...others]) {
-      await node.run(database, 'CREATE TABLE t (a)', 'INSERT INTO t VALUES (1)');
-    }
-    // The Turso engine has no recursive CTEs: there a cross join has no end in sight.
-    const large = `INSERT INTO big SELECT value FROM generate_series(1, 3000)`;
-    await node.run(culprit, 'CREATE TABLE big (a)', large);
-    const runaway = engine === 'libsql' ? endless : 'SELECT count(*) FROM big a, big b, big c WHERE a.a + b.a + c.a = -1';
-
-    let stop = false;
-    const neighbours = others.map(async (database) => {
-      let answered = 0;
-      while (!stop) {
-        await node.run(database, 'INSERT INTO t VALUES (2)');
-        answered += 1;
+  it.each(['libsql', 'tursodb'] as const)(
+    'a runaway statement on %s is stopped at its deadline and harms nobody',
+    async (engine) => {
+      const culprit = await node.createDatabase(`runaway-${engine}`, engine);
+      const others: TestDatabase[] = [];
+      for (let index = 0; index < 4; index++)
+        others.push(await node.createDatabase(`beside-${engine}-${index}`, engine));
+      for (const database of [culprit, ...others]) {
+        await node.run(database, 'CREATE TABLE t (a)', 'INSERT INTO t VALUES (1)');
       }
-      return answered;
-    });
-    const failure: unknown = await node.run(culprit, runaway).catch((error: unknown) => error);
-    expect(failure).toBeInstanceOf(StatementError);
-    expect((failure as StatementError).message).toMatch(/STATEMENT_TIMEOUT.*deadline of 1000 ms/);
+      // The Turso engine has no recursive CTEs: there a cross join has no end in sight.
+      const large = `INSERT INTO big SELECT value FROM generate_series(1, 3000)`;
+      await node.run(culprit, 'CREATE TABLE big (a)', large);
+      const runaway =
+        engine === 'libsql' ? endless : 'SELECT count(*) FROM big a, big b, big c WHERE a.a + b.a + c.a = -1';
 
-    await node.run(culprit, 'INSERT INTO t VALUES (3)');
-    expect(await node.run(culprit, 'SELECT count(*) FROM t')).toEqual([['2']]);
-    expect(await node.run(culprit, 'SELECT count(*) FROM big')).toEqual([['3000']]);
-    stop = true;
-    const answered = await Promise.all(neighbours);
-    for (const [index, database] of others.entries()) {
-      // Each request was answered, none twice, though some of these databases lost their engine process on the way.
-      expect(await node.run(database, 'SELECT count(*) FROM t')).toEqual([[String(1 + (answered[index] ?? 0))]]);
-    }
-  });
+      let stop = false;
+      const neighbours = others.map(async (database) => {
+        let answered = 0;
+        while (!stop) {
+          await node.run(database, 'INSERT INTO t VALUES (2)');
+          answered += 1;
+        }
+        return answered;
+      });
+      const failure: unknown = await node.run(culprit, runaway).catch((error: unknown) => error);
+      expect(failure).toBeInstanceOf(StatementError);
+      expect((failure as StatementError).message).toMatch(/STATEMENT_TIMEOUT.*deadline of 1000 ms/);
+
+      await node.run(culprit, 'INSERT INTO t VALUES (3)');
+      expect(await node.run(culprit, 'SELECT count(*) FROM t')).toEqual([['2']]);
+      expect(await node.run(culprit, 'SELECT count(*) FROM big')).toEqual([['3000']]);
+      stop = true;
+      const answered = await Promise.all(neighbours);
+      for (const [index, database] of others.entries()) {
+        // Each request was answered, none twice, though some of these databases lost their engine process on the way.
+        expect(await node.run(database, 'SELECT count(*) FROM t')).toEqual([[String(1 + (answered[index] ?? 0))]]);
+      }
+    },
+  );
 
   it('a cross join of large tables is stopped too', async () => {
     const database = await node.createDatabase('cross-join');
@@ -72,7 +61,9 @@ describe('when an engine process dies', () => {
       'CREATE TABLE big (a)',
       'WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT 20000) INSERT INTO big SELECT x FROM n',
     );
-    await expect(node.run(database, 'SELECT sum(a.a * b.a + c.a) FROM big a, big b, big c')).rejects.toThrow(/STATEMENT_TIMEOUT/);
+    await expect(node.run(database, 'SELECT sum(a.a * b.a + c.a) FROM big a, big b, big c')).rejects.toThrow(
+      /STATEMENT_TIMEOUT/,
+    );
     expect(await node.run(database, 'SELECT count(*) FROM big')).toEqual([['20000']]);
   });
 
