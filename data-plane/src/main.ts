@@ -9,7 +9,8 @@ const fencedExitCode = 70;
 
 async function main(): Promise<void> {
   const settings = nodeSettings(process.env);
-  const log = pino({ name: 'data-node', level: settings.logLevel });
+  // Written at once: an asynchronous destination cannot be flushed at exit when nobody reads it any more.
+  const log = pino({ name: 'data-node', level: settings.logLevel }, pino.destination({ dest: 1, sync: true }));
   const packageFile = await readFile(new URL('../package.json', import.meta.url), 'utf8');
   const { version } = JSON.parse(packageFile) as { version: string };
 

@@ -58,7 +58,11 @@ export async function startNode({ settings, openStore, version, log, onFenced }:
     readFile(settings.adminCredentialFile, 'utf8'),
   ]);
 
-  const report = (event: string, fields: Readonly<Record<string, unknown>>): void => log.warn(fields, event);
+  const ordinary = new Set(['engine process started']);
+  const report = (event: string, fields: Readonly<Record<string, unknown>>): void => {
+    if (ordinary.has(event)) log.info(fields, event);
+    else log.warn(fields, event);
+  };
   const sandbox = await Sandbox.probe({
     cacheDirectory: settings.cacheDirectory,
     entry: fileURLToPath(new URL('../engine-process.js', import.meta.url)),
