@@ -11,7 +11,7 @@ import { ByocError } from '../errors/catalogue.js';
 import type { DatabaseId } from '../identity.js';
 import type { Sealer } from '../keys/sealing.js';
 import type { LoggedDatabase } from '../storage/commit-log.js';
-import type { Commit, FragmentDigest } from '../storage/fragment.js';
+import { commitDefect, type Commit, type FragmentDigest } from '../storage/fragment.js';
 import type { FragmentLocation } from '../storage/log-location.js';
 import type { Manifest } from '../storage/manifest.js';
 import type { SqlRequest, SqlResponse } from './database-service.js';
@@ -265,15 +265,17 @@ export class OpenDatabase implements LoggedDatabase {
       this.abandon(new ByocError('INTERNAL', `the engine sent commit ${commit} after ${this.#handedCommit}`));
       return;
     }
-    this.#lastTimeMs = Math.max(this.#context.runtime.nowMs(), this.#lastTimeMs + 1);
+    const timeMs = Math.max(this.#context.runtime.nowMs(), this.#lastTimeMs + 1);
+    const taken: Commit = { number: commit, timeMs, databasePages, pages: this.#commitParts };
+    const defect = commitDefect(taken);
+    if (defect !== undefined) {
+      this.abandon(new ByocError('INTERNAL', `the engine sent commit ${commit}, but ${defect}`));
+      return;
+    }
+    this.#lastTimeMs = timeMs;
     this.#handedCommit = commit;
     this.#databasePages = databasePages;
-    this.#context.log.append(this, {
-      number: commit,
-      timeMs: this.#lastTimeMs,
-      databasePages,
-      pages: this.#commitParts,
-    });
+    this.#context.log.append(this, taken);
     this.#commitParts = [];
     if (stay.walBytes >= this.#context.policy.localWalBytes && !stay.checkpointing) void this.#checkpoint(stay);
   }
