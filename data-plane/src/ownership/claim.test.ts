@@ -88,11 +88,7 @@ describe('claim', () => {
 
   it('keeps the tails of several dead owners in order, with no fold between', async () => {
     let current = await create({ owner: epochA, term: 1 });
-    const records = recoveries(
-      ended(epochA, 1, at(0, 1), at(1, 2)),
-      ended(epochB, 2),
-      ended(epochC, 3, at(0, 3)),
-    );
+    const records = recoveries(ended(epochA, 1, at(0, 1), at(1, 2)), ended(epochB, 2), ended(epochC, 3, at(0, 3)));
     for (const epoch of [epochB, epochC, epochD]) current = await claim(manifests, records, epoch, current);
     expect(current.manifest.tail).toEqual([
       { epoch: epochA, term: 1, fragments: [at(0, 1), at(1, 2)] },

@@ -39,7 +39,7 @@ describe('node record', () => {
     await expect(readNodeRecord(systemRuntime, store, epochA)).rejects.toEqual(missing);
   });
 
-  it('is refused when it is damaged or another epoch\'s', async () => {
+  it("is refused when it is damaged or another epoch's", async () => {
     await createNodeRecord(systemRuntime, store, epochA);
     const record = (await store.get(nodeRecordName(epochA)))?.body as Buffer;
     for (const altered of [record, ...truncations(record), ...bitFlips(record, 11)]) {

@@ -3,7 +3,12 @@ import { databaseA, databaseB, epochA, epochB } from '../../test/storage/sample-
 import { removeTemporaryDirectories, temporaryStore } from '../../test/temporary-store.js';
 import { systemRuntime } from '../runtime.js';
 import { recoveryRecordName } from '../storage/object-names.js';
-import { createRecoveryRecord, readRecoveryRecord, recoveredFragments, type RecoveryRecord } from './recovery-record.js';
+import {
+  createRecoveryRecord,
+  readRecoveryRecord,
+  recoveredFragments,
+  type RecoveryRecord,
+} from './recovery-record.js';
 
 const record: RecoveryRecord = {
   epoch: epochA,
@@ -36,7 +41,7 @@ describe('recovery record', () => {
     expect(recoveredFragments(record, databaseB, 3)).toEqual([]);
   });
 
-  it('is refused when it is damaged or another epoch\'s', async () => {
+  it("is refused when it is damaged or another epoch's", async () => {
     const store = await temporaryStore();
     await createRecoveryRecord(systemRuntime, store, record);
     const bytes = (await store.get(recoveryRecordName(epochA)))?.body as Buffer;

@@ -61,6 +61,23 @@ describe('conditional write', () => {
     },
   );
 
+  it('recognizes its own write that took effect late, just before it was tried again', async () => {
+    const runtime = new VirtualRuntime();
+    const store = await temporaryStore();
+    let attempts = 0;
+    const late: ObjectStore = Object.assign(Object.create(store) as ObjectStore, {
+      get: async (key: string) => store.get(key),
+      put: async (...[key, body, condition]: Parameters<ObjectStore['put']>) => {
+        attempts += 1;
+        if (attempts === 1) throw new OutcomeUnknownError('no answer');
+        await store.put(key, body, condition);
+        return store.put(key, body, condition);
+      },
+    });
+    const written = await runtime.run(conditionalWrite(runtime, late, 'some/key', mine, ifAbsent));
+    expect(written).toEqual({ won: true, etag: (await store.get('some/key'))?.etag });
+  });
+
   it('gives up after the last attempt, by name', async () => {
     const runtime = new VirtualRuntime();
     const store = await temporaryStore();

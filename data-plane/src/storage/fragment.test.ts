@@ -83,8 +83,15 @@ describe('fragment', () => {
   });
 
   it('refuses a payload that is not the commits of its header', () => {
-    const gap = [sample.commits[0], sample.commits[2]] as Commit[];
-    expect(() => decodeFragment(sealer, 'here', encodeFragment(sealer, databaseA, 4, chainStart, gap))).toThrow(corrupt);
+    const [first, second, third] = sample.commits as [Commit, Commit, Commit];
+    for (const commits of [
+      [first, third],
+      [first, third, third],
+      [second, first, second],
+    ]) {
+      const wrong = encodeFragment(sealer, databaseA, 4, chainStart, commits);
+      expect(() => decodeFragment(sealer, 'here', wrong)).toThrow(corrupt);
+    }
   });
 
   it('changes its digest with every byte', () => {

@@ -127,7 +127,10 @@ export function decodeFragmentHeader(where: string, bytes: Buffer): FragmentHead
 export function decodeFragment(sealer: Sealer, where: string, bytes: Buffer): Commit[] {
   const header = decodeFragmentHeader(where, bytes);
   if (header.database !== sealer.database) {
-    throw new ByocError('STORE_OBJECT_CORRUPT', `the fragment in ${where} belongs to another database, ${header.database}`);
+    throw new ByocError(
+      'STORE_OBJECT_CORRUPT',
+      `the fragment in ${where} belongs to another database, ${header.database}`,
+    );
   }
   const payload = sealer.open(sealedPosition(header), bytes.subarray(headerBytes));
   const commits: Commit[] = [];

@@ -83,6 +83,20 @@ describe('fold and restore', () => {
     expect(images.every((image) => image.equals(images[0] as Buffer))).toBe(true);
   });
 
+  it('does not bring back what was cut off when the database grows to the size it had', async () => {
+    const storage = await SampleStorage.create();
+    const all = Array.from({ length: 96 }, (_, index) => index + 1);
+    storage.sample.write(96, pages(all, 'first'));
+    await storage.log();
+    await storage.fold();
+    storage.sample.write(20, pages([1], 'cut off'));
+    storage.sample.write(96, pages([96], 'grown'));
+    await storage.log();
+    await expectRestored(storage);
+    await storage.fold();
+    await expectRestored(storage);
+  });
+
   it('passes over pages that a shrinking commit wrote beyond its own end', async () => {
     const storage = await SampleStorage.create();
     storage.sample.write(4, pages([1, 2, 3, 4], 'first'));

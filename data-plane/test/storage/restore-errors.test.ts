@@ -202,6 +202,37 @@ describe('objects in the wrong place', () => {
     await expect(storage.restore({ generation: believing })).rejects.toEqual(fault('STORE_OBJECT_CORRUPT'));
   });
 
+  it('refuses a generation whose content is not the one that was proved', async () => {
+    const storage = await storedDatabase();
+    const { generation, reference } = storage.generation as NonNullable<SampleStorage['generation']>;
+    const key = generationName(databaseA, 1, 1);
+    const [header, json] = String((await storage.dataStore.get(key))?.body).split('\n') as [string, string];
+    const { proof } = JSON.parse(json) as { proof: string };
+    const body = Buffer.from(JSON.stringify({ ...generation, commitTimeMs: 1, proof }));
+    const line = `${header.split(' ')[0] ?? ''} ${sha256(body).toString('hex')}\n`;
+    const forged = Buffer.concat([Buffer.from(line), body]);
+    await replaceObject(storage, key, () => forged);
+    const believing = { ...reference, digest: sha256(forged).toString('hex') };
+    await expect(storage.restore({ generation: believing })).rejects.toEqual(fault('STORE_OBJECT_CORRUPT', key));
+  });
+
+  it('refuses a fragment that follows another history of the same length', async () => {
+    const [one, other] = [await SampleStorage.create(), await SampleStorage.create()];
+    for (const [storage, text] of [
+      [one, 'one'],
+      [other, 'other'],
+    ] as const) {
+      for (let commit = 1; commit <= 3; commit++) {
+        storage.sample.write(2, new Map([[1, pageOf(`${text} ${commit}`)]]));
+        await storage.log();
+      }
+    }
+    const key = logObjectName(epochA, 1);
+    const foreign = (await other.logStore.get(key))?.body as Buffer;
+    await replaceObject(one, key, () => foreign);
+    await expect(one.restore()).rejects.toEqual(fault('STORE_OBJECT_CORRUPT', key));
+  });
+
   it('refuses a segment list that is not the one its generation names', async () => {
     const storage = await SampleStorage.create();
     storage.sample.write(8193, new Map([[1, pageOf('a')]]));
