@@ -183,7 +183,10 @@ export class DataNode {
   async admin(method: string, path: string, body?: unknown): Promise<Response> {
     return fetch(this.adminUrl + path, {
       method,
-      headers: { authorization: `Bearer ${this.#credential}`, 'content-type': 'application/json' },
+      headers: {
+        authorization: `Bearer ${this.#credential}`,
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+      },
       ...(body !== undefined && { body: JSON.stringify(body) }),
     });
   }
