@@ -21,8 +21,9 @@ import {
   type RunResult,
   type SqlValue,
 } from './adapter.js';
+import { isErrorLike } from './error-like.js';
 import { LibsqlRows, type NativeCursor } from './libsql-rows.js';
-import { checkIntegerRange, engineError, primaryCodeName } from './result-codes.js';
+import { checkIntegerRange, engineError, extendedCodeName, primaryCodeName } from './result-codes.js';
 
 /** What we use of a native statement; the package's own types describe another library. */
 export interface NativeStatement {
@@ -70,6 +71,7 @@ class LibsqlConnection implements EngineConnection {
   private readonly database: NativeDatabase;
   private readonly changeCounter: NativeStatement;
   private readonly schemaVersion: NativeStatement;
+  private readonly schemaReader: NativeStatement;
   private readonly openRows = new Set<LibsqlRows>();
   private lastVerb = '';
 
@@ -83,6 +85,7 @@ class LibsqlConnection implements EngineConnection {
       this.guard(() => this.database.prepare(sql).raw().safeIntegers(true));
     this.changeCounter = prepare('SELECT changes(), last_insert_rowid()');
     this.schemaVersion = prepare('PRAGMA schema_version');
+    this.schemaReader = prepare('SELECT 1 FROM sqlite_schema LIMIT 1');
   }
 
   get inTransaction(): boolean {
@@ -121,6 +124,11 @@ class LibsqlConnection implements EngineConnection {
     return this.guard(() => this.schemaVersion.get([]))?.[0] ?? null;
   }
 
+  /** Makes the engine read a schema that another connection changed; compiling alone would still use the old one. */
+  refreshSchema(): void {
+    this.guard(() => this.schemaReader.get([]));
+  }
+
   /** Remembers what ran last: SQLite's change count survives statements that change no rows. */
   ran(verb: string): void {
     this.lastVerb = verb;
@@ -151,12 +159,13 @@ class LibsqlConnection implements EngineConnection {
   }
 
   private translate(error: unknown): unknown {
-    if (!(error instanceof Error) || error instanceof EngineError) return error;
+    if (!isErrorLike(error) || error instanceof EngineError) return error;
     const { code, rawCode } = error as { code?: unknown; rawCode?: unknown };
     if (typeof code === 'string' && typeof rawCode === 'number') {
       const primary = primaryCodeName(rawCode);
-      if (primary === 'SQLITE_FULL') return engineError(primary, error.message, code, this.isDiskFull());
-      return engineError(primary, error.message, code);
+      const extended = extendedCodeName(rawCode, code);
+      if (primary === 'SQLITE_FULL') return engineError(primary, error.message, extended, this.isDiskFull());
+      return engineError(primary, error.message, extended);
     }
     const openFailure = /^ConnectionFailed\(.*: (\d+)"\)/su.exec(error.message);
     if (openFailure !== null)
@@ -175,6 +184,8 @@ class LibsqlStatement implements EngineStatement {
   private native: NativeStatement;
   private readonly verb: string;
   private schemaVersion: SqlValue | undefined;
+  /** The most values that a run has bound. */
+  private bound = 0;
 
   constructor(
     private readonly connection: LibsqlConnection,
@@ -188,8 +199,10 @@ class LibsqlStatement implements EngineStatement {
   columns(): ColumnInfo[] {
     if (!this.native.reader) return [];
     const version = this.connection.currentSchemaVersion();
-    if (this.schemaVersion !== undefined && version !== this.schemaVersion)
+    if (this.schemaVersion !== undefined && version !== this.schemaVersion) {
+      this.connection.refreshSchema();
       this.native = this.connection.compile(this.sql);
+    }
     this.schemaVersion = version;
     return this.native.columns().map(({ name, type }) => ({ name, declaredType: type }));
   }
@@ -199,8 +212,8 @@ class LibsqlStatement implements EngineStatement {
       drain(this.rows(parameters));
       return this.connection.lastChange();
     }
-    checkParameters(parameters);
-    const result = this.connection.guard(() => this.native.run(parameters));
+    const values = this.toBind(parameters);
+    const result = this.connection.guard(() => this.native.run(values));
     this.connection.ran(this.verb);
     // The binding hands the rowid out as a double.
     if (!Number.isSafeInteger(result.lastInsertRowid)) return this.connection.lastChange();
@@ -208,19 +221,19 @@ class LibsqlStatement implements EngineStatement {
   }
 
   rows(parameters: readonly SqlValue[]): IterableIterator<SqlValue[]> {
-    checkParameters(parameters);
-    this.connection.ran(this.verb);
     if (!this.native.reader) {
       this.run(parameters);
       return [].values();
     }
+    const values = this.toBind(parameters);
+    this.connection.ran(this.verb);
     const { connection, native, verb } = this;
     const rows: LibsqlRows = new LibsqlRows(
-      connection.guard(() => native.iterate(parameters)),
+      connection.guard(() => native.iterate(values)),
       (call) => connection.guard(call),
       (finished) => {
         // An EXPLAIN stays active at its end; one more `get` runs its first row again, which costs nothing, and resets it.
-        if (verb === 'explain') native.get(parameters);
+        if (verb === 'explain') native.get(values);
         else if (!finished && (changesRows(verb) || !connection.interruptOnly(rows))) rows.drain();
         else if (!finished) rows.absorbInterrupt();
         connection.untrack(rows);
@@ -229,12 +242,21 @@ class LibsqlStatement implements EngineStatement {
     connection.track(rows);
     return rows;
   }
+
+  private toBind(parameters: readonly SqlValue[]): readonly SqlValue[] {
+    const values = checked(parameters, this.bound);
+    this.bound = values.length;
+    return values;
+  }
 }
 
 function drain(rows: Iterator<unknown>): void {
   while (rows.next().done !== true);
 }
 
-function checkParameters(parameters: readonly SqlValue[]): void {
+/** Exactly `count` values at least: the binding keeps what an earlier run bound to parameters that are missing now. */
+function checked(parameters: readonly SqlValue[], count: number): readonly SqlValue[] {
   for (const value of parameters) if (typeof value === 'bigint') checkIntegerRange(value);
+  if (parameters.length >= count) return parameters;
+  return [...parameters, ...new Array<null>(count - parameters.length).fill(null)];
 }

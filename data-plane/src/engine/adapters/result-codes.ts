@@ -34,6 +34,18 @@ const primaryCodes: readonly string[] = [
 /** After these the local copy of the database cannot be trusted. SQLITE_FULL is not here: it has a harmless cause too. */
 const poisonousCodes = new Set(['SQLITE_IOERR', 'SQLITE_CORRUPT', 'SQLITE_NOTADB', 'SQLITE_CANTOPEN']);
 
+/** Extended codes that the libSQL binding does not know by name. */
+const extendedCodes = new Map([
+  [2579, 'SQLITE_CONSTRAINT_ROWID'],
+  [2835, 'SQLITE_CONSTRAINT_PINNED'],
+  [3091, 'SQLITE_CONSTRAINT_DATATYPE'],
+]);
+
+/** Name of an extended result code: the binding's own, or ours where it has none; undefined for an unknown number. */
+export function extendedCodeName(resultCode: number, bindingName: string): string | undefined {
+  return bindingName.startsWith('SQLITE_') ? bindingName : extendedCodes.get(resultCode);
+}
+
 /** Name of the primary code that an extended result code belongs to; `SQLITE_ERROR` for an unknown number. */
 export function primaryCodeName(resultCode: number): string {
   return primaryCodes[resultCode & 0xff] ?? 'SQLITE_ERROR';

@@ -1,4 +1,5 @@
 import { EngineError } from './adapter.js';
+import { isErrorLike } from './error-like.js';
 import { engineError } from './result-codes.js';
 
 /** What the binding and the engine put in front of the sentence itself. */
@@ -27,6 +28,12 @@ const rules: readonly Rule[] = [
     code: 'SQLITE_CONSTRAINT',
     extendedCode: 'SQLITE_CONSTRAINT_FOREIGNKEY',
   },
+  {
+    pattern: /^deferred foreign key constraint failed/u,
+    code: 'SQLITE_CONSTRAINT',
+    extendedCode: 'SQLITE_CONSTRAINT_FOREIGNKEY',
+    message: 'FOREIGN KEY constraint failed',
+  },
   { pattern: /^cannot store \S+ value in /u, code: 'SQLITE_CONSTRAINT', extendedCode: 'SQLITE_CONSTRAINT_DATATYPE' },
   { pattern: /^Database snapshot is stale/u, code: 'SQLITE_BUSY', extendedCode: 'SQLITE_BUSY_SNAPSHOT' },
   { pattern: /^(?:database is locked|Database is busy|Write-write conflict|Conflict: )/u, code: 'SQLITE_BUSY' },
@@ -39,6 +46,12 @@ const rules: readonly Rule[] = [
   { pattern: /^string or blob too big/u, code: 'SQLITE_TOOBIG' },
   { pattern: /^datatype mismatch/u, code: 'SQLITE_MISMATCH' },
   { pattern: /^Out of memory/u, code: 'SQLITE_NOMEM' },
+  {
+    pattern: /^(?:Corrupt database: invalid page size in database header|I\/O error: short read on page 1:)/u,
+    code: 'SQLITE_NOTADB',
+    message: 'file is not a database',
+  },
+  { pattern: /^I\/O error \((?:open|statfs)/u, code: 'SQLITE_CANTOPEN', message: 'unable to open database file' },
   { pattern: /^File is not a database/u, code: 'SQLITE_NOTADB', message: 'file is not a database' },
   {
     pattern: /^(?:Corrupt database|Decryption failed|Checksum mismatch|Database is empty|WAL frame page mismatch)/u,
@@ -52,7 +65,7 @@ const rules: readonly Rule[] = [
 
 /** Translates what the binding threw; `SQLITE_ERROR` for a sentence that no rule knows. */
 export function tursodbError(error: unknown): unknown {
-  if (!(error instanceof Error) || error instanceof EngineError) return error;
+  if (!isErrorLike(error) || error instanceof EngineError) return error;
   let message = error.message;
   for (const wrapper of wrappers) message = message.replace(wrapper, '');
   // Constraint errors end in SQLite's number of the code.
