@@ -1,6 +1,7 @@
 /** What one database may take of a node; every number is explained in docs/limits.md. */
 import type { DatabaseLimits } from '../engine/ipc/messages.js';
 import type { DatabasePolicy } from '../database/node-context.js';
+import { mostLogObjectsInFlight } from '../storage/commit-log.js';
 import type { NodeSettings } from './settings.js';
 
 const mebibyte = 2 ** 20;
@@ -19,6 +20,7 @@ export function databaseLimits(settings: NodeSettings): DatabaseLimits {
 export function databasePolicy(settings: NodeSettings): DatabasePolicy {
   return {
     durabilityTimeoutMs: 15_000,
+    maxLogBacklogBytes: 256 * mebibyte,
     idleCloseMs: settings.idleCloseMs,
     foldMinBytes: mebibyte,
     foldMaxBytes: 64 * mebibyte,
@@ -27,4 +29,4 @@ export function databasePolicy(settings: NodeSettings): DatabasePolicy {
   };
 }
 
-export const commitLogLimits = { maxObjectBytes: 4 * mebibyte, maxInFlight: 4 };
+export const commitLogLimits = { maxObjectBytes: 4 * mebibyte, maxInFlight: mostLogObjectsInFlight };

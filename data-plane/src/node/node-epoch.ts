@@ -5,15 +5,32 @@ import { createNodeRecord, replaceNodeRecord, type VersionedNodeRecord } from '.
 import { createRecoveryRecord, type RecoveryRecord } from '../ownership/recovery-record.js';
 import type { Runtime } from '../runtime.js';
 import type { CommitLog } from '../storage/commit-log.js';
+import { conditionalWrite } from '../storage/conditional-write.js';
+import { encodeLogObject } from '../storage/log-object.js';
+import { logObjectName } from '../storage/object-names.js';
 
 export interface RunningEpoch {
   readonly epoch: NodeEpoch;
   readonly record: VersionedNodeRecord;
 }
 
-export async function announceEpoch(runtime: Runtime, dataStore: ObjectStore): Promise<RunningEpoch> {
+/** Where the commits of an epoch begin in its log. */
+export const firstCommitPosition = 1;
+
+/**
+ * Announces a new epoch. Its log begins with an object that holds nothing and is there before the epoch is: so a log
+ * store that lost everything, or is another one, is never taken for an epoch that committed nothing.
+ */
+export async function announceEpoch(
+  runtime: Runtime,
+  { dataStore, logStore }: { readonly dataStore: ObjectStore; readonly logStore: ObjectStore },
+): Promise<RunningEpoch> {
   const epoch = newNodeEpoch((count) => runtime.randomBytes(count));
-  return { epoch, record: await createNodeRecord(runtime, dataStore, epoch) };
+  const beginning = await conditionalWrite(runtime, logStore, logObjectName(epoch, 0), encodeLogObject([]).bytes, {
+    ifAbsent: true,
+  });
+  if (!beginning.won) throw new Error(`the log of node epoch ${epoch} exists already`);
+  return { epoch, record: await createNodeRecord(runtime, dataStore, epoch, { logBegun: true }) };
 }
 
 /**

@@ -25,7 +25,7 @@ import { deploymentId } from '../storage/deployment.js';
 import { ManifestStore } from '../storage/manifest-store.js';
 import { NameStore } from '../storage/name-store.js';
 import { commitLogLimits, databaseLimits, databasePolicy } from './limits.js';
-import { announceEpoch, endEpoch } from './node-epoch.js';
+import { announceEpoch, endEpoch, firstCommitPosition } from './node-epoch.js';
 import type { OpenStore, StoreName } from './local-stores.js';
 import type { NodeSettings } from './settings.js';
 
@@ -78,13 +78,14 @@ export async function startNode({ settings, openStore, version, log, onFenced }:
     statementDeadlineMs: settings.statementDeadlineMs,
   });
 
-  const running = await announceEpoch(runtime, dataStore);
+  const running = await announceEpoch(runtime, { dataStore, logStore });
   const { epoch } = running;
   const ended = new EndedEpochs({ runtime, dataStore, logStore }, epoch, 64);
   const commitLog = new CommitLog({
     runtime,
     store: logStore,
     epoch,
+    firstPosition: firstCommitPosition,
     windowMs: settings.commitWindowMs,
     ...commitLogLimits,
     onStored: ({ bytes }) => metrics.logObjectStored(bytes),

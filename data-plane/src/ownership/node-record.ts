@@ -17,6 +17,8 @@ export interface NodeRecord {
   readonly startedAtMs: number;
   /** No unfolded fragment lies below this position of the epoch's log. */
   readonly lowWaterPosition: number;
+  /** Position 0 of the log was stored before this record: a log without it has been lost, not never written. */
+  readonly logBegun?: true;
 }
 
 export interface VersionedNodeRecord {
@@ -32,6 +34,7 @@ const storedNodeRecord = new StoredJson<NodeRecord>('turso-byoc/node/1', {
     state: { enum: ['live', 'condemned', 'stopped'] },
     startedAtMs: { type: 'integer', minimum: 0 },
     lowWaterPosition: { type: 'integer', minimum: 0 },
+    logBegun: { const: true },
   },
   required: ['version', 'epoch', 'state', 'startedAtMs', 'lowWaterPosition'],
   additionalProperties: false,
@@ -42,8 +45,10 @@ export async function createNodeRecord(
   runtime: Runtime,
   store: ObjectStore,
   epoch: NodeEpoch,
+  more: Pick<NodeRecord, 'logBegun'> = {},
 ): Promise<VersionedNodeRecord> {
-  const record: NodeRecord = { version: 1, epoch, state: 'live', startedAtMs: runtime.nowMs(), lowWaterPosition: 0 };
+  const startedAtMs = runtime.nowMs();
+  const record: NodeRecord = { version: 1, epoch, state: 'live', startedAtMs, lowWaterPosition: 0, ...more };
   const written = await conditionalWrite(runtime, store, nodeRecordName(epoch), storedNodeRecord.encode(record), {
     ifAbsent: true,
   });

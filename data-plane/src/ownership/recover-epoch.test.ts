@@ -5,9 +5,9 @@ import { removeTemporaryDirectories, temporaryStore } from '../../test/temporary
 import type { DatabaseId } from '../identity.js';
 import type { LocalObjectStore } from '../object-store/local-object-store.js';
 import { systemRuntime } from '../runtime.js';
-import { encodeSeal, isSeal } from '../storage/log-object.js';
+import { encodeLogObject, encodeSeal, isSeal } from '../storage/log-object.js';
 import { logObjectName } from '../storage/object-names.js';
-import { readNodeRecord, replaceNodeRecord } from './node-record.js';
+import { createNodeRecord, readNodeRecord, replaceNodeRecord } from './node-record.js';
 import { recoverEpoch } from './recover-epoch.js';
 import { readRecoveryRecord, recoveredFragments } from './recovery-record.js';
 
@@ -74,6 +74,32 @@ describe('recovery of an epoch', () => {
     expect(record.sealedAt).toBe(3);
     expect(recoveredFragments(record, databaseA, 1).map(([position]) => position)).toEqual([0, 1, 2]);
     expect(await sealStandsAt(3)).toBe(true);
+  });
+
+  it.each([
+    ['objects', [0, 1, 2, 7, 8]],
+    ['one object, a long way off', [0, 1, 2, 3 + 4 + 31]],
+    ['objects beyond what is read at once', [...from0(32), 40]],
+  ])('refuses a log with a hole behind which %s prove that it was filled once', async (_what, positions) => {
+    await writeLog(stores(), epochA, positions);
+    const missing = expect.objectContaining({ code: 'STORE_OBJECT_MISSING' });
+    await expect(recoverEpoch(stores(), epochA, epochB)).rejects.toEqual(missing);
+    expect(await readRecoveryRecord(systemRuntime, dataStore, epochA)).toBeUndefined();
+    // Once what is missing is back, the log is recovered whole.
+    const end = Math.max(...positions) + 1;
+    for (const position of from0(end))
+      await logStore.put(logObjectName(epochA, position), logObjectAt(position), absent);
+    expect((await recoverEpoch(stores(), epochA, epochB)).sealedAt).toBe(end);
+  });
+
+  it('refuses the log of an epoch that lost its beginning, and takes one that begins with nothing', async () => {
+    await createNodeRecord(systemRuntime, dataStore, epochA, { logBegun: true });
+    const missing = expect.objectContaining({ code: 'STORE_OBJECT_MISSING' });
+    await expect(recoverEpoch(stores(), epochA, epochB)).rejects.toEqual(missing);
+    expect(await sealStandsAt(0)).toBe(false);
+    await logStore.put(logObjectName(epochA, 0), encodeLogObject([]).bytes, absent);
+    const record = await recoverEpoch(stores(), epochA, epochB);
+    expect(record).toEqual({ epoch: epochA, sealedAt: 1, databases: {} });
   });
 
   it('is not stopped by damage behind the end', async () => {

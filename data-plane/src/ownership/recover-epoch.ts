@@ -4,7 +4,8 @@
  * 1. Condemn its node record, so that its next renewal fails.
  * 2. Walk its log from the low-water mark and create a seal at the first missing position. A write of the old node that
  *    is still on its way there loses; one that was faster is found, and the walk goes on. Objects beyond the seal were
- *    never acknowledged, because a log acknowledges in order.
+ *    never acknowledged, because a log acknowledges in order. Objects so far beyond it that they cannot have been written
+ *    before it was, and a log without its beginning, prove that the store lost a part of the log: that is an error.
  * 3. Create the recovery record. From then on the databases of the epoch can be claimed.
  *
  * Every step can be repeated, by any number of recoverers at once.
@@ -14,10 +15,11 @@ import type { DatabaseId, NodeEpoch } from '../identity.js';
 import type { ObjectStore } from '../object-store/object-store.js';
 import type { Runtime } from '../runtime.js';
 import { conditionalWrite, readWithRetry } from '../storage/conditional-write.js';
+import { mostLogObjectsInFlight } from '../storage/commit-log.js';
 import { fragmentLocation, type FragmentLocation } from '../storage/log-location.js';
 import { decodeIndex, encodeSeal, isSeal, type IndexedFragment } from '../storage/log-object.js';
 import { logObjectName } from '../storage/object-names.js';
-import { readNodeRecord, replaceNodeRecord } from './node-record.js';
+import { readNodeRecord, replaceNodeRecord, type NodeRecord } from './node-record.js';
 import { createRecoveryRecord, readRecoveryRecord, type RecoveryRecord } from './recovery-record.js';
 
 const readAhead = 32;
@@ -31,15 +33,16 @@ export interface RecoveryStores {
 
 /**
  * Ends an epoch and returns its recovery record; returns the existing one when the epoch is recovered already. Throws
- * `STORE_OBJECT_CORRUPT` when a log object cannot be read: then nobody knows what it held, and the epoch stays
- * unrecovered rather than lose a commit.
+ * `STORE_OBJECT_CORRUPT` when a log object cannot be read and `STORE_OBJECT_MISSING` when one is known to have been lost:
+ * then nobody knows what it held, and the epoch stays unrecovered rather than lose a commit.
  */
 export async function recoverEpoch(stores: RecoveryStores, epoch: NodeEpoch, by: NodeEpoch): Promise<RecoveryRecord> {
   const { runtime, dataStore } = stores;
   const existing = await readRecoveryRecord(runtime, dataStore, epoch);
   if (existing) return existing;
-  const { lowWaterPosition } = await condemn(stores, epoch);
+  const { lowWaterPosition, logBegun } = await condemn(stores, epoch);
   const logged = new Map<DatabaseId, Map<number, FragmentLocation[]>>();
+  if (logBegun && lowWaterPosition === 0) await assertBegun(stores, epoch);
   const sealedAt = await walkAndSeal(stores, epoch, by, lowWaterPosition, (position, fragment) => {
     const terms = logged.get(fragment.database) ?? new Map<number, FragmentLocation[]>();
     logged.set(fragment.database, terms);
@@ -56,7 +59,7 @@ export async function recoverEpoch(stores: RecoveryStores, epoch: NodeEpoch, by:
 async function condemn(
   { runtime, dataStore }: RecoveryStores,
   epoch: NodeEpoch,
-): Promise<{ lowWaterPosition: number }> {
+): Promise<Pick<NodeRecord, 'lowWaterPosition' | 'logBegun'>> {
   for (;;) {
     const current = await readNodeRecord(runtime, dataStore, epoch);
     if (current.record.state !== 'live') return current.record;
@@ -65,13 +68,43 @@ async function condemn(
   }
 }
 
+async function assertBegun({ runtime, logStore }: RecoveryStores, epoch: NodeEpoch): Promise<void> {
+  if ((await readEntry(runtime, logStore, epoch, 0)) === undefined) {
+    throw new ByocError(
+      'STORE_OBJECT_MISSING',
+      `log object ${logObjectName(epoch, 0)}, which began the log, is missing`,
+    );
+  }
+}
+
+/**
+ * Throws when something beyond a missing position proves that it held an object once: a log never has more objects on
+ * their way than `mostLogObjectsInFlight`.
+ */
+async function assertNeverWritten(stores: RecoveryStores, epoch: NodeEpoch, missing: number): Promise<void> {
+  const { runtime, logStore } = stores;
+  const exists = async (position: number): Promise<boolean> => {
+    const key = logObjectName(epoch, position);
+    return (await readWithRetry(runtime, key, () => logStore.getRange(key, 0, 1))) !== undefined;
+  };
+  const beyond = Array.from({ length: readAhead }, (_, index) => missing + mostLogObjectsInFlight + index);
+  if (!(await Promise.all(beyond.map(exists))).includes(true)) return;
+  // The old node may have been writing: what stands beyond was written after the missing one, which can be read by now.
+  if (await exists(missing)) return;
+  throw new ByocError(
+    'STORE_OBJECT_MISSING',
+    `log object ${logObjectName(epoch, missing)} is missing, though later ones are there`,
+  );
+}
+
 async function walkAndSeal(
-  { runtime, logStore }: RecoveryStores,
+  stores: RecoveryStores,
   epoch: NodeEpoch,
   by: NodeEpoch,
   from: number,
   onFragment: (position: number, fragment: IndexedFragment) => void,
 ): Promise<number> {
+  const { runtime, logStore } = stores;
   for (let start = from; ; start += readAhead) {
     const positions = Array.from({ length: readAhead }, (_, index) => start + index);
     const found = await Promise.allSettled(
@@ -83,6 +116,7 @@ async function walkAndSeal(
       if (read.status === 'rejected') throw read.reason;
       let entry = read.value;
       if (entry === undefined) {
+        await assertNeverWritten(stores, epoch, position);
         const seal = await conditionalWrite(runtime, logStore, logObjectName(epoch, position), encodeSeal(by), {
           ifAbsent: true,
         });

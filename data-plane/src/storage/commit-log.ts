@@ -34,10 +34,13 @@ export interface CommitLogOptions {
   readonly runtime: Runtime;
   readonly store: ObjectStore;
   readonly epoch: NodeEpoch;
+  /** Position of the first object. @default 0 */
+  readonly firstPosition?: number;
   /** Least time between two log objects; 0 = as soon as the event loop allows. */
   readonly windowMs: number;
   /** An object is written early when it holds this many bytes. */
   readonly maxObjectBytes: number;
+  /** At most `mostLogObjectsInFlight`. */
   readonly maxInFlight: number;
   /**
    * Called once, when the log has ended against its will: sealed by someone else, or, with `cause`, because a request to
@@ -47,6 +50,12 @@ export interface CommitLogOptions {
   /** Called after each stored object: its size, how many fragments it holds, how long the store took. */
   readonly onStored?: (object: { bytes: number; fragments: number; commits: number; storeMs: number }) => void;
 }
+
+/**
+ * A part of the protocol: no node of any release has more log objects on their way, so an object this far above a missing
+ * one proves that the missing one was stored once.
+ */
+export const mostLogObjectsInFlight = 4;
 
 interface Pending {
   readonly database: LoggedDatabase;
@@ -63,10 +72,10 @@ const retries: RetryPolicy = { attempts: Infinity, firstDelayMs: 20, maxDelayMs:
 
 export class CommitLog {
   readonly #options: CommitLogOptions;
-  #pending = new Map<LoggedDatabase, Pending>();
+  readonly #pending = new Map<LoggedDatabase, Pending>();
   #pendingBytes = 0;
   readonly #inFlight: InFlight[] = [];
-  #nextPosition = 0;
+  #nextPosition: number;
   #lastFlushMs = -Infinity;
   #cancelTimer: (() => void) | undefined;
   #state: 'open' | 'closing' | 'sealed' | 'fenced' = 'open';
@@ -76,7 +85,10 @@ export class CommitLog {
   #resolutionWaiters: { readonly database: LoggedDatabase; readonly resolve: () => void }[] = [];
 
   constructor(options: CommitLogOptions) {
+    if (options.maxInFlight > mostLogObjectsInFlight)
+      throw new RangeError(`at most ${mostLogObjectsInFlight} in flight`);
     this.#options = options;
+    this.#nextPosition = options.firstPosition ?? 0;
   }
 
   /** The next position that will be written. */
@@ -161,9 +173,7 @@ export class CommitLog {
   #flush(): void {
     if (this.#pending.size === 0 || this.#state === 'fenced' || this.#inFlight.length >= this.#options.maxInFlight)
       return;
-    const pending = [...this.#pending.values()];
-    this.#pending = new Map();
-    this.#pendingBytes = 0;
+    const pending = this.#takePending();
     this.#lastFlushMs = this.#options.runtime.monotonicMs();
     const parts = pending.map(({ database, commits }) => fragmentPart(database, commits));
     const { bytes, index } = encodeLogObject(parts);
@@ -176,6 +186,8 @@ export class CommitLog {
     }));
     const entry: InFlight = { position, fragments, stored: false };
     this.#inFlight.push(entry);
+    // More than one object holds goes out at once, as far as the store may be asked.
+    if (this.#pending.size > 0 && this.#state === 'open') this.#scheduleFlush();
     const startedMs = this.#lastFlushMs;
     void this.#store(position, bytes).then((stored) => {
       if (!stored) return;
@@ -188,6 +200,21 @@ export class CommitLog {
       });
       this.#reportDurable();
     });
+  }
+
+  /** Commits for one object: all that is pending, or as many as fill it; one commit always fits, however large. */
+  #takePending(): Pending[] {
+    const taken: Pending[] = [];
+    let restBytes = this.#options.maxObjectBytes;
+    for (const [key, { database, commits }] of this.#pending) {
+      let count = 0;
+      for (; count < commits.length && restBytes > 0; count++) restBytes -= commitBytes(commits[count] as Commit);
+      if (count === 0) break;
+      taken.push({ database, commits: commits.splice(0, count) });
+      if (commits.length === 0) this.#pending.delete(key);
+    }
+    this.#pendingBytes -= this.#options.maxObjectBytes - restBytes;
+    return taken;
   }
 
   #reportDurable(): void {
