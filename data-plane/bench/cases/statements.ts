@@ -18,7 +18,8 @@ export const statementCases: readonly BenchCase[] = operations.map(({ name, titl
   explanation:
     'Requests a second of the data node (v3 pipelines), of a bare `node:http` server that reads each request and answers ' +
     'the same bytes, and of the engine called in-process. The three take turns in every round; ratios are medians over ' +
-    'the rounds. Cores in use: I/O process, engine processes, load generator.',
+    'the rounds. "CPU each": CPU time of all processes of the node, or of the bare server, for each request. Cores in use: ' +
+    'I/O process, engine processes, load generator.',
   run: async (context) => runOperation(name, title, context),
 }));
 
@@ -104,6 +105,16 @@ async function compare(
       medianFigure('of bare', 'ratio', ratio(barePerSecond)),
       medianFigure('engine alone', '/s', engineRounds),
       medianFigure('of engine', 'ratio', ratio(engineRounds)),
+      medianFigure(
+        'node CPU each',
+        'ms',
+        nodeRounds.map(({ cores, perSecond }) => ((cores.io + cores.engines) / perSecond) * 1_000),
+      ),
+      medianFigure(
+        'bare CPU each',
+        'ms',
+        bareRounds.map(({ cores, perSecond }) => (cores.bare / perSecond) * 1_000),
+      ),
       ...roundLatencies('node', nodeRounds),
       ...roundLatencies('bare', bareRounds),
       medianFigure(
