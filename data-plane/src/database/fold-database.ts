@@ -54,9 +54,13 @@ export async function foldDatabase(
   });
   const result = await context.manifests.replace(owned, { ...manifest, generation: reference, tail: [] });
   if ('lost' in result) {
+    const { owner, term } = result.lost;
+    // An earlier fold's answer never came, but its manifest did: what it folded counts.
+    const again = owner === epoch && term === manifest.term ? await context.manifests.read(manifest.id) : undefined;
+    if (again) return again;
     throw new ByocError(
       'DATABASE_MOVED',
-      `database ${manifest.id} was claimed by ${String(result.lost.owner)}, not ${epoch}`,
+      `database ${manifest.id} was claimed by ${String(owner)}, not ${epoch}`,
     );
   }
   return result;

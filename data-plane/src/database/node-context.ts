@@ -14,6 +14,8 @@ import type { UnfoldedFragments } from './unfolded-fragments.js';
 export interface DatabasePolicy {
   /** How long an answer may wait for the store before it becomes OUTCOME_UNKNOWN. */
   readonly durabilityTimeoutMs: number;
+  /** Beyond this many bytes of commits that wait for the store, databases with such commits take no requests. */
+  readonly maxLogBacklogBytes: number;
   /** A database is closed when nobody used it for this long. */
   readonly idleCloseMs: number;
   /** Least and most bytes of unfolded fragments that make a fold due; in between an eighth of the database's size. */

@@ -126,6 +126,10 @@ export class OpenDatabase implements LoggedDatabase {
   }
 
   async execute(request: SqlRequest): Promise<SqlResponse> {
+    const { log, policy } = this.#context;
+    if (log.pendingBytes > policy.maxLogBacklogBytes && this.#gate.durable < this.#handedCommit) {
+      throw new ByocError('OVERLOADED', 'the store is slower than the commits of this node; too many wait for it');
+    }
     for (let rerun = 0; ; rerun++) {
       const session = await this.#session;
       const commitBefore = this.#handedCommit;

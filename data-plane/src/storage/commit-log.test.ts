@@ -119,6 +119,31 @@ describe('commit log', () => {
     await runtime.drain();
   });
 
+  it('fills one object after the other when more waits than one holds', async () => {
+    const held = new HeldWrites(runtime, store);
+    const log = logOn(held, { maxObjectBytes: 2 * 4_124, maxInFlight: 2 });
+    await fillFlight(log, held, 2);
+    for (let commit = 0; commit < 5; commit++) a.commitTo(log);
+    b.commitTo(log);
+    expect(log.pendingBytes).toBeGreaterThan(0);
+    await held.release(0);
+    await held.release(0);
+    for (let objects = 0; objects < 4; objects++) {
+      await runtime.advance(20);
+      if (held.keys.length > 0) await held.release(0);
+    }
+    expect(log.pendingBytes).toBe(0);
+    expect(a.durable.map(([position, , , first, last]) => [position, first, last])).toEqual([
+      [0, 1, 1],
+      [1, 2, 2],
+      [2, 3, 4],
+      [3, 5, 6],
+      [4, 7, 7],
+    ]);
+    expect(b.durable.map(([position]) => position)).toEqual([4]);
+    expect(await a.read(store, epochA)).toEqual(upTo(7));
+  });
+
   it('does nothing at all when it is idle', async () => {
     const { log, requests } = realLog();
     await runtime.advance(10_000);
