@@ -78,9 +78,9 @@ export function describeObjectStoreContract(name: string, makeStore: () => Promi
         '_',
         '=',
         'a=b/c',
-        'x'.repeat(1024),
+        'x'.repeat(900),
         'X'.repeat(512) + '/y',
-        'a/'.repeat(511) + 'a',
+        'a/'.repeat(449) + 'a',
       ];
       for (const key of keys) await put(key);
       for (const key of keys) expect(await read(key)).toBe(key);
@@ -89,7 +89,7 @@ export function describeObjectStoreContract(name: string, makeStore: () => Promi
 
     it('refuses names that are none', async () => {
       const names = ['', '/', 'a/', '/a', 'a//b', '.', '..', 'a/../b', './a', 'a b', 'a,b', 'a+b', 'é', 'a\0', 'a\n'];
-      for (const key of [...names, 'x'.repeat(1025)]) {
+      for (const key of [...names, 'x'.repeat(901)]) {
         await expect(store.get(key)).rejects.toThrow(RangeError);
         await expect(store.getRange(key, 0, 1)).rejects.toThrow(RangeError);
         await expect(store.put(key, Buffer.alloc(0), absent)).rejects.toThrow(RangeError);

@@ -65,6 +65,25 @@ export const catalogue = {
   LOCAL_DISK_FULL: entry(503, "Free space on the node's cache volume."),
   // --- the store and the keys
   STORE_UNAVAILABLE: entry(503, 'The object store does not answer; check the store and its network path.'),
+  STORE_BUCKET_MISSING: entry(
+    503,
+    'Create the bucket, or correct its name in the store setting; nodes never create one.',
+  ),
+  STORE_REGION_WRONG: entry(503, 'Name the region of the bucket in the store setting: s3://bucket/prefix?region=...'),
+  STORE_ENDPOINT_WRONG: entry(
+    503,
+    'Correct the endpoint of the store, or open the network path to it, then start again.',
+  ),
+  STORE_CREDENTIALS_MISSING: entry(503, 'Give the process a role or credentials that the AWS SDK finds.'),
+  STORE_ACCESS_DENIED: entry(
+    503,
+    'Allow s3:GetObject, s3:PutObject, s3:DeleteObject and s3:ListBucket (directory bucket: s3express:CreateSession) and the use of its KMS key.',
+  ),
+  STORE_MISCONFIGURED: entry(503, 'Correct the store setting; docs/object-stores.md explains each part of it.'),
+  STORE_INCAPABLE: entry(
+    503,
+    'Use a store that honours conditional writes: with this one, two nodes could both believe that they own a database.',
+  ),
   STORE_OBJECT_MISSING: entry(500, 'An object that the manifest names is gone; restore it from a version or a backup.'),
   STORE_OBJECT_CORRUPT: entry(500, 'An object fails its check; restore it from a version or a backup.'),
   STORE_FORMAT_UNKNOWN: entry(500, 'The object was written by another release; run a release that reads it.'),

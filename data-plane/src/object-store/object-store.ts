@@ -2,7 +2,8 @@
  * The object store: the one place where durable state lives. S3 and a local directory implement it; the same contract
  * suite runs against every implementation.
  *
- * Keys are `/`-separated paths of [A-Za-z0-9._=-] segments; no segment is empty, `.` or `..`; at most 1,024 bytes.
+ * Keys are `/`-separated paths of [A-Za-z0-9._=-] segments; no segment is empty, `.` or `..`; at most 900 bytes,
+ * because S3 takes 1,024 and a store in a bucket has a prefix of its own.
  */
 
 /** Identifies one version of an object's content; compared for equality only. */
@@ -72,5 +73,5 @@ const keyPattern = /^(?!.*(?:^|\/)\.{1,2}(?:\/|$))[A-Za-z0-9._=-]+(?:\/[A-Za-z0-
 
 /** Throws when `key` is not a valid object key. Every implementation calls it before it touches anything. */
 export function assertObjectKey(key: string): void {
-  if (key.length > 1024 || !keyPattern.test(key)) throw new RangeError(`invalid object key ${JSON.stringify(key)}`);
+  if (key.length > 900 || !keyPattern.test(key)) throw new RangeError(`invalid object key ${JSON.stringify(key)}`);
 }

@@ -1,0 +1,63 @@
+import { Agent as HttpAgent } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
+import { NodeHttpHandler, type NodeHttpHandlerOptions } from '@smithy/node-http-handler';
+import { isConnectError } from './failed-request.js';
+import type { ResolvedS3Options } from './s3-store-options.js';
+
+type Handle = NodeHttpHandler['handle'];
+
+/**
+ * The SDK's HTTP handler on a bounded pool of kept connections, which remembers of every request, by its abort signal,
+ * whether any of it can have left this machine.
+ */
+export class WatchedHandler {
+  readonly metadata = { handlerProtocol: 'http/1.1' };
+  readonly #handler: NodeHttpHandler;
+  readonly #begun = new WeakSet<object>();
+
+  constructor({ maxConnections, idleConnectionMs }: ResolvedS3Options) {
+    const pool = {
+      keepAlive: true,
+      maxSockets: maxConnections,
+      maxFreeSockets: maxConnections,
+      scheduling: 'lifo',
+      timeout: idleConnectionMs,
+      noDelay: true,
+    } as const;
+    this.#handler = new NodeHttpHandler({
+      httpAgent: new HttpAgent(pool),
+      httpsAgent: new HttpsAgent(pool),
+      // The wait for a connection is bounded by each request's own timeout; a full pool is no reason for a warning.
+      socketAcquisitionWarningTimeout: 2 ** 31 - 1,
+    });
+  }
+
+  handle = async (...[request, options]: Parameters<Handle>): ReturnType<Handle> => {
+    const signal: unknown = options?.abortSignal;
+    const isWatched = typeof signal === 'object' && signal !== null;
+    if (isWatched) this.#begun.add(signal);
+    try {
+      return await this.#handler.handle(request, options);
+    } catch (error) {
+      if (isWatched && isConnectError(error)) this.#begun.delete(signal);
+      throw error;
+    }
+  };
+
+  /** Whether the request with this signal may have reached the service. */
+  mayHaveBeenSent(signal: AbortSignal): boolean {
+    return this.#begun.has(signal);
+  }
+
+  updateHttpClientConfig(key: keyof NodeHttpHandlerOptions, value: NodeHttpHandlerOptions[typeof key]): void {
+    this.#handler.updateHttpClientConfig(key, value);
+  }
+
+  httpHandlerConfigs(): NodeHttpHandlerOptions {
+    return this.#handler.httpHandlerConfigs();
+  }
+
+  destroy(): void {
+    this.#handler.destroy();
+  }
+}
