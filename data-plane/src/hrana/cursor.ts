@@ -32,7 +32,7 @@ export function* serveCursor(
   const cursor = new Cursor(host, stream, context, writer);
   try {
     yield* cursor.run(steps);
-    host.shipCommits(false);
+    host.shipCommits();
     writer.line('{"type":"replication_index","replication_index":null}');
     streams.rest(stream);
     yield* cursor.wait(() => writer.finish());

@@ -34,7 +34,7 @@ export function* servePipeline(
       const result = yield* pipeline.run(request);
       results = results === '' ? result : `${results},${result}`;
     }
-    host.shipCommits(false);
+    host.shipCommits();
     let next = 'null';
     if (stream.mustBeKept && !pipeline.closed) {
       next = quote(streams.keep(stream, context));

@@ -77,6 +77,7 @@ export class EngineUnderTest {
   readonly #socket: Socket;
   readonly #exited: Promise<unknown>;
   #waiting: (() => void)[] = [];
+  readonly #databaseOf = new Map<number, number>();
   #request = 0;
   #database = 0;
   standardError = '';
@@ -157,6 +158,7 @@ export class EngineUnderTest {
   /** Sends a request without waiting; returns its number. */
   post(database: number, body: unknown, { readOnly = false, kind = 'v3-pipeline' }: SendOptions = {}): number {
     const request = ++this.#request;
+    this.#databaseOf.set(request, database);
     const bytes = Buffer.isBuffer(body) ? body : Buffer.from(JSON.stringify(body));
     this.send({ type: 'request', request, database, kind, readOnly, body: bytes });
     return request;
@@ -166,6 +168,9 @@ export class EngineUnderTest {
   async parts(request: number): Promise<Message<'response'>[]> {
     const parts: Message<'response'>[] = [];
     await this.until((message) => {
+      if (message.type === 'poisoned' && message.database === this.#databaseOf.get(request)) {
+        throw new Error(`the database is lost: ${message.reason}`);
+      }
       if (message.type !== 'response' || message.request !== request) return undefined;
       parts.push(message);
       return message.last ? true : undefined;

@@ -64,34 +64,50 @@ describe.each<EngineName>(['libsql', 'tursodb'])('CommitShipper with %s', (engin
   };
 
   it('numbers commits from where the file stands', () => {
-    shipper.ship(false);
+    shipper.ship();
     connection.exec('CREATE TABLE t (a)');
-    shipper.ship(true);
+    shipper.ship('committed');
     connection.exec('INSERT INTO t VALUES (1)');
     connection.exec('INSERT INTO t VALUES (2)');
-    shipper.ship(true);
-    shipper.ship(false);
+    shipper.ship('committed');
+    shipper.ship();
     expect(sent()).toEqual([11, 12, 13]);
     expect(shipper.commit).toBe(13);
   });
 
   it('notices a commit whose frames are damaged', () => {
     connection.exec('CREATE TABLE t (a)');
-    shipper.ship(true);
+    shipper.ship('committed');
     const size = statSync(`${path}-wal`).size;
     connection.exec('INSERT INTO t VALUES (1)');
     const wal = openSync(`${path}-wal`, 'r+');
     writeSync(wal, Buffer.from([0xff]), 0, 1, size + 2_000);
     closeSync(wal);
-    expect(() => shipper.ship(true)).toThrow(PoisonedError);
+    expect(() => shipper.ship('committed')).toThrow(PoisonedError);
     expect(sent()).toEqual([11]);
+  });
+
+  it('takes it that a transaction may leave nothing', () => {
+    connection.exec('CREATE TABLE t (a)');
+    shipper.ship('committed');
+    connection.exec('BEGIN; INSERT INTO t VALUES (zeroblob(900000)); ROLLBACK');
+    shipper.ship('unclear');
+    connection.exec('BEGIN IMMEDIATE; COMMIT');
+    shipper.ship('committed');
+    connection.exec('UPDATE t SET a = a');
+    shipper.ship('committed');
+    connection.exec('INSERT INTO t VALUES (1)');
+    shipper.ship('committed');
+    connection.exec('UPDATE t SET a = a + 0');
+    shipper.ship('committed');
+    expect(sent().slice(0, 2)).toEqual([11, 12]);
   });
 
   it('sends nothing of a commit that is too large', () => {
     connection.exec('CREATE TABLE t (a)');
-    shipper.ship(true);
+    shipper.ship('committed');
     connection.exec('INSERT INTO t VALUES (zeroblob(180000))');
-    expect(() => shipper.ship(true)).toThrow(
+    expect(() => shipper.ship('committed')).toThrow(
       expect.objectContaining({ answer: expect.objectContaining({ code: 'TRANSACTION_TOO_LARGE' }) as Error }) as Error,
     );
     expect(sent()).toEqual([11]);
@@ -102,14 +118,14 @@ describe.each<EngineName>(['libsql', 'tursodb'])('CommitShipper with %s', (engin
     const reader = adapter.open(path, { maxPages: 100_000 });
     reader.exec('BEGIN');
     expect([...reader.prepare('SELECT * FROM t').rows([])]).toEqual([]);
-    shipper.ship(true);
+    shipper.ship('committed');
     expect(adapter.checkpoint(connection)).toBe(false);
     reader.exec('COMMIT');
     reader.close();
     // The engine may start the WAL anew now, without our doing.
     for (let row = 0; row < 5; row++) {
       connection.exec('INSERT INTO t VALUES (1)');
-      shipper.ship(true);
+      shipper.ship('committed');
     }
     expect(sent()).toEqual([11, 12, 13, 14, 15, 16]);
   });

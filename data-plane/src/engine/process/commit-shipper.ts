@@ -12,6 +12,9 @@ import { PoisonedError } from './poisoned.js';
 import type { WalIndex } from './wal-index.js';
 import { walFrameBytes, type WalCommit, type WalReader } from './wal-reader.js';
 
+/** `unclear`: rolled back, or committed after a part of it was undone, so that nothing may be left of it. */
+export type EndOfTransaction = 'committed' | 'unclear';
+
 /** Remains of rolled-back transactions up to this size stay; the next transaction overwrites them. */
 export const tolerableRemainsBytes = 1024 * 1024;
 
@@ -29,6 +32,8 @@ export interface CommitShipperOptions {
 export class CommitShipper {
   readonly #options: CommitShipperOptions;
   #commit: number;
+  /** Size of the WAL when no transaction was writing. */
+  #quietBytes = 0;
 
   constructor(options: CommitShipperOptions) {
     this.#options = options;
@@ -46,11 +51,11 @@ export class CommitShipper {
   }
 
   /**
-   * Sends every commit that the WAL gained. `expected` says that there must be at least one, for the engine that does
-   * not tell how many frames it committed. Throws `PoisonedError`
-   * when the WAL does not show what the engine must have committed, or shows a commit that is too large to be sent.
+   * Sends every commit that the WAL gained. `ended` says how a write transaction ended just now, if one did. Throws
+   * `PoisonedError` when the WAL does not show what the engine must have committed, or shows a commit that is too large
+   * to be sent.
    */
-  ship(expected: boolean): void {
+  ship(ended?: EndOfTransaction): void {
     const { wal, walIndex, maxTransactionBytes } = this.#options;
     const committed = walIndex?.read();
     if (committed && wal.isAt(committed)) return;
@@ -71,7 +76,7 @@ export class CommitShipper {
         `the WAL has ${committed.committedFrames} committed frames, ${wal.frames} of them pass their checks`,
       );
     }
-    if (!committed && expected && shipped === 0) throw new PoisonedError('a commit left no valid frames in the WAL');
+    if (!committed && ended) this.#checkGrowth(ended, shipped);
   }
 
   /** Bytes the open write transaction has put into the WAL so far (it holds the rest in memory). */
@@ -87,11 +92,21 @@ export class CommitShipper {
   /** To be called after a checkpoint truncated the WAL. */
   checkpointed(): void {
     this.#options.wal.restart();
+    this.#quietBytes = 0;
   }
 
   close(): void {
     this.#options.wal.close();
     this.#options.walIndex?.close();
+  }
+
+  /** An engine that does not tell what it committed is checked by the size of the WAL: it grows for a reason. */
+  #checkGrowth(ended: EndOfTransaction, shipped: number): void {
+    const sizeBytes = this.#options.wal.sizeBytes();
+    if (ended === 'committed' && shipped === 0 && sizeBytes > this.#quietBytes) {
+      throw new PoisonedError('the WAL grew by frames that do not pass their checks');
+    }
+    this.#quietBytes = sizeBytes;
   }
 
   #send(commit: WalCommit): void {

@@ -6,7 +6,7 @@ import { EngineError, type EngineAdapter } from '../adapters/adapter.js';
 import type { FlightRecorder } from '../ipc/flight-recorder.js';
 import type { DatabaseLimits } from '../ipc/messages.js';
 import type { Runtime } from '../../runtime.js';
-import { CommitShipper, tolerableRemainsBytes } from './commit-shipper.js';
+import { CommitShipper, tolerableRemainsBytes, type EndOfTransaction } from './commit-shipper.js';
 import { Connection } from './connection.js';
 import { ConnectionPool } from './connection-pool.js';
 import type { Outbox } from './outbox.js';
@@ -114,12 +114,12 @@ export class DatabaseHost {
   }
 
   /**
-   * Sends the commits that the WAL gained; `expected` says that there is one. `connection` is outside any transaction
-   * and can be used for a checkpoint. Throws `PoisonedError`.
+   * Sends the commits that the WAL gained; `ended` says how a write transaction ended just now, if one did.
+   * `connection` is outside any transaction and can be used for a checkpoint. Throws `PoisonedError`.
    */
-  shipCommits(expected: boolean, connection?: Connection): void {
+  shipCommits(ended?: EndOfTransaction, connection?: Connection): void {
     if (this.#ended) return;
-    this.#wal(() => this.#shipper.ship(expected));
+    this.#wal(() => this.#shipper.ship(ended));
     if (this.#adapter.name === 'tursodb' && this.#shipper.frames >= this.#nextCheckpointFrames) {
       this.#checkpoint(connection);
     }
@@ -139,7 +139,7 @@ export class DatabaseHost {
 
   /** Folds the WAL into the file if `commit` is the last one and nothing is in the way; tells whether it did. */
   checkpoint(commit: number): boolean {
-    this.shipCommits(false);
+    this.shipCommits();
     return commit === this.commit && !this.writeLock.isHeld && this.#checkpoint();
   }
 

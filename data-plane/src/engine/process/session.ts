@@ -12,6 +12,7 @@
 import { EngineError, type ColumnInfo } from '../adapters/adapter.js';
 import { ByocError } from '../../errors/catalogue.js';
 import type { StatementPlan } from '../sql-gate/statement-plan.js';
+import type { EndOfTransaction } from './commit-shipper.js';
 import type { Connection, KnownStatement } from './connection.js';
 import type { DatabaseHost } from './database-host.js';
 import { executeStatement, transactionTimeout } from './execute-statement.js';
@@ -31,7 +32,8 @@ interface OpenTransaction {
   readonly readOnly: boolean;
   /** The commit it sees since its first statement; undefined before. */
   snapshotCommit: number | undefined;
-  changes: number;
+  /** A part of it failed or was undone, which may have been all there was. */
+  undone: boolean;
   schemaChanged: boolean;
 }
 
@@ -119,7 +121,7 @@ export class Session {
       host.poisonIfNeeded(error);
       throw error;
     } finally {
-      this.#settle(connection, plan, outcome?.changes);
+      this.#settle(connection, plan, outcome !== undefined);
     }
   }
 
@@ -242,11 +244,10 @@ export class Session {
     }
   }
 
-  /** Brings the session up to date with what a statement did; `changes` is undefined when it failed. */
-  #settle(connection: Connection, plan: StatementPlan, changes: number | undefined): void {
+  /** Brings the session up to date with what a statement did. */
+  #settle(connection: Connection, plan: StatementPlan, succeeded: boolean): void {
     const host = this.#host;
     if (host.ended) return;
-    const succeeded = changes !== undefined;
     const control = plan.transactionControl;
     if (succeeded && plan.changesSession) {
       this.#connectionChanged = true;
@@ -259,12 +260,10 @@ export class Session {
         startedAtMs: host.runtime.monotonicMs(),
         readOnly: control === 'begin-readonly',
         snapshotCommit: undefined,
-        changes: 0,
+        undone: false,
         schemaChanged: false,
       });
-      open.changes += changes ?? 0;
-      // What was undone may have been all there was, so a COMMIT need not leave a trace any more.
-      if (control === 'rollback-to') open.changes = Number.NEGATIVE_INFINITY;
+      open.undone ||= !succeeded || control === 'rollback-to';
       open.schemaChanged ||= plan.changesSchema;
       if (plan.changesSchema || (control === 'rollback-to' && open.schemaChanged)) connection.isolate(host.newGate);
       if (this.#isTransactionOld()) {
@@ -278,19 +277,18 @@ export class Session {
     this.#transaction = undefined;
     const committed = succeeded && control !== 'rollback';
     if (host.writeLock.isHeldBy(this)) {
-      const written = succeeded && committed ? changes + (before?.changes ?? 0) : 0;
-      this.#endWrite(connection, committed, written > 0 && !this.#connectionChanged);
+      this.#endWrite(connection, committed && !before?.undone ? 'committed' : 'unclear');
     }
     if (before?.schemaChanged) this.#shareAgain(connection);
     if (committed && (plan.changesSchema || before?.schemaChanged)) host.schemaChanged();
   }
 
-  #endWrite(connection: Connection, committed: boolean, expected: boolean): void {
+  #endWrite(connection: Connection, ended: EndOfTransaction): void {
     const host = this.#host;
     try {
       // Also after a failure: INSERT OR FAIL keeps the rows before the one that failed.
-      host.shipCommits(expected, connection);
-      if (!committed) host.discardRemains(connection);
+      host.shipCommits(ended, connection);
+      if (ended === 'unclear') host.discardRemains(connection);
     } finally {
       host.writeLock.release(this);
     }
@@ -328,7 +326,7 @@ export class Session {
         this.#connectionChanged = true;
       }
     }
-    if (this.#host.writeLock.isHeldBy(this)) this.#endWrite(connection, false, false);
+    if (this.#host.writeLock.isHeldBy(this)) this.#endWrite(connection, 'unclear');
     if (transaction?.schemaChanged) this.#shareAgain(connection);
   }
 

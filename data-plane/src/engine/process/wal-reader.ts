@@ -122,10 +122,14 @@ export class WalReader {
     }
   }
 
+  /** Size of the WAL file. */
+  sizeBytes(): number {
+    return this.#openWal() && this.#fd !== undefined ? fstatSync(this.#fd).size : 0;
+  }
+
   /** Bytes behind the last commit: frames of an open transaction, or remains of one that was rolled back. */
   trailingBytes(): number {
-    if (!this.#openWal() || this.#fd === undefined) return 0;
-    return Math.max(0, fstatSync(this.#fd).size - headerBytes - this.#frames * walFrameBytes);
+    return Math.max(0, this.sizeBytes() - headerBytes - this.#frames * walFrameBytes);
   }
 
   /** Cuts off what lies behind the last commit. Only while no transaction writes, and never with the Turso engine. */
