@@ -16,6 +16,8 @@ const logBytes = 10 * 1024 * 1024;
 const previousRunBudgetMs = 30_000;
 const controlPlaneGraceMs = 12_000;
 const dataNodeGraceMs = 45_000;
+/** Settings that lead to what only the data node may reach. */
+const dataNodeOnly = new Set(['TURSO_BYOC_STORE_DIR', 'TURSO_BYOC_KEY_DIR', 'TURSO_BYOC_CACHE_DIR']);
 /** Name of the platform token that the launcher hands to its user. */
 const platformTokenName = 'local';
 
@@ -195,9 +197,11 @@ export class LocalSystem {
     };
   }
 
+  /** The control plane is told nothing that leads to data, log or keys, not even what the launcher was given itself. */
   #controlPlaneEnvironment(): NodeJS.ProcessEnv {
+    const inherited = Object.entries(this.options.environment).filter(([name]) => !dataNodeOnly.has(name));
     return {
-      ...this.options.environment,
+      ...Object.fromEntries(inherited),
       TURSO_BYOC_API_HOST: host,
       TURSO_BYOC_API_PORT: String(this.#apiPort),
       TURSO_BYOC_DATA_URL: `http://${host}:${this.#httpPort}`,
