@@ -227,6 +227,33 @@ describe.each(['libsql', 'tursodb'] as const)('streams of a %s database', (engin
     expect(await engine.rows(database, 'SELECT a FROM mine', { baton: changed.baton })).toEqual([['1']]);
   });
 
+  it('keeps the settings of one client away from another', async () => {
+    const database = await openWithTable();
+    const [[before]] = (await engine.rows(database, 'PRAGMA foreign_keys')) as [[string]];
+    const other = before === '1' ? '0' : '1';
+    const changed = await engine.run(database, [`PRAGMA foreign_keys = ${other}`, 'PRAGMA foreign_keys']);
+    expect(changed.results[1]?.response?.result?.rows).toEqual([[{ type: 'integer', value: other }]]);
+    expect(changed.baton).not.toBeNull();
+    expect(await engine.rows(database, 'PRAGMA foreign_keys')).toEqual([[before]]);
+    await engine.pipeline(database, [{ type: 'close' }], { baton: changed.baton });
+    for (let client = 0; client < 3; client++) {
+      expect(await engine.rows(database, 'PRAGMA foreign_keys')).toEqual([[before]]);
+    }
+  });
+
+  it('serves two requests that show the baton of a running cursor, one of them', async () => {
+    const database = await openWithTable();
+    const body = { batch: { steps: [{ stmt: { sql: `SELECT hex(zeroblob(100000)) FROM (${values(40)})` } }] } };
+    const request = engine.post(database, body, { kind: 'v3-cursor' });
+    const first = await engine.until((message) =>
+      message.type === 'response' && message.request === request ? message : undefined,
+    );
+    const { baton } = JSON.parse(Buffer.from(first.body).toString().split('\n', 1)[0]!) as { baton: string };
+    const answers = await Promise.all([1, 2].map(async () => engine.run(database, ['SELECT 1'], { baton })));
+    // The first of them left nothing to keep, so the stream is gone.
+    expect(answers.map(({ status }) => status).sort()).toEqual([200, 404]);
+  });
+
   it('remembers the last rowid of a stream that holds no connection', async () => {
     const database = await openWithTable();
     const insert = await engine.cursor(database, [{ stmt: { sql: 'INSERT INTO t (id) VALUES (41)' } }]);

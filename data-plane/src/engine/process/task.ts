@@ -13,7 +13,7 @@ export type Task<Result = void> = Generator<Pause, Result, void>;
 /** What a parked task waits for. It is raised once; raising it again does nothing. */
 export class Signal {
   #raised = false;
-  #listener: (() => void) | undefined;
+  readonly #listeners: (() => void)[] = [];
 
   get raised(): boolean {
     return this.#raised;
@@ -22,11 +22,11 @@ export class Signal {
   raise(): void {
     if (this.#raised) return;
     this.#raised = true;
-    this.#listener?.();
+    for (const listener of this.#listeners) listener();
   }
 
-  /** Calls `listener` when the signal is raised; one listener, set by the scheduler while the task is parked. */
+  /** Calls `listener` when the signal is raised; for the scheduler, before that happened. */
   listen(listener: () => void): void {
-    this.#listener = listener;
+    this.#listeners.push(listener);
   }
 }
