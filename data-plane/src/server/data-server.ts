@@ -27,7 +27,7 @@ export interface DataServerOptions {
   readonly limits?: Partial<HttpLimits>;
 }
 
-const sqlRoutes: readonly (readonly [url: string, kind: RequestKind])[] = [
+const sqlRoutes: readonly (readonly [path: string, kind: RequestKind])[] = [
   ['/v2/pipeline', 'v2-pipeline'],
   ['/v3/pipeline', 'v3-pipeline'],
   ['/v3/cursor', 'v3-cursor'],
@@ -44,6 +44,13 @@ export function createDataServer(options: DataServerOptions): FastifyInstance {
   const limits = { ...defaultHttpLimits, ...options.limits };
   const { log, metrics, runtime, databases } = options;
   const server = createHttpServer({
+    directPosts: new Map(
+      sqlRoutes.map(([path, kind]) => [
+        path,
+        // Nothing comes before the server listens, and then the endpoint is there.
+        (target, request, response) => endpoint.handle(kind, target, request, response),
+      ]),
+    ),
     log,
     metrics,
     runtime,
@@ -74,19 +81,5 @@ export function createDataServer(options: DataServerOptions): FastifyInstance {
     limits,
     budget: new BodyBudget(limits.maxBufferedBodyBytes),
   });
-  for (const [url, kind] of sqlRoutes) {
-    server.app.route({
-      method: 'POST',
-      url,
-      // Taken over at the first hook, before the framework looks at the body or its content type.
-      onRequest: (request, reply) => {
-        reply.hijack();
-        endpoint.handle(kind, request.originalUrl, request.raw, reply.raw);
-      },
-      handler: () => {
-        throw new Error('a SQL request was not taken over');
-      },
-    });
-  }
   return server.app;
 }

@@ -5,7 +5,7 @@ import type { TokenVerifier } from '../auth/token-verifier.js';
 import type { DatabaseDescription, DatabaseService } from '../database/database-service.js';
 import { ByocError, isByocError } from '../errors/catalogue.js';
 import { isDatabaseId } from '../identity.js';
-import { databaseAddress, parseRequestTarget } from './request-target.js';
+import { databaseAddress, type RequestTarget } from './request-target.js';
 
 export interface GrantedAccess {
   readonly database: DatabaseDescription;
@@ -28,12 +28,12 @@ export class DatabaseAccess {
   ) {}
 
   /**
-   * `target` is the request target as the client sent it. Throws the `AUTH_…` errors, `DATABASE_ADDRESS_MISSING`,
+   * Throws the `AUTH_…` errors, `DATABASE_ADDRESS_MISSING`,
    * `DATABASE_NOT_FOUND`, and what the verifier and the service throw.
    */
-  async grant(target: string, headers: IncomingHttpHeaders): Promise<GrantedAccess> {
+  async grant(target: RequestTarget, headers: IncomingHttpHeaders): Promise<GrantedAccess> {
     const claims = await this.tokens.verify(bearerToken(headers.authorization));
-    const address = databaseAddress(parseRequestTarget(target), headers.host);
+    const address = databaseAddress(target, headers.host);
     if (address === undefined) {
       throw new ByocError('DATABASE_ADDRESS_MISSING', 'neither the host name nor the path names a database');
     }

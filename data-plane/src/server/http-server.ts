@@ -1,3 +1,4 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { Server as NetServer } from 'node:net';
 import Fastify, { type FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
@@ -8,14 +9,18 @@ import { answerClientError } from './client-errors.js';
 import { Drain } from './drain.js';
 import { ErrorResponder } from './error-responder.js';
 import type { HttpLimits } from './http-limits.js';
-import { parseRequestTarget } from './request-target.js';
+import { parseRequestTarget, type RequestTarget } from './request-target.js';
 import { onResponseEnd } from './response-end.js';
+
+export type DirectHandler = (target: RequestTarget, request: IncomingMessage, response: ServerResponse) => void;
 
 export interface HttpServerOptions {
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly runtime: Runtime;
   readonly limits: HttpLimits;
+  /** POST routes served past the framework, by path: it costs more than all the rest of a short request. */
+  readonly directPosts?: ReadonlyMap<string, DirectHandler>;
   /** Adds the routes, in a context that counts and drains their requests and answers unknown ones. */
   readonly routes: (app: FastifyInstance, server: HttpServer) => void;
 }
@@ -46,18 +51,26 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     bodyLimit: limits.maxBodyBytes,
     // What a schema does not allow is refused, not repaired.
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false } },
-    keepAliveTimeout: limits.keepAliveTimeoutMs,
-    requestTimeout: limits.requestTimeoutMs,
     // Refused below instead, in the words of the catalogue.
     return503OnClosing: false,
-    http: {
-      maxHeaderSize: limits.maxHeaderBytes,
-      headersTimeout: limits.headersTimeoutMs,
-      requestTimeout: limits.requestTimeoutMs,
-      connectionsCheckingInterval: Math.min(1_000, limits.headersTimeoutMs),
-      // A database may be named by the path alone; and a refusal of Node's own would have no JSON body.
-      requireHostHeader: false,
-    },
+    serverFactory: (handler) =>
+      createServer(
+        {
+          maxHeaderSize: limits.maxHeaderBytes,
+          headersTimeout: limits.headersTimeoutMs,
+          requestTimeout: limits.requestTimeoutMs,
+          keepAliveTimeout: limits.keepAliveTimeoutMs,
+          connectionsCheckingInterval: Math.min(1_000, limits.headersTimeoutMs),
+          // A database may be named by the path alone; and a refusal of Node's own would have no JSON body.
+          requireHostHeader: false,
+        },
+        (request, response) => {
+          const target = request.method === 'POST' ? parseRequestTarget(request.url ?? '/') : undefined;
+          const direct = target && options.directPosts?.get(target.path);
+          if (direct) direct(target, request, response);
+          else handler(request, response);
+        },
+      ),
     frameworkErrors: (error, request, reply) => {
       reply.hijack();
       errors.send(request.raw, reply.raw, error);
@@ -92,7 +105,9 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     routes.setNotFoundHandler((request, reply) => {
       reply.hijack();
       const { path } = parseRequestTarget(request.originalUrl);
-      const allowed = ['GET', 'HEAD', 'POST', 'DELETE'].filter((method) => app.hasRoute({ method, url: path }));
+      const isServed = (method: string): boolean =>
+        app.hasRoute({ method, url: path }) || (method === 'POST' && options.directPosts?.has(path) === true);
+      const allowed = ['GET', 'HEAD', 'POST', 'DELETE'].filter(isServed);
       if (allowed.length === 0) {
         errors.send(request.raw, reply.raw, new ByocError('ROUTE_NOT_FOUND', `there is no route ${path}`));
         return;

@@ -15,6 +15,7 @@ import type { DatabaseAccess } from './database-access.js';
 import { corsHeaders } from './cors.js';
 import type { HttpLimits } from './http-limits.js';
 import { shuttingDown, type HttpServer } from './http-server.js';
+import type { RequestTarget } from './request-target.js';
 import { ClientGoneError, readBody, type BodyBudget } from './request-body.js';
 import { onResponseEnd } from './response-end.js';
 import { ClientStalledError, streamBody } from './response-stream.js';
@@ -42,8 +43,8 @@ export class SqlEndpoint {
     this.#options = options;
   }
 
-  /** Answers one request; `target` is the request target as the client sent it. Never throws. */
-  handle(kind: RequestKind, target: string, request: IncomingMessage, response: ServerResponse): void {
+  /** Answers one request. Never throws. */
+  handle(kind: RequestKind, target: RequestTarget, request: IncomingMessage, response: ServerResponse): void {
     const { server, metrics, runtime } = this.#options;
     if (server.drain.closing) {
       server.errors.send(request, response, shuttingDown());
@@ -65,7 +66,7 @@ export class SqlEndpoint {
 
   async #answer(
     kind: RequestKind,
-    target: string,
+    target: RequestTarget,
     request: IncomingMessage,
     response: ServerResponse,
     signal: AbortSignal,
