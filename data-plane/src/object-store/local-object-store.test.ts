@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rename, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describeObjectStoreContract } from '../../test/object-store-contract.js';
@@ -100,6 +100,36 @@ describe('a local object store in its directory', () => {
     await writeFile(join(directory, 'objects', 'c,o'), 'rubbish');
     const error: unknown = await store.get('c').catch((reason: unknown) => reason);
     expect(isByocError(error, 'STORE_OBJECT_CORRUPT')).toBe(true);
+  });
+
+  describe('reports a file that was cut off', () => {
+    const body = Buffer.from('twenty bytes of text');
+    const damaged = { code: 'STORE_OBJECT_CORRUPT' };
+
+    it.each(Array.from(body.keys()))('at byte %i of its body', async (length) => {
+      const store = await LocalObjectStore.open(directory);
+      const first = await store.put('first', body, absent);
+      const replaced = await store.put('replaced', Buffer.from('before'), absent);
+      if (!first.won || !replaced.won) throw new Error('lost');
+      await store.put('replaced', body, { ifMatch: replaced.etag });
+      const [version = ''] = await filesBelow(join(directory, 'objects', 'replaced,v'));
+      for (const path of [join(directory, 'objects', 'first,o'), version]) {
+        await truncate(path, (await stat(path)).size - body.length + length);
+      }
+      for (const key of ['first', 'replaced']) {
+        await expect(store.get(key)).rejects.toMatchObject(damaged);
+        await expect(store.getRange(key, 0, 1)).rejects.toMatchObject(damaged);
+      }
+    });
+
+    it('and an object whose later versions are gone', async () => {
+      const store = await LocalObjectStore.open(directory);
+      const first = await store.put('a', body, absent);
+      if (!first.won) throw new Error('lost');
+      await store.put('a', body, { ifMatch: first.etag });
+      await rm(join(directory, 'objects', 'a,v'), { recursive: true });
+      await expect(store.get('a')).rejects.toMatchObject(damaged);
+    });
   });
 });
 

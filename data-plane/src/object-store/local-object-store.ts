@@ -23,6 +23,7 @@
  * ETags identify a version, not a content: writing the same bytes again gives another ETag.
  */
 import { randomBytes } from 'node:crypto';
+import { ByocError } from '../errors/catalogue.js';
 import { DurableDirectories } from './durable-directories.js';
 import { isSystemError, nodeFileLayer, unlessSystemError, type FileLayer } from './file-layer.js';
 import { listKeys } from './local-listing.js';
@@ -197,6 +198,7 @@ export class LocalObjectStore implements ObjectStore {
     assertObjectKey(key);
     return translate(`read ${key}`, async () => {
       const at = this.#at(key);
+      let bodiless: string | undefined;
       for (let attempt = 0; attempt < maxReadAttempts; attempt++) {
         const slots = await listSlots(this.#files, at.versions);
         const anchor = await OpenVersion.open(this.#files, at.object, key, readAheadBytes);
@@ -204,15 +206,30 @@ export class LocalObjectStore implements ObjectStore {
           await this.#directory.assertPresent();
           return undefined;
         }
-        const highest = highestVersion(slots, anchor.header.id);
+        const { id } = anchor.header;
+        const highest = highestVersion(slots, id);
         if (highest === undefined) {
+          // Versions are listed before the anchor is opened, and it loses its body only after a version is there: seen
+          // twice without either, it was cut off.
+          if (!anchor.hasBody && bodiless === id) {
+            await anchor.close();
+            throw new ByocError(
+              'STORE_OBJECT_CORRUPT',
+              `the file of object ${key} is cut off, or its versions are gone`,
+            );
+          }
+          if (!anchor.hasBody) bodiless = id;
           const result = await this.#readAndClose(anchor, at.directory, use);
           if (result !== undefined) return result;
           continue;
         }
         await anchor.close();
-        const path = `${at.versions}/${slotName(anchor.header.id, highest)}`;
+        const path = `${at.versions}/${slotName(id, highest)}`;
         const version = await OpenVersion.open(this.#files, path, key, readAheadBytes);
+        if (version !== undefined && !version.hasBody) {
+          await version.close();
+          throw new ByocError('STORE_OBJECT_CORRUPT', `version ${highest} of object ${key} is cut off`);
+        }
         const result = version && (await this.#readAndClose(version, at.versions, use));
         if (result !== undefined) return result;
       }
