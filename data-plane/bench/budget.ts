@@ -25,7 +25,7 @@ const mebibyte = 2 ** 20;
 
 export const fullBudget: Budget = {
   rounds: 5,
-  warmupMs: 500,
+  warmupMs: 2_000,
   measureMs: 2_000,
   loads: [1, 64].flatMap((databases) => [1, 32].map((connections) => ({ connections, databases }))),
   writers: 64,
@@ -45,7 +45,7 @@ export const fullBudget: Budget = {
 /** Under a minute on a small machine: for continuous integration, where it shows that everything runs. */
 export const quickBudget: Budget = {
   rounds: 2,
-  warmupMs: 200,
+  warmupMs: 1_500,
   measureMs: 400,
   loads: [{ connections: 32, databases: 1 }],
   writers: 64,
