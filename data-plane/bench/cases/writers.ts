@@ -49,19 +49,22 @@ async function measure(
   const rounds: ObservedLoad<'io' | 'engines'>[] = [];
   const counted: { readonly commits: number; readonly difference: MetricsDifference }[] = [];
   const engineProcesses = node.engineProcessIds();
-  for (let round = 0; round < budget.writerRounds; round++) {
-    const before = await node.metrics();
-    // No warm-up: what the node counts must have been caused by exactly these commits.
-    const observed = await load.run(
+  // What the node counts must have been caused by exactly the measured commits, so the warm-up is a run of its own.
+  const run = async (measureMs: number): Promise<ObservedLoad<'io' | 'engines'>> =>
+    load.run(
       {
         host: node.host,
         port: node.port,
         requests,
         connections: requests.length,
-        extent: { kind: 'time', warmupMs: 0, measureMs: budget.writerMeasureMs },
+        extent: { kind: 'time', warmupMs: 0, measureMs },
       },
       { io: () => [node.ioProcessId], engines: () => engineProcesses },
     );
+  await run(budget.warmupMs);
+  for (let round = 0; round < budget.writerRounds; round++) {
+    const before = await node.metrics();
+    const observed = await run(budget.writerMeasureMs);
     rounds.push(observed);
     counted.push({
       // Each writer's last transaction ends after the measured time; the node has counted it.
