@@ -34,14 +34,14 @@ describe.each<EngineName>(['libsql', 'tursodb'])('CommitShipper with %s', (engin
     connection = adapter.open(path, { maxPages: 100_000 });
     commits = [];
     const reader = new FrameReader();
-    const write = (bytes: Uint8Array | string): boolean => {
-      reader.push(Buffer.from(bytes as Uint8Array), (frame) => {
+    const write = (bytes: Uint8Array): boolean => {
+      reader.push(Buffer.from(bytes), (frame) => {
         const message = decodeMessage(frame);
         if (message.type === 'commit') commits.push(message.commit);
       });
       return true;
     };
-    outbox = new Outbox({ write }, systemRuntime);
+    outbox = new Outbox({ write, writableNeedDrain: false, once: () => undefined }, systemRuntime);
     shipper = new CommitShipper({
       database: 1,
       commit: 10,

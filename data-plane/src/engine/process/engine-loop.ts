@@ -59,6 +59,7 @@ export class EngineLoop {
       runtime: options.runtime,
       sliceMs,
       afterTurn: () => options.outbox.flush(),
+      outbox: options.outbox,
       idle: () => options.recorder.idle(),
     });
   }

@@ -1,17 +1,33 @@
-import type { Socket } from 'node:net';
 import type { Runtime } from '../../runtime.js';
 import { encodeMessage, type FromEngine } from '../ipc/messages.js';
 
+/** What the outbox needs of a socket. */
+export interface OutgoingSocket {
+  readonly writableNeedDrain: boolean;
+  write(bytes: Uint8Array): boolean;
+  once(event: 'drain', run: () => void): unknown;
+}
+
 /** Sends messages to the I/O process in order; what one turn of the event loop produces leaves in one write. */
 export class Outbox {
-  readonly #socket: Pick<Socket, 'write'>;
+  readonly #socket: OutgoingSocket;
   readonly #runtime: Runtime;
   #frames: Buffer[] = [];
   #flushScheduled = false;
 
-  constructor(socket: Pick<Socket, 'write'>, runtime: Runtime) {
+  constructor(socket: OutgoingSocket, runtime: Runtime) {
     this.#socket = socket;
     this.#runtime = runtime;
+  }
+
+  /** True while the kernel has not taken everything yet: the rest leaves between turns of the event loop only. */
+  get isBlocked(): boolean {
+    return this.#socket.writableNeedDrain;
+  }
+
+  /** Calls `run` once, when the kernel has taken everything. To be called while it has not. */
+  onceSent(run: () => void): void {
+    this.#socket.once('drain', run);
   }
 
   send(message: FromEngine): void {

@@ -1,10 +1,19 @@
 /**
  * Runs the tasks of many databases on one thread: databases take turns, each for at most one time slice, and so do the
- * tasks of one database. A slice ends at the first yield after it is used up, so nothing waits longer for its turn than
- * one slice and one statement of each database before it.
+ * tasks of one database. A slice ends at the first yield after it is used up.
+ *
+ * A database that had a step much longer than a slice is slow for a while: while such a step runs, nothing is received and
+ * nothing is sent. So it runs at the beginning of a turn only, when the kernel has what others produced, and others that
+ * are runnable by then go first, once. A database beside a slow one waits for one of its statements and a slice; beside
+ * several, for one statement of each.
  */
 import type { Runtime } from '../../runtime.js';
+import type { Outbox } from './outbox.js';
 import type { Task } from './task.js';
+
+/** A step this many slices long makes a database slow; less may be the machine, which had other things to do. */
+const slowSlices = 4;
+const slowForMs = 1_000;
 
 interface Entry {
   readonly task: Task;
@@ -19,6 +28,8 @@ interface Group {
   readonly entries: Set<Entry>;
   readonly runnable: Entry[];
   queued: boolean;
+  /** Others went first since its last run. */
+  hasGivenWay: boolean;
 }
 
 export interface SchedulerOptions {
@@ -27,7 +38,9 @@ export interface SchedulerOptions {
   readonly sliceMs: number;
   /** Called after every turn; what the turn produced can be sent now. */
   readonly afterTurn: () => void;
-  /** Called when nothing is left to run. */
+  /** Whether what was produced is still on its way out of the process, and how to learn that it is not. */
+  readonly outbox: Pick<Outbox, 'isBlocked' | 'onceSent'>;
+  /** Called when nothing is left to run, or nothing may run yet. */
   readonly idle: () => void;
 }
 
@@ -35,7 +48,10 @@ export class Scheduler {
   readonly #options: SchedulerOptions;
   readonly #groups = new Map<number, Group>();
   readonly #ring: Group[] = [];
+  /** Until when a database is slow, on the monotonic clock. */
+  readonly #slowUntilMs = new Map<number, number>();
   #turnScheduled = false;
+  #waitsForOutbox = false;
 
   constructor(options: SchedulerOptions) {
     this.#options = options;
@@ -45,7 +61,7 @@ export class Scheduler {
   start(group: number, task: Task): void {
     let owner = this.#groups.get(group);
     if (!owner) {
-      owner = { id: group, entries: new Set(), runnable: [], queued: false };
+      owner = { id: group, entries: new Set(), runnable: [], queued: false, hasGivenWay: false };
       this.#groups.set(group, owner);
     }
     const entry: Entry = { task, group: owner, stopped: false };
@@ -55,6 +71,7 @@ export class Scheduler {
 
   /** Ends every task of a database where it stands. Must not be called from within a task. */
   dropGroup(id: number): void {
+    this.#slowUntilMs.delete(id);
     const group = this.#groups.get(id);
     if (!group) return;
     this.#groups.delete(id);
@@ -74,48 +91,92 @@ export class Scheduler {
       group.queued = true;
       this.#ring.push(group);
     }
-    if (this.#turnScheduled) return;
+    this.#scheduleTurn();
+  }
+
+  #scheduleTurn(): void {
+    if (this.#turnScheduled || this.#ring.length === 0) return;
     this.#turnScheduled = true;
     this.#options.runtime.schedule(0, () => this.#turn());
   }
 
   #turn(): void {
-    const { runtime, sliceMs, afterTurn, idle } = this.#options;
-    const turnEndMs = runtime.monotonicMs() + sliceMs;
-    let expired = false;
-    while (!expired) {
-      const group = this.#ring.shift();
-      if (!group) break;
+    const { runtime, sliceMs, afterTurn, outbox, idle } = this.#options;
+    let nowMs = runtime.monotonicMs();
+    const turnEndMs = nowMs + sliceMs;
+    const first = this.#first(nowMs, !outbox.isBlocked);
+    for (let group = first; group; group = this.#next(nowMs)) {
+      group.hasGivenWay = false;
       const entry = group.runnable.shift();
-      if (entry) expired = this.#run(entry, turnEndMs);
+      if (entry) nowMs = this.#run(entry, nowMs, turnEndMs);
       group.queued = group.runnable.length > 0;
       if (group.queued) this.#ring.push(group);
+      if (nowMs >= turnEndMs) break;
     }
     afterTurn();
-    this.#turnScheduled = this.#ring.length > 0;
-    if (this.#turnScheduled) runtime.schedule(0, () => this.#turn());
-    else idle();
+    this.#turnScheduled = false;
+    if (first) this.#scheduleTurn();
+    else this.#waitForOutbox();
+    if (!first || this.#ring.length === 0) idle();
   }
 
-  /** Runs one task until it ends, parks, or the turn is used up; the latter gives true. */
-  #run(entry: Entry, turnEndMs: number): boolean {
-    const { runtime } = this.#options;
-    for (;;) {
+  #waitForOutbox(): void {
+    if (this.#waitsForOutbox || this.#ring.length === 0) return;
+    this.#waitsForOutbox = true;
+    this.#options.outbox.onceSent(() => {
+      this.#waitsForOutbox = false;
+      this.#scheduleTurn();
+    });
+  }
+
+  /** The database that begins a turn; none when only slow ones are left and `slowMayRun` is false. */
+  #first(nowMs: number, slowMayRun: boolean): Group | undefined {
+    for (let passed = this.#ring.length; passed > 0; passed--) {
+      const group = this.#ring.shift();
+      if (!group || !this.#isSlow(group.id, nowMs) || (group.hasGivenWay && slowMayRun)) return group;
+      group.hasGivenWay = true;
+      this.#ring.push(group);
+    }
+    return slowMayRun ? this.#ring.shift() : undefined;
+  }
+
+  /** The database that goes on in a turn; none when the next one is slow. */
+  #next(nowMs: number): Group | undefined {
+    const [group] = this.#ring;
+    return group && !this.#isSlow(group.id, nowMs) ? this.#ring.shift() : undefined;
+  }
+
+  #isSlow(id: number, nowMs: number): boolean {
+    const untilMs = this.#slowUntilMs.get(id);
+    if (untilMs === undefined) return false;
+    if (untilMs > nowMs) return true;
+    this.#slowUntilMs.delete(id);
+    return false;
+  }
+
+  /** Runs one task until it ends, parks, or the turn is used up. Returns the time. */
+  #run(entry: Entry, startMs: number, turnEndMs: number): number {
+    const { runtime, sliceMs } = this.#options;
+    const { group } = entry;
+    for (let beforeMs = startMs; ;) {
       const step = entry.task.next();
+      const nowMs = runtime.monotonicMs();
+      if (nowMs - beforeMs > slowSlices * sliceMs) this.#slowUntilMs.set(group.id, nowMs + slowForMs);
+      beforeMs = nowMs;
       if (step.done) {
         entry.stopped = true;
-        entry.group.entries.delete(entry);
-        if (entry.group.entries.size === 0) this.#groups.delete(entry.group.id);
-        return runtime.monotonicMs() >= turnEndMs;
+        group.entries.delete(entry);
+        if (group.entries.size === 0) this.#groups.delete(group.id);
+        return nowMs;
       }
       const signal = step.value;
       if (signal && !signal.raised) {
         signal.listen(() => this.#makeRunnable(entry));
-        return runtime.monotonicMs() >= turnEndMs;
+        return nowMs;
       }
-      if (runtime.monotonicMs() >= turnEndMs) {
-        entry.group.runnable.push(entry);
-        return true;
+      if (nowMs >= turnEndMs) {
+        group.runnable.push(entry);
+        return nowMs;
       }
     }
   }
