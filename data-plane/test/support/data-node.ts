@@ -9,11 +9,11 @@ import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { verificationKeysObject } from '../../src/auth/claims.js';
-import { LocalObjectStore } from '../../src/object-store/local-object-store.js';
+import { verificationKeysObject } from '@turso-byoc/data-plane/auth/claims.js';
+import { LocalObjectStore } from '@turso-byoc/data-plane/object-store/local-object-store.js';
 import { keySetBytes, tokenIssuer } from './token-issuer.js';
 
-const productEntry = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
+const productEntry = fileURLToPath(import.meta.resolve('@turso-byoc/data-plane/main.js'));
 
 /** What runs in the node's process, where it is not the product as it is. */
 export interface NodeProgram {

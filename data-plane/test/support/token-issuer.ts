@@ -1,6 +1,6 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { SignJWT, type JWTHeaderParameters, type JWTPayload } from 'jose';
-import { databaseTokenAudience, type VerificationKeySet } from '../../src/auth/claims.js';
+import { databaseTokenAudience, type VerificationKeySet } from '@turso-byoc/data-plane/auth/claims.js';
 
 /** A key pair that signs database tokens, and what would be published of it. */
 export interface TokenIssuer {
