@@ -58,10 +58,7 @@ export async function foldDatabase(
     // An earlier fold's answer never came, but its manifest did: what it folded counts.
     const again = owner === epoch && term === manifest.term ? await context.manifests.read(manifest.id) : undefined;
     if (again) return again;
-    throw new ByocError(
-      'DATABASE_MOVED',
-      `database ${manifest.id} was claimed by ${String(owner)}, not ${epoch}`,
-    );
+    throw new ByocError('DATABASE_MOVED', `database ${manifest.id} was claimed by ${String(owner)}, not ${epoch}`);
   }
   return result;
 }

@@ -23,7 +23,7 @@ const dependents: Record<string, (node: DataNode, database: TestDatabase) => Pro
   get_autocommit: async (node, database) => node.pipeline(database, [{ type: 'get_autocommit' }, close]),
   describe: async (node, database) => node.pipeline(database, [{ type: 'describe', sql: 'SELECT * FROM t' }, close]),
   'a sequence': async (node, database) => node.pipeline(database, [{ type: 'sequence', sql: 'SELECT 1;' }, close]),
-  'the head of a cursor': async (node, database) => {
+  'the head of a cursor': async (_node, database) => {
     const batch = { steps: [{ stmt: { sql: 'SELECT n FROM t' } }] };
     const answer = await fetch(`${database.url}v3/cursor`, {
       method: 'POST',

@@ -48,6 +48,10 @@ for (const [what, path] of Object.entries(paths)) {
 for (const [what, url] of Object.entries(urls)) attempts[what] = await reach(url);
 
 console.log(
-  JSON.stringify({ attempts, environment: process.env, ownFile: attempt(() => writeFileSync(join(own, 'file'), 'mine')) }),
+  JSON.stringify({
+    attempts,
+    environment: process.env,
+    ownFile: attempt(() => writeFileSync(join(own, 'file'), 'mine')),
+  }),
 );
 process.exit();
