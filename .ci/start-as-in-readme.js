@@ -10,7 +10,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 const dataDirectory = mkdtempSync(join(tmpdir(), 'as-in-readme-'));
 const localJson = join(dataDirectory, 'local.json');
-const environment = { ...process.env, TURSO_BYOC_DATA_DIR: dataDirectory, TURSO_BYOC_HTTP_PORT: '0', TURSO_BYOC_API_PORT: '0' };
+const environment = {
+  ...process.env,
+  TURSO_BYOC_DATA_DIR: dataDirectory,
+  TURSO_BYOC_HTTP_PORT: '0',
+  TURSO_BYOC_API_PORT: '0',
+};
 
 /** Runs `npm start` in a process group of its own and waits until it says that it is ready. */
 async function npmStart() {
@@ -50,7 +55,8 @@ if (!example) throw new Error('the README has no worked example');
 const programs = [];
 /** Runs a program below the repository, so that it finds the packages that `npm ci` installed. */
 function run(source) {
-  const file = new URL(`../control-plane/readme-example-${process.pid}-${programs.length}.mjs`, import.meta.url).pathname;
+  const file = new URL(`../control-plane/readme-example-${process.pid}-${programs.length}.mjs`, import.meta.url)
+    .pathname;
   programs.push(file);
   writeFileSync(file, source.replaceAll('path/to/.turso-byoc/local.json', localJson));
   return execFileSync(process.execPath, [file], { encoding: 'utf8' });

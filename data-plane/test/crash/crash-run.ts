@@ -117,7 +117,7 @@ async function write(
         { type: 'batch', batch: { steps } },
         { type: 'close' },
       ]);
-      const result = body.results?.[0]?.response?.result;
+      const result = body.results[0]?.response?.result;
       if (status === 200 && result?.step_errors.every((error: unknown) => error === null)) {
         writer.unknown.delete(tx);
         writer.acknowledged.add(tx);

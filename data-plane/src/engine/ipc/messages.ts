@@ -210,7 +210,7 @@ export function decodeMessage(buffer: Buffer): Message {
     case typeCodes.open:
       return { type: 'open', database: u32(1), ...rest(5) } as Message;
     case typeCodes.opened:
-      return { type: 'opened', database: u32(1), ...rest(5) } as Message;
+      return { type: 'opened', database: u32(1), ...rest(5) };
     case typeCodes.poisoned:
       return { type: 'poisoned', database: u32(1), ...rest(5) } as Message;
     case typeCodes.close:
