@@ -71,21 +71,29 @@ export class Sealer {
     return Buffer.concat([header, cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]);
   }
 
-  /** The plaintext. Throws `STORE_OBJECT_CORRUPT` when the bytes were altered or belong to another place. */
-  open(position: SealedPosition, sealed: Uint8Array): Buffer {
+  /**
+   * The plaintext. Throws `STORE_OBJECT_CORRUPT` when the bytes were altered or belong to another place; `object`, where
+   * they were read, is then named.
+   */
+  open(position: SealedPosition, sealed: Uint8Array, object?: string): Buffer {
     const bytes = Buffer.from(sealed.buffer, sealed.byteOffset, sealed.byteLength);
-    if (bytes.length < sealingOverheadBytes || bytes.readUInt8(0) !== version) throw this.#refuse(position);
+    if (bytes.length < sealingOverheadBytes || bytes.readUInt8(0) !== version) throw this.#refuse(position, object);
     const number = bytes.readUInt32LE(1);
-    const decipher = createDecipheriv('aes-256-gcm', this.#key(number, position), bytes.subarray(5, headerBytes), {
-      authTagLength: tagBytes,
-    });
+    const decipher = createDecipheriv(
+      'aes-256-gcm',
+      this.#key(number, position, object),
+      bytes.subarray(5, headerBytes),
+      {
+        authTagLength: tagBytes,
+      },
+    );
     decipher.setAAD(this.#associatedData(position, number));
     decipher.setAuthTag(bytes.subarray(bytes.length - tagBytes));
     const plaintext = decipher.update(bytes.subarray(headerBytes, bytes.length - tagBytes));
     try {
       decipher.final();
     } catch (cause) {
-      throw this.#refuse(position, cause);
+      throw this.#refuse(position, object, cause);
     }
     return plaintext;
   }
@@ -97,13 +105,13 @@ export class Sealer {
     this.#derived.clear();
   }
 
-  #key(number: number, position: SealedPosition): Buffer {
+  #key(number: number, position: SealedPosition, object?: string): Buffer {
     if (this.#isWiped) throw new Error(`the keys of database ${this.database} were wiped`);
     const label = `${number}/${position.kind}/${position.term}`;
     let derived = this.#derived.get(label);
     if (!derived) {
       const dataKey = this.#ring.keys.get(number);
-      if (!dataKey) throw this.#refuse(position);
+      if (!dataKey) throw this.#refuse(position, object);
       derived = Buffer.from(hkdfSync('sha256', dataKey, this.database, `${position.kind}/${position.term}`, 32));
       this.#derived.set(label, derived);
     }
@@ -119,9 +127,10 @@ export class Sealer {
     return Buffer.concat([this.#identity, lengthPrefixed(kind), encoded, previous ?? Buffer.alloc(0)]);
   }
 
-  #refuse(position: SealedPosition, cause?: unknown): ByocError {
+  #refuse(position: SealedPosition, object: string | undefined, cause?: unknown): ByocError {
+    const bytes = object === undefined ? 'sealed bytes' : `sealed bytes in object ${object}`;
     const place = `${position.kind} ${position.numbers.join('/')} of term ${position.term}, database ${this.database}`;
-    return new ByocError('STORE_OBJECT_CORRUPT', `sealed bytes were altered or do not belong to ${place}`, { cause });
+    return new ByocError('STORE_OBJECT_CORRUPT', `${bytes} were altered or do not belong to ${place}`, { cause });
   }
 }
 

@@ -132,7 +132,7 @@ export function decodeFragment(sealer: Sealer, where: string, bytes: Buffer): Co
       `the fragment in ${where} belongs to another database, ${header.database}`,
     );
   }
-  const payload = sealer.open(sealedPosition(header), bytes.subarray(headerBytes));
+  const payload = sealer.open(sealedPosition(header), bytes.subarray(headerBytes), where);
   const commits: Commit[] = [];
   let offset = 0;
   while (offset < payload.length) {

@@ -159,7 +159,7 @@ export async function readGeneration(
   const key = generationName(database, reference.term, reference.number);
   const bytes = await readDigested(runtime, store, key, reference.digest);
   const { proof, ...generation } = storedGeneration.decode(key, bytes);
-  const proved = sealer.open(proofPosition(reference.term, reference.number), Buffer.from(proof, 'base64'));
+  const proved = sealer.open(proofPosition(reference.term, reference.number), Buffer.from(proof, 'base64'), key);
   if (
     !proved.equals(sha256(Buffer.from(JSON.stringify(generation)))) ||
     generation.database !== database ||

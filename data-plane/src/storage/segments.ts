@@ -111,6 +111,7 @@ export async function readSegmentRun(
     sealer.open(
       segmentPosition(term, generation, run.firstSegment + index),
       bytes.subarray(offset - first[3], offset - first[3] + sealedLength),
+      key,
     ),
   );
 }
