@@ -1,9 +1,11 @@
 /** Entry point of a data node process. */
 import { readFile } from 'node:fs/promises';
 import { pino } from 'pino';
-import { localStores } from './node/local-stores.js';
+import { isByocError } from './errors/catalogue.js';
+import { configuredStores } from './node/node-stores.js';
 import { startNode } from './node/start-node.js';
 import { nodeSettings, SettingError } from './node/settings.js';
+import { systemRuntime } from './runtime.js';
 
 const fencedExitCode = 70;
 
@@ -16,7 +18,7 @@ async function main(): Promise<void> {
 
   const starting = startNode({
     settings,
-    openStore: localStores(settings.storeDirectory),
+    openStore: configuredStores(settings.stores, systemRuntime, (event, fields) => log.warn(fields, event)),
     version,
     log,
     onFenced: () => {
@@ -50,6 +52,7 @@ async function main(): Promise<void> {
 
 main().catch((error: unknown) => {
   if (error instanceof SettingError) process.stderr.write(`${error.message}\n`);
+  else if (isByocError(error)) process.stderr.write(`${error.code}: ${error.message}\n${error.remedy}\n`);
   else
     process.stderr.write(
       `the data node could not start: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,

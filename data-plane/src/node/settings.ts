@@ -1,10 +1,12 @@
 /** Settings of a data node, from the environment. Every value is checked here and nowhere else. */
 import { availableParallelism } from 'node:os';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
+import { describeStore, fileStore, parseStoreUrl, StoreUrlError } from '../object-store/store-url.js';
+import { storeNames, type StoreLocations, type StoreName } from './node-stores.js';
 
 export interface NodeSettings {
-  /** Directory with the local object stores `data`, `log` and `control`. */
-  readonly storeDirectory: string;
+  /** Where the object stores are. */
+  readonly stores: StoreLocations;
   /** Directory of the local key service. */
   readonly keyDirectory: string;
   /** Local disk: a cache, wiped at start. */
@@ -49,7 +51,7 @@ export function nodeSettings(environment: Environment): NodeSettings {
     return value;
   };
   return {
-    storeDirectory: resolve(text('TURSO_BYOC_STORE_DIR')),
+    stores: storeLocations(environment),
     keyDirectory: resolve(text('TURSO_BYOC_KEY_DIR')),
     cacheDirectory: resolve(text('TURSO_BYOC_CACHE_DIR')),
     httpHost: text('TURSO_BYOC_HTTP_HOST', '127.0.0.1'),
@@ -65,4 +67,30 @@ export function nodeSettings(environment: Environment): NodeSettings {
     maxDatabaseBytes: whole('TURSO_BYOC_MAX_DATABASE_BYTES', 20 * 2 ** 30, 1 << 20, 2 ** 44),
     logLevel: text('TURSO_BYOC_LOG_LEVEL', 'info'),
   };
+}
+
+/** `TURSO_BYOC_DATA_STORE`, `…_LOG_STORE`, `…_CONTROL_STORE`; `TURSO_BYOC_STORE_DIR` stands in for those that are not set. */
+function storeLocations(environment: Environment): StoreLocations {
+  const directory = environment['TURSO_BYOC_STORE_DIR'];
+  const endpoint = environment['AWS_ENDPOINT_URL_S3'] || environment['AWS_ENDPOINT_URL'] || undefined;
+  const locate = (name: StoreName): StoreLocations[StoreName] => {
+    const variable = `TURSO_BYOC_${name.toUpperCase()}_STORE`;
+    const value = environment[variable];
+    if (!value) {
+      if (!directory) throw new SettingError(`neither ${variable} nor TURSO_BYOC_STORE_DIR is set`);
+      return fileStore(join(resolve(directory), name));
+    }
+    try {
+      return parseStoreUrl(value, name, endpoint);
+    } catch (error) {
+      if (!(error instanceof StoreUrlError)) throw error;
+      throw new SettingError(`${variable} cannot be used: ${error.message}`, { cause: error });
+    }
+  };
+  const stores = { data: locate('data'), log: locate('log'), control: locate('control') };
+  const places = storeNames.map((name) => describeStore(stores[name]));
+  if (new Set(places).size < places.length) {
+    throw new SettingError(`the data, log and control stores must be three different places: ${places.join(', ')}`);
+  }
+  return stores;
 }

@@ -21,12 +21,12 @@ import { systemRuntime } from '../runtime.js';
 import { createAdminServer } from '../server/admin-server.js';
 import { createDataServer } from '../server/data-server.js';
 import { CommitLog } from '../storage/commit-log.js';
-import { deploymentId } from '../storage/deployment.js';
+import { deploymentOf } from '../storage/deployment.js';
 import { ManifestStore } from '../storage/manifest-store.js';
 import { NameStore } from '../storage/name-store.js';
 import { commitLogLimits, databaseLimits, databasePolicy } from './limits.js';
 import { announceEpoch, endEpoch, firstCommitPosition } from './node-epoch.js';
-import type { OpenStore, StoreName } from './local-stores.js';
+import type { OpenStore, StoreName } from './node-stores.js';
 import type { NodeSettings } from './settings.js';
 
 export interface RunningNode {
@@ -53,7 +53,7 @@ export async function startNode({ settings, openStore, version, log, onFenced }:
     new CountingObjectStore(await openStore(name), runtime, (request) => metrics.storeRequestEnded(request));
   const [dataStore, logStore, controlStore] = await Promise.all([counted('data'), counted('log'), counted('control')]);
   const [deployment, keys, credential] = await Promise.all([
-    deploymentId(runtime, dataStore),
+    deploymentOf(runtime, dataStore, logStore),
     LocalKeyService.open(settings.keyDirectory),
     readFile(settings.adminCredentialFile, 'utf8'),
   ]);

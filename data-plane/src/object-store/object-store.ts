@@ -6,7 +6,10 @@
  * because S3 takes 1,024 and a store in a bucket has a prefix of its own.
  */
 
-/** Identifies one version of an object's content; compared for equality only. */
+/**
+ * Identifies one version of an object's content; compared for equality only. A store may make it of the bytes, so that the
+ * same bytes have the same ETag again: whoever replaces objects writes bytes that the object never had.
+ */
 export type ETag = string & { readonly etag: unique symbol };
 
 export interface StoredObject {

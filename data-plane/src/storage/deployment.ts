@@ -1,3 +1,5 @@
+import { ByocError } from '../errors/catalogue.js';
+import { probePrefix } from '../object-store/capability-probe.js';
 import type { ObjectStore } from '../object-store/object-store.js';
 import type { Runtime } from '../runtime.js';
 import { conditionalWrite, readWithRetry } from './conditional-write.js';
@@ -12,18 +14,66 @@ const storedDeployment = new StoredJson<{ id: string }>('turso-byoc/deployment/1
 });
 
 /**
- * The identity of the deployment that a data store belongs to: made once, part of everything that is sealed. Nodes that
- * start together on an empty store agree on one.
+ * The identity of the deployment that a data store and a log store belong to: made once, part of everything that is
+ * sealed. Both stores carry it, so that a store under a wrong prefix, or of another deployment, is refused instead of
+ * being read as an empty one. Nodes that start together on empty stores agree on one.
+ *
+ * The log store gets its record first. A data store with a record beside a log store without one is therefore never an
+ * unfinished first start.
+ *
+ * Throws `STORE_MISCONFIGURED` when the two do not belong together, or one is in use and has no record.
  */
-export async function deploymentId(runtime: Runtime, store: ObjectStore): Promise<string> {
-  const decode = (body: Buffer): string => storedDeployment.decode(deploymentRecordName, body).id;
-  const found = await readWithRetry(runtime, deploymentRecordName, () => store.get(deploymentRecordName));
-  if (found) return decode(found.body);
-  const id = runtime.randomBytes(16).toString('hex');
+export async function deploymentOf(runtime: Runtime, dataStore: ObjectStore, logStore: ObjectStore): Promise<string> {
+  const refuse = (sentence: string): never => {
+    throw new ByocError('STORE_MISCONFIGURED', `${sentence}; is its place, bucket or prefix, right?`);
+  };
+  for (;;) {
+    const data = await recordedDeployment(runtime, dataStore);
+    const log = await recordedDeployment(runtime, logStore);
+    if (data !== undefined) {
+      if (log === undefined) return refuse(`the log store does not belong to the deployment ${data} of the data store`);
+      if (log !== data) return refuse(`the log store belongs to deployment ${log}, the data store to ${data}`);
+      return data;
+    }
+    const inUse = (await hasContent(runtime, dataStore))
+      ? 'the data store holds objects, but no deployment record'
+      : (await hasContent(runtime, logStore))
+        ? 'the log store is in use, but the data store is empty'
+        : undefined;
+    if (inUse !== undefined) {
+      // Unless another node finished its first start in between.
+      if ((await recordedDeployment(runtime, dataStore)) === undefined) return refuse(inUse);
+      continue;
+    }
+    return deploymentId(runtime, dataStore, log ?? (await deploymentId(runtime, logStore)));
+  }
+}
+
+/** The identity that a store carries; one without gets `proposed`, or a new one. */
+export async function deploymentId(runtime: Runtime, store: ObjectStore, proposed?: string): Promise<string> {
+  const found = await recordedDeployment(runtime, store);
+  if (found !== undefined) return found;
+  const id = proposed ?? runtime.randomBytes(16).toString('hex');
   const written = await conditionalWrite(runtime, store, deploymentRecordName, storedDeployment.encode({ id }), {
     ifAbsent: true,
   });
   if (written.won) return id;
   if (!written.current) throw new Error('the deployment record vanished');
-  return decode(written.current.body);
+  return storedDeployment.decode(deploymentRecordName, written.current.body).id;
+}
+
+async function recordedDeployment(runtime: Runtime, store: ObjectStore): Promise<string | undefined> {
+  const found = await readWithRetry(runtime, deploymentRecordName, () => store.get(deploymentRecordName));
+  return found && storedDeployment.decode(deploymentRecordName, found.body).id;
+}
+
+/** Whether a store holds anything but its deployment record and what probes left. */
+async function hasContent(runtime: Runtime, store: ObjectStore): Promise<boolean> {
+  let after: string | undefined;
+  do {
+    const page = await readWithRetry(runtime, 'listing', () => store.list('', after === undefined ? {} : { after }));
+    if (page.keys.some((key) => key !== deploymentRecordName && !key.startsWith(probePrefix))) return true;
+    after = page.next;
+  } while (after !== undefined);
+  return false;
 }

@@ -1,9 +1,10 @@
 // A data node like any other, on stores that a test can hold up. Messages in: `hold` and `release`, with the store, the
 // operation and a part of the key. Message out: `held`, whenever a call begins to wait.
 import { pino } from 'pino';
-import { localStores } from '../../dist/node/local-stores.js';
+import { configuredStores } from '../../dist/node/node-stores.js';
 import { nodeSettings } from '../../dist/node/settings.js';
 import { startNode } from '../../dist/node/start-node.js';
+import { systemRuntime } from '../../dist/runtime.js';
 
 const holds = [];
 
@@ -65,7 +66,7 @@ function deferred() {
 }
 
 const settings = nodeSettings(process.env);
-const open = localStores(settings.storeDirectory);
+const open = configuredStores(settings.stores, systemRuntime, () => undefined);
 const node = await startNode({
   settings,
   openStore: async (name) => new SteeredStore(name, await open(name)),

@@ -1,3 +1,5 @@
+import { types } from 'node:util';
+
 /**
  * A request to S3 that gave no good answer, and the one question that a writer has then: can it have taken effect?
  *
@@ -62,7 +64,7 @@ function isRefusal({ status, code }: Answer): boolean {
 
 /** Status and code of the service's answer that an error of the SDK stands for. */
 function answerOf(error: unknown): Answer | undefined {
-  if (!(error instanceof Error) || !('$metadata' in error)) return undefined;
+  if (!types.isNativeError(error) || !('$metadata' in error)) return undefined;
   const { httpStatusCode: status } = error.$metadata as { httpStatusCode?: number };
   if (status === undefined) return undefined;
   const code = error.name;
@@ -73,13 +75,14 @@ function answerOf(error: unknown): Answer | undefined {
 const placeholderNames = new Set(['Error', 'Unknown', 'UnknownError', 'SyntaxError', 'TypeError']);
 
 function describe(cause: unknown, answer: Answer | undefined): string {
-  const message = cause instanceof Error ? cause.message : String(cause);
+  const message = types.isNativeError(cause) ? cause.message : String(cause);
   return answer ? `${answer.status} ${answer.code ?? ''} ${message}`.replace(/\s+/g, ' ').trim() : message;
 }
 
 /** Whether an error of the network says that no connection was made, so that nothing can have been sent. */
 export function isConnectError(error: unknown): boolean {
-  if (error instanceof AggregateError) return error.errors.length > 0 && error.errors.every(isConnectError);
-  if (!(error instanceof Error) || !('syscall' in error)) return false;
-  return error.syscall === 'connect' || error.syscall === 'getaddrinfo';
+  if (!types.isNativeError(error)) return false;
+  if ('errors' in error && Array.isArray(error.errors))
+    return error.errors.length > 0 && error.errors.every(isConnectError);
+  return 'syscall' in error && (error.syscall === 'connect' || error.syscall === 'getaddrinfo');
 }

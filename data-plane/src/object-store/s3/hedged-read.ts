@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import type { Runtime } from '../../runtime.js';
 
 /** One of the requests that race for the same answer. */
@@ -63,7 +64,7 @@ export class HedgedReads {
             failed += 1;
             if (winner ? winner !== leg : failed < legs.length) return;
             cancelHedge?.();
-            reject(error instanceof Error ? error : new Error(String(error)));
+            reject(types.isNativeError(error) ? error : new Error(String(error)));
           },
         );
       };

@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { GetObjectCommand, type GetObjectCommandOutput } from '@aws-sdk/client-s3';
 import { ByocError } from '../../errors/catalogue.js';
 import type { Runtime } from '../../runtime.js';
@@ -111,7 +112,7 @@ export class S3Reads {
 }
 
 function isDamage(error: unknown): boolean {
-  for (let at = error; at instanceof Error; at = at.cause) if (at instanceof DamagedAnswer) return true;
+  for (let at = error; types.isNativeError(at); at = at.cause) if (at instanceof DamagedAnswer) return true;
   return false;
 }
 

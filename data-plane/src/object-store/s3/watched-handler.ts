@@ -1,8 +1,14 @@
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
+import { types } from 'node:util';
 import { NodeHttpHandler, type NodeHttpHandlerOptions } from '@smithy/node-http-handler';
 import { isConnectError } from './failed-request.js';
 import type { ResolvedS3Options } from './s3-store-options.js';
+
+/** No whole answer came; the cause says what the network did. */
+class TransportError extends Error {
+  override readonly name = 'TransportError';
+}
 
 type Handle = NodeHttpHandler['handle'];
 
@@ -40,7 +46,7 @@ export class WatchedHandler {
       return await this.#handler.handle(request, options);
     } catch (error) {
       if (isWatched && isConnectError(error)) this.#begun.delete(signal);
-      throw error;
+      throw new TransportError(types.isNativeError(error) ? error.message : String(error), { cause: error });
     }
   };
 
