@@ -46,6 +46,8 @@ export async function crashRun(options: CrashRunOptions): Promise<CrashRunResult
     for (let kill = 1; kill <= kills; kill++) {
       const running = { stopped: false };
       const writing = writers.map((writer) => write(node, writer, seed, running, random));
+      // Half of the kills hit a node that is still opening its databases, the others one in full swing.
+      if (kill % 2 === 0) await acknowledgedMore(writers, writers.length);
       await delay(50 + random.below(1_500));
       await node.end('SIGKILL');
       running.stopped = true;
@@ -71,6 +73,13 @@ export async function crashRun(options: CrashRunOptions): Promise<CrashRunResult
   } finally {
     await node.dispose();
   }
+}
+
+/** Waits until `count` more transactions were acknowledged, at most for a while. */
+async function acknowledgedMore(writers: readonly Writer[], count: number): Promise<void> {
+  const total = (): number => writers.reduce((sum, { acknowledged }) => sum + acknowledged.size, 0);
+  const wanted = total() + count;
+  for (let waitedMs = 0; total() < wanted && waitedMs < 20_000; waitedMs += 50) await delay(50);
 }
 
 async function createWriters(node: DataNode, options: CrashRunOptions): Promise<Writer[]> {
