@@ -1,15 +1,21 @@
 /** Engine processes that die at the worst moments: requests are answered or refused by name, and nothing is lost. */
-import { LocalObjectStore } from '../../src/object-store/local-object-store.js';
-import { isSeal } from '../../src/storage/log-object.js';
 import { SteeredNode } from '../support/broken-node.js';
 import { DataNode, StatementError, type TestDatabase } from '../support/data-node.js';
 import { engineProcesses } from '../support/engine-processes.js';
+import { StoreSurgery } from '../support/store-surgery.js';
 
 const settings = { TURSO_BYOC_COMMIT_WINDOW_MS: '1' };
 const oneEngine = { ...settings, TURSO_BYOC_ENGINE_PROCESSES: '1' };
 
 function killEngines(node: DataNode): void {
   for (const pid of engineProcesses(node)) process.kill(pid, 'SIGKILL');
+}
+
+/** Creates a table with a row, and waits until they are in a generation: what the node logged itself it may remember. */
+async function fillAndFold(node: DataNode, database: TestDatabase): Promise<void> {
+  const surgery = await StoreSurgery.of(node);
+  await node.run(database, 'CREATE TABLE t (n, padding)', 'INSERT INTO t VALUES (1, zeroblob(1500000))');
+  while ((await surgery.manifestOf(database)).generation === undefined) await node.run(database, 'SELECT 1');
 }
 
 /** Runs a statement until it is no longer refused because an engine process ended. Everything else is thrown. */
@@ -66,11 +72,12 @@ describe('an engine process that dies', () => {
 
   it('while a database is restored for it: the database goes to the next one', async () => {
     const database = await node.createDatabase('restored');
-    await node.run(database, 'CREATE TABLE t (n)', 'INSERT INTO t VALUES (1)');
+    await fillAndFold(node, database);
+    // The restore begins by itself as soon as the process is gone.
+    const { held } = await steered.hold('data', 'getRange');
     killEngines(node);
-    const { held } = await steered.hold('log', 'getRange');
-    const reading = node.run(database, 'SELECT n FROM t');
     await held();
+    const reading = node.run(database, 'SELECT n FROM t');
     killEngines(node);
     await steered.release();
     expect(await reading).toEqual([['1']]);
@@ -145,34 +152,23 @@ describe('a database that cannot be restored', () => {
       try {
         const broken = await node.createDatabase('broken');
         const sound = await node.createDatabase('sound');
-        for (const database of [broken, sound]) {
-          await node.run(database, 'CREATE TABLE t (n)', 'INSERT INTO t VALUES (1)');
-        }
-        const log = await LocalObjectStore.open(`${node.storeDirectory}/log`);
-        const keys = (await log.list('')).keys;
+        for (const database of [broken, sound]) await fillAndFold(node, database);
+        const surgery = await StoreSurgery.of(node);
         if (when === 'when it is opened') {
           await node.end();
           await node.restart();
         }
-        const originals: [string, Buffer][] = [];
-        for (const key of keys) {
-          const object = await log.get(key);
-          if (!object || isSeal(object.body) || !object.body.includes(uuidBytes(broken.id))) continue;
-          originals.push([key, object.body]);
-          const damaged = Buffer.from(object.body);
-          damaged.writeUInt8(damaged.readUInt8(damaged.length - 1) ^ 1, damaged.length - 1);
-          await log.put(key, damaged, { ifMatch: object.etag });
-        }
-        expect(originals.length).toBeGreaterThan(0);
+        const [segments] = await surgery.objectsOf(broken, /\/segments-\d+$/);
+        const { body } = (await surgery.data.get(segments!))!;
+        const damaged = Buffer.from(body);
+        damaged.writeUInt8(damaged.readUInt8(damaged.length - 1) ^ 1, damaged.length - 1);
+        await surgery.overwrite('data', segments!, damaged);
         killEngines(node);
         for (let attempt = 0; attempt < 3; attempt++) {
           await expect(runAgain(node, broken, 'SELECT n FROM t')).rejects.toThrow(/STORE_OBJECT_CORRUPT/);
         }
         expect(await runAgain(node, sound, 'SELECT n FROM t')).toEqual([['1']]);
-        for (const [key, body] of originals) {
-          const { etag } = (await log.get(key))!;
-          await log.put(key, body, { ifMatch: etag });
-        }
+        await surgery.overwrite('data', segments!, body);
         expect(await node.run(broken, 'SELECT n FROM t')).toEqual([['1']]);
       } finally {
         await node.dispose();
@@ -200,7 +196,3 @@ describe('engine processes that die while the node stops', () => {
     }
   });
 });
-
-function uuidBytes(id: string): Buffer {
-  return Buffer.from(id.replaceAll('-', ''), 'hex');
-}
