@@ -1,0 +1,49 @@
+import { nodeSettings, SettingError } from './settings.js';
+
+const others = {
+  TURSO_BYOC_KEY_DIR: '/keys',
+  TURSO_BYOC_CACHE_DIR: '/cache',
+  TURSO_BYOC_ADMIN_CREDENTIAL_FILE: '/credential',
+};
+const stores = (environment: Record<string, string>): unknown => nodeSettings({ ...others, ...environment }).stores;
+
+describe('the store settings of a data node', () => {
+  it('are three directories of one', () => {
+    expect(stores({ TURSO_BYOC_STORE_DIR: '/store' })).toEqual({
+      data: { kind: 'file', directory: '/store/data' },
+      log: { kind: 'file', directory: '/store/log' },
+      control: { kind: 'file', directory: '/store/control' },
+    });
+  });
+
+  it('are URLs, and the directory stands in for what is not set', () => {
+    const environment = {
+      TURSO_BYOC_STORE_DIR: '/store',
+      TURSO_BYOC_DATA_STORE: 's3://bucket',
+      TURSO_BYOC_LOG_STORE: 's3://log--euw1-az1--x-s3/a',
+      AWS_ENDPOINT_URL: 'http://endpoint',
+    };
+    expect(stores(environment)).toMatchObject({
+      data: { options: { bucket: 'bucket', keyPrefix: 'data', endpoint: 'http://endpoint' } },
+      log: { options: { bucket: 'log--euw1-az1--x-s3', keyPrefix: 'a' } },
+      control: { kind: 'file', directory: '/store/control' },
+    });
+  });
+
+  it.each<[string, Record<string, string>, RegExp]>([
+    ['nothing', {}, /^neither TURSO_BYOC_DATA_STORE nor TURSO_BYOC_STORE_DIR is set$/],
+    [
+      'what is no store',
+      { TURSO_BYOC_STORE_DIR: '/store', TURSO_BYOC_LOG_STORE: 'http://x' },
+      /^TURSO_BYOC_LOG_STORE cannot be used: /,
+    ],
+    [
+      'one place for two stores',
+      { TURSO_BYOC_STORE_DIR: '/store', TURSO_BYOC_DATA_STORE: 's3://b/x', TURSO_BYOC_LOG_STORE: 's3://b/x' },
+      /three different places/,
+    ],
+  ])('are refused: %s', (_what, environment, message) => {
+    expect(() => stores(environment)).toThrow(SettingError);
+    expect(() => stores(environment)).toThrow(message);
+  });
+});
