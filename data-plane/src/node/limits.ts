@@ -19,7 +19,7 @@ export function databaseLimits(settings: NodeSettings): DatabaseLimits {
 
 export function databasePolicy(settings: NodeSettings): DatabasePolicy {
   return {
-    durabilityTimeoutMs: 15_000,
+    durabilityTimeoutMs: settings.durabilityTimeoutMs,
     maxLogBacklogBytes: 256 * mebibyte,
     idleCloseMs: settings.idleCloseMs,
     foldMinBytes: mebibyte,

@@ -19,6 +19,8 @@ export interface NodeSettings {
   /** File with the secret that the control plane shows to the admin interface. */
   readonly adminCredentialFile: string;
   readonly commitWindowMs: number;
+  /** An answer waits this long for the store to confirm the commits it saw; then their outcome is unknown. */
+  readonly durabilityTimeoutMs: number;
   readonly engineProcesses: number;
   /** A statement that runs longer is stopped, with its engine process. */
   readonly statementDeadlineMs: number;
@@ -60,6 +62,7 @@ export function nodeSettings(environment: Environment): NodeSettings {
     adminPort: whole('TURSO_BYOC_ADMIN_PORT', 8082, 0, 65_535),
     adminCredentialFile: resolve(text('TURSO_BYOC_ADMIN_CREDENTIAL_FILE')),
     commitWindowMs: whole('TURSO_BYOC_COMMIT_WINDOW_MS', 10, 0, 1_000),
+    durabilityTimeoutMs: whole('TURSO_BYOC_DURABILITY_TIMEOUT_MS', 15_000, 100, 600_000),
     engineProcesses: whole('TURSO_BYOC_ENGINE_PROCESSES', Math.max(2, availableParallelism()), 1, 256),
     statementDeadlineMs: whole('TURSO_BYOC_STATEMENT_DEADLINE_MS', 5_000, 100, 600_000),
     idleCloseMs: whole('TURSO_BYOC_IDLE_CLOSE_MS', 60_000, 100, 86_400_000),
