@@ -10,6 +10,14 @@ const refused = (sql: string, engine: HostileCase['engine'] = 'both', setup?: st
 });
 
 export const pragmaCases: readonly HostileCase[] = [
+  // On this engine later statements of the connection would succeed and be lost.
+  ...[
+    "SELECT * FROM pragma_table_info('t')",
+    'SELECT * FROM "pragma_table_info"(\'t\')',
+    "CREATE VIEW w AS SELECT * FROM pragma_table_info('t')",
+    "CREATE TRIGGER g AFTER INSERT ON t BEGIN INSERT INTO t SELECT cid FROM PRAGMA_TABLE_INFO('t'); END",
+    "WITH c AS (SELECT * FROM pragma_index_list('t')) SELECT * FROM c",
+  ].map((sql) => refused(sql, 'tursodb', ['CREATE TABLE t (a)'])),
   ...[
     "PRAGMA key = 'x'",
     "PRAGMA rekey = 'x'",

@@ -90,15 +90,6 @@ export const resourceCases: readonly HostileCase[] = [
     'CREATE TRIGGER g AFTER INSERT ON t BEGIN INSERT INTO t VALUES (new.a + 1); END',
   ]),
   contained('a view of itself', 'SELECT * FROM v', ['CREATE VIEW v AS SELECT * FROM v']),
-  contained(
-    'the schema changes after a table-valued PRAGMA',
-    [
-      "SELECT * FROM pragma_table_info('t')",
-      'CREATE TABLE u (a)',
-      'CREATE TRIGGER g AFTER INSERT ON t BEGIN SELECT 1; END',
-    ],
-    ['CREATE TABLE t (a)'],
-  ),
   contained('auto_vacuum is read', 'PRAGMA auto_vacuum'),
   contained(
     'a shadow table of FTS5 is damaged',

@@ -12,6 +12,7 @@ export class ForbiddenNames {
   private readonly anywhere: RegExp;
 
   private constructor(
+    private readonly engine: EngineName,
     private readonly functions: ReadonlySet<string>,
     private readonly names: ReadonlySet<string>,
   ) {
@@ -27,9 +28,9 @@ export class ForbiddenNames {
     }
     const names = new Set(alwaysForbiddenNames);
     for (const name of firstColumn(connection, 'PRAGMA module_list')) {
-      if (!allowedModules.has(name) && !isAllowedPragmaModule(name)) names.add(name);
+      if (!allowedModules.has(name) && !isAllowedPragmaModule(engine, name)) names.add(name);
     }
-    return new ForbiddenNames(functions, names);
+    return new ForbiddenNames(engine, functions, names);
   }
 
   /** False when no forbidden name can stand in the text; a quick look that spares most texts a closer one. */
@@ -45,12 +46,16 @@ export class ForbiddenNames {
   /** True when the name is refused wherever it stands: a virtual table module or a PRAGMA used as a table. Lower case. */
   isForbiddenName(name: string): boolean {
     if (this.names.has(name)) return true;
-    return name.startsWith('pragma_') && !isAllowedPragmaModule(name);
+    return name.startsWith('pragma_') && !isAllowedPragmaModule(this.engine, name);
   }
 }
 
-function isAllowedPragmaModule(name: string): boolean {
-  return name.startsWith('pragma_') && isAllowedPragmaTable(name.slice('pragma_'.length));
+/**
+ * On the Turso engine none is: after such a query the connection goes on in a transaction that never ends, so that later
+ * statements of it succeed and are lost. The PRAGMA statement itself is sound.
+ */
+function isAllowedPragmaModule(engine: EngineName, name: string): boolean {
+  return engine === 'libsql' && name.startsWith('pragma_') && isAllowedPragmaTable(name.slice('pragma_'.length));
 }
 
 function firstColumn(connection: EngineConnection, sql: string): string[] {

@@ -11,8 +11,11 @@ export interface PragmaEffect {
   readonly substitute: string | undefined;
 }
 
-/** The engine's list of databases without the place of the files. */
-const databaseListWithoutFiles = "SELECT seq, name, '' AS file FROM pragma_database_list";
+/** The engine's list of databases without the place of the files; the Turso engine has no sound PRAGMA tables. */
+const databaseListWithoutFiles: Readonly<Record<EngineName, string>> = {
+  libsql: "SELECT seq, name, '' AS file FROM pragma_database_list",
+  tursodb: "SELECT 0 AS seq, 'main' AS name, '' AS file",
+};
 
 /**
  * Decides about one PRAGMA, from its tokens alone: compiling it could already carry it out. Throws `SQL_REFUSED`, or
@@ -35,7 +38,7 @@ export function planPragma(engine: EngineName, facts: StatementFacts): PragmaEff
     writes: writesDatabase,
     changesSchema: writesDatabase && (name === 'optimize' || isCapture),
     changesSession: sets && (rule.argument === 'session' || isCapture),
-    substitute: name === 'database_list' ? databaseListWithoutFiles : undefined,
+    substitute: name === 'database_list' ? databaseListWithoutFiles[engine] : undefined,
   };
 }
 
