@@ -30,3 +30,6 @@ export function databasePolicy(settings: NodeSettings): DatabasePolicy {
 }
 
 export const commitLogLimits = { maxObjectBytes: 4 * mebibyte, maxInFlight: mostLogObjectsInFlight };
+
+/** Log objects of this node that are kept in memory for the folds that read them again. */
+export const recentLogBytes = 64 * mebibyte;

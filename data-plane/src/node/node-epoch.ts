@@ -42,9 +42,10 @@ export async function endEpoch(
   dataStore: ObjectStore,
   { epoch, record }: RunningEpoch,
   log: CommitLog,
-  databases: RecoveryRecord['databases'],
+  /** Asked when the log is sealed and nothing more can be added. */
+  logged: () => RecoveryRecord['databases'],
 ): Promise<void> {
   const sealedAt = await log.seal();
-  await createRecoveryRecord(runtime, dataStore, { epoch, sealedAt, databases });
+  await createRecoveryRecord(runtime, dataStore, { epoch, sealedAt, databases: logged() });
   await replaceNodeRecord(runtime, dataStore, record, { state: 'stopped' });
 }

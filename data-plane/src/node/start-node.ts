@@ -16,6 +16,7 @@ import { LocalKeyService } from '../keys/local-key-service.js';
 import { CountingObjectStore } from '../metering/counting-object-store.js';
 import { Metrics } from '../metering/metrics.js';
 import type { ObjectStore } from '../object-store/object-store.js';
+import { RecentObjects } from '../object-store/recent-objects.js';
 import { EndedEpochs } from '../ownership/ended-epochs.js';
 import { systemRuntime } from '../runtime.js';
 import { createAdminServer } from '../server/admin-server.js';
@@ -24,7 +25,7 @@ import { CommitLog } from '../storage/commit-log.js';
 import { deploymentOf } from '../storage/deployment.js';
 import { ManifestStore } from '../storage/manifest-store.js';
 import { NameStore } from '../storage/name-store.js';
-import { commitLogLimits, databaseLimits, databasePolicy } from './limits.js';
+import { commitLogLimits, databaseLimits, databasePolicy, recentLogBytes } from './limits.js';
 import { announceEpoch, endEpoch, firstCommitPosition } from './node-epoch.js';
 import type { OpenStore, StoreName } from './node-stores.js';
 import type { NodeSettings } from './settings.js';
@@ -51,7 +52,12 @@ export async function startNode({ settings, openStore, version, log, onFenced }:
   const metrics = new Metrics();
   const counted = async (name: StoreName): Promise<ObjectStore> =>
     new CountingObjectStore(await openStore(name), runtime, (request) => metrics.storeRequestEnded(request));
-  const [dataStore, logStore, controlStore] = await Promise.all([counted('data'), counted('log'), counted('control')]);
+  const [dataStore, wholeLogStore, controlStore] = await Promise.all([
+    counted('data'),
+    counted('log'),
+    counted('control'),
+  ]);
+  const logStore = new RecentObjects(wholeLogStore, recentLogBytes);
   const [deployment, keys, credential] = await Promise.all([
     deploymentOf(runtime, dataStore, logStore),
     LocalKeyService.open(settings.keyDirectory),
@@ -138,7 +144,7 @@ export async function startNode({ settings, openStore, version, log, onFenced }:
     stop: async () => {
       await Promise.all([dataServer.close(), adminServer.close()]);
       await databases.close();
-      if (!commitLog.isFenced) await endEpoch(runtime, dataStore, running, commitLog, context.unfolded.byDatabase());
+      if (!commitLog.isFenced) await endEpoch(runtime, dataStore, running, commitLog, () => context.unfolded.byDatabase());
       await engines.stop();
       log.info({ epoch }, 'the data node has stopped');
     },
