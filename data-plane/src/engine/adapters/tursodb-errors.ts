@@ -40,6 +40,12 @@ const rules: readonly Rule[] = [
   { pattern: /SQL statements in progress/u, code: 'SQLITE_BUSY' },
   { pattern: /^(?:database table is locked|database schema is locked|Locking error: )/u, code: 'SQLITE_LOCKED' },
   { pattern: /^statement was interrupted|^interrupt$/u, code: 'SQLITE_INTERRUPT', message: 'interrupted' },
+  {
+    pattern: /^I\/O error.*(?:no storage space|storage full|quota exceeded)/u,
+    code: 'SQLITE_FULL',
+    message: 'database or disk is full',
+    poisons: true,
+  },
   { pattern: /^Database is full/u, code: 'SQLITE_FULL', message: 'database or disk is full' },
   { pattern: /read-only|in query_only mode/u, code: 'SQLITE_READONLY' },
   { pattern: /^Database schema (?:changed|conflict)/u, code: 'SQLITE_SCHEMA' },

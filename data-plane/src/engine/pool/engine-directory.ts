@@ -63,12 +63,12 @@ export class EngineDirectory {
 
   /**
    * Creates an empty directory for one database, which the engine cannot enter before `handOver`. Throws `RangeError`
-   * for a name that is not plain, ENGINE_RESTARTED when the engine process has ended and its directory is gone, and the
-   * file system's error when the database directory exists.
+   * for a name that is not plain, ENGINE_RESTARTED when the engine process has ended and its directory is gone,
+   * LOCAL_DISK_FULL, and the file system's error when the database directory exists.
    */
   async createDatabaseDirectory(name: string): Promise<{ readonly path: string }> {
     const path = this.#databasePath(name);
-    await mkdir(path, { mode: 0o700 }).catch(explainGone);
+    await mkdir(path, { mode: 0o700 }).catch(explain);
     return { path };
   }
 
@@ -87,7 +87,7 @@ export class EngineDirectory {
       }
       await chown(path, uid, gid);
     } catch (error) {
-      explainGone(error);
+      explain(error);
     }
   }
 
@@ -146,9 +146,18 @@ export class EngineDirectory {
   }
 }
 
-/** A directory is removed with its engine process; the owner of a database may meet that before it hears of the exit. */
-function explainGone(error: unknown): never {
-  if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
+/**
+ * A directory is removed with its engine process; the owner of a database may meet that before it hears of the exit. Or
+ * the volume has no room for one more directory.
+ */
+function explain(error: unknown): never {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === 'ENOSPC' || code === 'EDQUOT') {
+    throw new ByocError('LOCAL_DISK_FULL', 'the cache volume has no space for the directory of a database', {
+      cause: error,
+    });
+  }
+  if (code === 'ENOENT') {
     throw new ByocError('ENGINE_RESTARTED', 'the engine process that the directory belonged to has ended', {
       cause: error,
     });

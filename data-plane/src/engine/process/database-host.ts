@@ -2,6 +2,7 @@
  * One open database in an engine process: its connections, its write lock, the number of its last commit. Sessions run
  * the statements; requests and streams are above.
  */
+import { ByocError } from '../../errors/catalogue.js';
 import { EngineError, type EngineAdapter } from '../adapters/adapter.js';
 import type { FlightRecorder } from '../ipc/flight-recorder.js';
 import type { DatabaseLimits } from '../ipc/messages.js';
@@ -154,7 +155,7 @@ export class DatabaseHost {
     }
     if (error instanceof EngineError && error.poisonsDatabase) {
       this.#poison(`${error.code}: ${error.message}`);
-      throw new PoisonedError(error.message);
+      throw new PoisonedError(error.message, error.code === 'SQLITE_FULL' ? localDiskFull() : undefined);
     }
   }
 
@@ -211,4 +212,9 @@ export class DatabaseHost {
     this.#ended = true;
     this.#onPoisoned(reason);
   }
+}
+
+/** Running the request again would fail again; what it committed before stays. */
+function localDiskFull(): ByocError {
+  return new ByocError('LOCAL_DISK_FULL', 'the cache volume is full; the statement did not take effect');
 }
