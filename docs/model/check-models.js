@@ -54,6 +54,7 @@ const breakages = [
   ['takeover', 'CLAIM_REPEATED', small],
   ['takeover', 'TERM_NOT_RAISED', small],
   ['takeover', 'FOLD_UNCONDITIONAL', small],
+  ['takeover', 'GIVEN_UP_FOLD_FORGETS', small],
   ['takeover', 'MARK_BEFORE_SWING', small],
   ['takeover', 'MARK_IGNORES_IN_FLIGHT', small],
   ['takeover', 'MARK_IGNORES_RESTORE', small],

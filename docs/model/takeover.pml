@@ -78,6 +78,9 @@ byte packed;                          /* what is unfolded below this position of
 byte packSent;                        /* the packs that E last sent to its node record */
 byte markSent;                        /* the mark that E last sent to its node record */
 byte restoring[DATABASES];            /* E restores the database: the generation it started from, + 1 */
+#ifdef GIVEN_UP_FOLD_FORGETS
+byte forgotten;                       /* fragments up to this commit are no longer in the list of unfolded ones */
+#endif
 #ifdef REOPEN_BEFORE_RESOLVED
 bit variant[DATABASES];               /* tells apart two commits of E that have the same number */
 #define VARIANT(db) variant[db]
@@ -458,7 +461,14 @@ end:
   :: d_step { learnsSwing(me, 0) -> adoptSwing(me, 0) }
 #if DATABASES == 1
   :: d_step { me == E && OF(swing, E, 0) && !late -> late = OF(swing, E, 0); OF(swing, E, 0) = 0 }
-  :: d_step { me == E && lateSwings -> generation[0] = late; tail[0] = 0 }
+  :: d_step {
+      me == E && lateSwings ->
+#ifdef GIVEN_UP_FOLD_FORGETS
+      forgotten = late;
+#endif
+      generation[0] = late;
+      tail[0] = 0
+    }
   :: d_step { me == E && isOutdated -> adoptSwing(E, 0) }
 #endif
 #if DATABASES > 1
@@ -489,7 +499,14 @@ end:
       pack = packed;
       spot = 0;
       do
-      :: spot < acknowledged[E] && owner[0] == E -> restoreFragment(E, spot, 0); spot++
+#ifdef GIVEN_UP_FOLD_FORGETS
+      :: spot < acknowledged[E] && owner[0] == E && (CONTENT(E, spot, 0) >> 1) <= forgotten -> spot++
+      :: spot < acknowledged[E] && owner[0] == E && (CONTENT(E, spot, 0) >> 1) > forgotten ->
+#else
+      :: spot < acknowledged[E] && owner[0] == E ->
+#endif
+        restoreFragment(E, spot, 0);
+        spot++
       :: else -> break
       od;
       restoring[0] = 0;

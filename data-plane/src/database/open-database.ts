@@ -221,6 +221,9 @@ export class OpenDatabase implements LoggedDatabase {
     const directory = await slot.directory.createDatabaseDirectory(directoryName);
     const path = `${directory.path}/db`;
     const restored = await restoreTo(this.#context, this.#owned, path);
+    if (restored.commit < this.#gate.durable) {
+      throw new ByocError('INTERNAL', `restored to commit ${restored.commit}, though ${this.#gate.durable} is durable`);
+    }
     await slot.directory.handOver(directory.path);
     this.chainDigest = restored.chainDigest;
     this.#handedCommit = restored.commit;
@@ -324,6 +327,8 @@ export class OpenDatabase implements LoggedDatabase {
   async #fold(): Promise<void> {
     try {
       const owned = await foldDatabase(this.#context, this.#owned, this.#nextGeneration++);
+      // The next instance may hold the manifest from before this fold: with it, it needs every fragment.
+      if (this.#defunct) return;
       // One step: whoever restores next must see the new generation and the shorter list together.
       this.#owned = { ...this.#owned, owned };
       this.#context.unfolded.folded(this.id, owned.manifest.generation?.commit ?? 0);
