@@ -144,7 +144,8 @@ export async function startNode({ settings, openStore, version, log, onFenced }:
     stop: async () => {
       await Promise.all([dataServer.close(), adminServer.close()]);
       await databases.close();
-      if (!commitLog.isFenced) await endEpoch(runtime, dataStore, running, commitLog, () => context.unfolded.byDatabase());
+      if (!commitLog.isFenced)
+        await endEpoch(runtime, dataStore, running, commitLog, () => context.unfolded.byDatabase());
       await engines.stop();
       log.info({ epoch }, 'the data node has stopped');
     },
