@@ -64,7 +64,8 @@ describe('the control plane', () => {
   it('is told neither where data, log and keys are nor where local copies lie', async () => {
     const { dataDirectory, system } = local;
     const environment = await environmentOf(system.processes().controlPlane!);
-    const settings = [...environment.keys()].filter((name) => name.startsWith('TURSO_BYOC_')).sort();
+    // What tests are told themselves, such as where to find S3 servers, passes through.
+    const settings = [...environment.keys()].filter((name) => /^TURSO_BYOC_(?!TEST_)/.test(name)).sort();
     expect(settings).toEqual([
       'TURSO_BYOC_ADMIN_CREDENTIAL_FILE',
       'TURSO_BYOC_ADMIN_URL',
