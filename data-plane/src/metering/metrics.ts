@@ -27,7 +27,6 @@ export class Metrics {
   readonly #engineRestarts: Counter<'cause'>;
   readonly #logObjects: Counter;
   readonly #logBytes: Counter;
-  readonly #commitLatency: Histogram;
   readonly #storeRequests: Counter<'operation' | 'outcome'>;
   readonly #storeDuration: Histogram<'operation'>;
   readonly #storeBytes: Counter<'direction'>;
@@ -89,12 +88,6 @@ export class Metrics {
       help: 'Bytes of the commit log that were stored.',
       registers,
     });
-    this.#commitLatency = new Histogram({
-      name: `${prefix}commit_durable_seconds`,
-      help: 'Time from a commit in the engine until it was durable in the store.',
-      buckets: storeBuckets,
-      registers,
-    });
     this.#storeRequests = new Counter({
       name: `${prefix}store_requests_total`,
       help: 'Requests to the object store, by operation and outcome.',
@@ -140,10 +133,6 @@ export class Metrics {
   logObjectStored(bytes: number): void {
     this.#logObjects.inc();
     this.#logBytes.inc(bytes);
-  }
-
-  commitDurable(latencyMs: number): void {
-    this.#commitLatency.observe(latencyMs / 1000);
   }
 
   storeRequestEnded(request: StoreRequest): void {
