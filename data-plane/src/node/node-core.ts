@@ -63,7 +63,7 @@ export class NodeCore {
   readonly #local: NodeDatabases;
   readonly #log: CommitLog;
   readonly #unfolded = new UnfoldedFragments();
-  #state: 'serving' | 'draining' | 'drained' | 'fenced' = 'serving';
+  #state: 'serving' | 'draining' | 'fenced' = 'serving';
 
   /** Resolves when the node can serve; `serveAt` then tells the others. */
   static async start(options: NodeCoreOptions): Promise<NodeCore> {
@@ -187,7 +187,6 @@ export class NodeCore {
     await this.#local.close();
     const { runtime, dataStore } = this.#options;
     await endEpoch(runtime, dataStore, this.#own, this.#log, () => this.#unfolded.byDatabase());
-    if (this.#state === 'draining') this.#state = 'drained';
   }
 
   /** Ends all that runs by itself. Without `drain` before it, the epoch ends as if the node had died. */

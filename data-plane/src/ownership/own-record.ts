@@ -141,7 +141,6 @@ export class OwnRecord implements Lease {
       const startedAt = readClocks(runtime);
       await this.#renew();
       // A renewal that took long may have come back with a lease that is over already.
-      if (this.#state !== 'beating') return;
       if (this.holds() && !this.#isUrgent) await this.#pause(timing.beatMs - elapsedMs(runtime, startedAt));
     }
   }
