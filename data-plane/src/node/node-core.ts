@@ -15,6 +15,7 @@ import type { DatabaseLimits } from '../engine/ipc/messages.js';
 import { ByocError } from '../errors/catalogue.js';
 import type { NodeEpoch } from '../identity.js';
 import type { ObjectStore } from '../object-store/object-store.js';
+import type { LogStore } from '../storage/log-store/log-store.js';
 import { EndedEpochs } from '../ownership/ended-epochs.js';
 import type { LeaseTiming } from '../ownership/lease-timing.js';
 import { Locator } from '../ownership/locator.js';
@@ -31,7 +32,7 @@ export interface NodeCoreOptions {
   readonly runtime: Runtime;
   readonly deployment: string;
   readonly dataStore: ObjectStore;
-  readonly logStore: ObjectStore;
+  readonly logStore: LogStore;
   readonly keys: NodeContext['keys'];
   readonly engines: NodeContext['engines'];
   readonly peers: Peers;

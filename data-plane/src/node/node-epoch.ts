@@ -8,9 +8,7 @@ import type { OwnRecord } from '../ownership/own-record.js';
 import { createRecoveryRecord, type RecoveryRecord } from '../ownership/recovery-record.js';
 import type { Runtime } from '../runtime.js';
 import type { CommitLog } from '../storage/commit-log.js';
-import { conditionalWrite } from '../storage/conditional-write.js';
-import { encodeLogObject } from '../storage/log-object.js';
-import { logObjectName } from '../storage/object-names.js';
+import type { LogStore } from '../storage/log-store/log-store.js';
 
 export interface AnnouncedEpoch {
   readonly epoch: NodeEpoch;
@@ -29,14 +27,11 @@ export const firstCommitPosition = 1;
  */
 export async function announceEpoch(
   runtime: Runtime,
-  { dataStore, logStore }: { readonly dataStore: ObjectStore; readonly logStore: ObjectStore },
+  { dataStore, logStore }: { readonly dataStore: ObjectStore; readonly logStore: LogStore },
 ): Promise<AnnouncedEpoch> {
   const epoch = newNodeEpoch((count) => runtime.randomBytes(count));
   await addMember(runtime, dataStore, epoch);
-  const beginning = await conditionalWrite(runtime, logStore, logObjectName(epoch, 0), encodeLogObject([]).bytes, {
-    ifAbsent: true,
-  });
-  if (!beginning.won) throw new Error(`the log of node epoch ${epoch} exists already`);
+  await logStore.begin(epoch);
   const createdAt = readClocks(runtime);
   return { epoch, createdAt, created: await createNodeRecord(runtime, dataStore, epoch, { logBegun: true }) };
 }

@@ -13,13 +13,14 @@ import { LocalKeyService } from '../keys/local-key-service.js';
 import { CountingObjectStore } from '../metering/counting-object-store.js';
 import { Metrics } from '../metering/metrics.js';
 import type { ObjectStore } from '../object-store/object-store.js';
-import { RecentObjects } from '../object-store/recent-objects.js';
 import { systemRuntime } from '../runtime.js';
 import { createAdminServer } from '../server/admin-server.js';
 import { createDataServer } from '../server/data-server.js';
 import { Drain } from '../server/drain.js';
 import { HttpPeers } from '../server/http-peers.js';
 import { deploymentOf } from '../storage/deployment.js';
+import { RecentEntries } from '../storage/log-store/recent-entries.js';
+import { SingleLogStore } from '../storage/log-store/single-log-store.js';
 import { commitLogLimits, databaseLimits, databasePolicy, recentLogBytes } from './limits.js';
 import { NodeCore } from './node-core.js';
 import type { OpenStore, StoreName } from './node-stores.js';
@@ -47,14 +48,14 @@ export async function startNode({ settings, openStore, version, log, onFenced }:
   const metrics = new Metrics();
   const counted = async (name: StoreName): Promise<ObjectStore> =>
     new CountingObjectStore(await openStore(name), runtime, (request) => metrics.storeRequestEnded(request));
-  const [dataStore, wholeLogStore, controlStore] = await Promise.all([
+  const [dataStore, logObjects, controlStore] = await Promise.all([
     counted('data'),
     counted('log'),
     counted('control'),
   ]);
-  const logStore = new RecentObjects(wholeLogStore, recentLogBytes);
+  const logStore = new RecentEntries(new SingleLogStore(runtime, logObjects), recentLogBytes);
   const [deployment, keys, credential] = await Promise.all([
-    deploymentOf(runtime, dataStore, logStore),
+    deploymentOf(runtime, dataStore, logObjects),
     LocalKeyService.open(settings.keyDirectory),
     readFile(settings.adminCredentialFile, 'utf8'),
   ]);

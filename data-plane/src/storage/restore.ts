@@ -20,6 +20,7 @@ import {
   type Generation,
 } from './generation.js';
 import type { LogRange } from './log-location.js';
+import type { LogStore } from './log-store/log-store.js';
 import type { GenerationReference } from './manifest.js';
 import { readSegmentRun, segmentRuns } from './segments.js';
 import { readTail, type ChainPoint } from './tail.js';
@@ -28,7 +29,7 @@ import { writeFully } from './write-fully.js';
 export interface RestoreInput {
   readonly runtime: Runtime;
   readonly dataStore: ObjectStore;
-  readonly logStore: ObjectStore;
+  readonly logStore: LogStore;
   readonly sealer: Sealer;
   readonly database: DatabaseId;
   readonly reservedBytes: number;
@@ -60,7 +61,7 @@ export async function restore(path: string, input: RestoreInput): Promise<Restor
     let point = from;
     let databasePages = generation?.databasePages ?? 1;
     let tailBytes = 0;
-    for await (const { bytes, commits, after } of readTail(runtime, logStore, sealer, database, from, input.ranges)) {
+    for await (const { bytes, commits, after } of readTail(logStore, sealer, database, from, input.ranges)) {
       for (const commit of commits) {
         // A page that was cut off is gone: when the database grows again it is empty, whatever was folded in between.
         if (commit.databasePages < databasePages) await file.truncate(commit.databasePages * pageBytes);
