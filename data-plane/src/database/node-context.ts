@@ -1,4 +1,4 @@
-import type { EnginePool } from '../engine/pool/engine-pool.js';
+import type { Engines } from '../engine/pool/engines.js';
 import type { DatabaseLimits } from '../engine/ipc/messages.js';
 import type { DatabaseId, NodeEpoch } from '../identity.js';
 import type { KeyService } from '../keys/key-service.js';
@@ -42,7 +42,7 @@ export interface NodeContext {
   readonly names: NameStore;
   readonly manifests: ManifestStore;
   readonly log: CommitLog;
-  readonly engines: EnginePool;
+  readonly engines: Engines;
   readonly unfolded: UnfoldedFragments;
   readonly findRecovery: FindRecovery;
   readonly lease: Lease;

@@ -6,7 +6,8 @@
  * was handed to the log, and only after every log object that holds one of its commits is resolved: a commit that may
  * still become durable must be part of what the next engine process sees, or history would fork.
  */
-import type { EngineSlot, OpenedInEngine } from '../engine/pool/engine-pool.js';
+import type { OpenedInEngine } from '../engine/pool/engine-pool.js';
+import type { EnginePlace } from '../engine/pool/engines.js';
 import { ByocError } from '../errors/catalogue.js';
 import type { DatabaseId } from '../identity.js';
 import type { Sealer } from '../keys/sealing.js';
@@ -24,7 +25,7 @@ import { own, releaseDatabase, restoreTo, type OwnedDatabase } from './ready-dat
 
 /** One stay of the database in one engine process. */
 interface Session {
-  readonly slot: EngineSlot;
+  readonly slot: EnginePlace;
   readonly opened: OpenedInEngine;
   readonly directoryName: string;
   readonly stay: Stay;
@@ -238,10 +239,10 @@ export class OpenDatabase implements LoggedDatabase {
     }
   }
 
-  async #enterSlot(slot: EngineSlot, directoryName: string): Promise<Session> {
+  async #enterSlot(slot: EnginePlace, directoryName: string): Promise<Session> {
     const directory = await slot.directory.createDatabaseDirectory(directoryName);
     const path = `${directory.path}/db`;
-    const restored = await restoreTo(this.#context, this.#owned, path);
+    const restored = await restoreTo(this.#context, this.#owned, async () => slot.directory.createDatabaseFile(path));
     if (restored.commit < this.#gate.durable) {
       throw new ByocError('INTERNAL', `restored to commit ${restored.commit}, though ${this.#gate.durable} is durable`);
     }

@@ -10,6 +10,7 @@ import type { VersionedManifest } from '../storage/manifest-store.js';
 import type { LogRange } from '../storage/log-location.js';
 import type { Manifest } from '../storage/manifest.js';
 import { restore, type RestoredDatabase } from '../storage/restore.js';
+import type { RestoredFile } from '../storage/restored-file.js';
 import { unlock, type UnlockedDatabase } from './database-keys.js';
 import type { NodeContext } from './node-context.js';
 
@@ -78,15 +79,15 @@ export function unfoldedRanges(context: NodeContext, manifest: Manifest): LogRan
   return [...manifest.tail, { epoch: context.epoch, term: manifest.term, fragments }];
 }
 
-/** Writes the database's present state to a new file. Throws `LOCAL_DISK_FULL` and the errors of `restore`. */
+/** Writes the database's present state to a new file, made by `createFile`. Throws `LOCAL_DISK_FULL` and the errors of `restore`. */
 export async function restoreTo(
   context: NodeContext,
   { owned, unlocked }: OwnedDatabase,
-  path: string,
+  createFile: () => Promise<RestoredFile>,
 ): Promise<RestoredDatabase> {
   const { manifest } = owned;
   try {
-    return await restore(path, {
+    return await restore(await createFile(), {
       runtime: context.runtime,
       dataStore: context.dataStore,
       logStore: context.logStore,

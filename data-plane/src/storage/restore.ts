@@ -1,8 +1,7 @@
 /**
- * Restore: writes a database file that holds exactly the generation and tail that a manifest names. The file never
- * existed before; nothing that lies on the local disk is ever believed.
+ * Restore: fills a new file with exactly the generation and tail that a manifest names. Nothing that lay on the local disk
+ * is ever believed.
  */
-import { open, type FileHandle } from 'node:fs/promises';
 import { ByocError } from '../errors/catalogue.js';
 import type { DatabaseId } from '../identity.js';
 import type { Sealer } from '../keys/sealing.js';
@@ -22,9 +21,9 @@ import {
 import type { LogRange } from './log-location.js';
 import type { LogStore } from './log-store/log-store.js';
 import type { GenerationReference } from './manifest.js';
+import type { RestoredFile } from './restored-file.js';
 import { readSegmentRun, segmentRuns } from './segments.js';
 import { readTail, type ChainPoint } from './tail.js';
-import { writeFully } from './write-fully.js';
 
 export interface RestoreInput {
   readonly runtime: Runtime;
@@ -47,15 +46,14 @@ export interface RestoredDatabase extends ChainPoint {
 
 const parallelRuns = 8;
 
-/** Creates the file at `path`. Throws `STORE_OBJECT_MISSING`, `STORE_OBJECT_CORRUPT`, `LOCAL_DISK_FULL` (as ENOSPC). */
-export async function restore(path: string, input: RestoreInput): Promise<RestoredDatabase> {
+/** Fills `file`, which is empty, and closes it. Throws `STORE_OBJECT_MISSING`, `STORE_OBJECT_CORRUPT` and the errors of the file. */
+export async function restore(file: RestoredFile, input: RestoreInput): Promise<RestoredDatabase> {
   const { runtime, dataStore, logStore, sealer, database } = input;
-  const file = await open(path, 'wx', 0o600);
   try {
     const generation =
       input.generation && (await readGeneration(runtime, dataStore, sealer, database, input.generation));
     if (generation) await writeSegments(file, input, generation);
-    else await writeFully(file, emptyDatabaseImage(input.reservedBytes), 0);
+    else await file.write(emptyDatabaseImage(input.reservedBytes), 0);
 
     const from = chainPoint(generation);
     let point = from;
@@ -68,7 +66,7 @@ export async function restore(path: string, input: RestoreInput): Promise<Restor
         databasePages = commit.databasePages;
         const writes: Promise<void>[] = [];
         forEachPage(commit, (page, content) => {
-          if (page <= commit.databasePages) writes.push(writeFully(file, content, (page - 1) * pageBytes));
+          if (page <= commit.databasePages) writes.push(file.write(content, (page - 1) * pageBytes));
         });
         await Promise.all(writes);
       }
@@ -89,7 +87,7 @@ export function chainPoint(generation: Generation | undefined): ChainPoint {
   return { commit, commitTimeMs, chainDigest: Buffer.from(chainDigest, 'hex') };
 }
 
-async function writeSegments(file: FileHandle, input: RestoreInput, generation: Generation): Promise<void> {
+async function writeSegments(file: RestoredFile, input: RestoreInput, generation: Generation): Promise<void> {
   const { runtime, dataStore, sealer, database } = input;
   const { databasePages, term, number } = generation;
   const listCount = generation.segments ? 1 : (generation.lists?.length ?? 0);
@@ -104,7 +102,7 @@ async function writeSegments(file: FileHandle, input: RestoreInput, generation: 
         for (const [index, plaintext] of segments.entries()) {
           const segment = run.firstSegment + index;
           if (plaintext.length !== segmentLength(databasePages, segment)) throw incomplete();
-          await writeFully(file, plaintext, segment * segmentBytes);
+          await file.write(plaintext, segment * segmentBytes);
         }
       }
     });

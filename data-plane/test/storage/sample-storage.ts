@@ -1,5 +1,6 @@
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { DatabaseFile } from '../../src/engine/pool/database-file.js';
 import type { DatabaseId, NodeEpoch } from '../../src/identity.js';
 import type { Sealer } from '../../src/keys/sealing.js';
 import type { LocalObjectStore } from '../../src/object-store/local-object-store.js';
@@ -109,7 +110,7 @@ export class SampleStorage {
   /** The restored file and what restore says of it. */
   async restore(changes: Partial<RestoreInput> = {}): Promise<{ image: Buffer; restored: RestoredDatabase }> {
     const path = join(this.directory, `restored-${this.#restores++}`);
-    const restored = await restore(path, {
+    const restored = await restore(await DatabaseFile.create(path), {
       runtime: this.runtime,
       dataStore: this.dataStore,
       logStore: this.logs,

@@ -4,6 +4,7 @@ import { foldDatabase } from '../../src/database/fold-database.js';
 import type { NodeContext } from '../../src/database/node-context.js';
 import { restoreTo, type OwnedDatabase } from '../../src/database/ready-database.js';
 import { UnfoldedFragments } from '../../src/database/unfolded-fragments.js';
+import { DatabaseFile } from '../../src/engine/pool/database-file.js';
 import type { NodeEpoch } from '../../src/identity.js';
 import type { Sealer } from '../../src/keys/sealing.js';
 import type { ObjectStore } from '../../src/object-store/object-store.js';
@@ -109,7 +110,7 @@ export class ScriptedNode implements LoggedDatabase {
     this.#owned = { owned, unlocked: { sealer: this.sealer, wipe: () => undefined } };
     this.#nextGeneration = (owned.manifest.generation?.number ?? 0) + 1;
     const path = join(await temporaryDirectory(), 'db');
-    const restored = await restoreTo(this.#context, this.#owned, path);
+    const restored = await restoreTo(this.#context, this.#owned, async () => DatabaseFile.create(path));
     const image = await runtime.hold(readFile(path));
     await runtime.hold(rm(path));
     if (restored.commit < world.acknowledged) {
