@@ -37,7 +37,7 @@ export async function foldDatabase(
     manifest.generation && (await readGeneration(runtime, dataStore, sealer, manifest.id, manifest.generation));
   const fragments: TailFragment[] = [];
   const ranges = unfoldedRanges(context, manifest);
-  for await (const fragment of readTail(runtime, logStore, sealer, manifest.id, chainPoint(generation), ranges)) {
+  for await (const fragment of readTail(logStore, sealer, manifest.id, chainPoint(generation), ranges)) {
     fragments.push(fragment);
   }
   if (fragments.length === 0) return owned;

@@ -6,6 +6,7 @@ import type { ObjectStore } from '../object-store/object-store.js';
 import type { FindRecovery } from '../ownership/claim.js';
 import type { Runtime } from '../runtime.js';
 import type { CommitLog } from '../storage/commit-log.js';
+import type { LogStore } from '../storage/log-store/log-store.js';
 import type { ManifestStore } from '../storage/manifest-store.js';
 import type { NameStore } from '../storage/name-store.js';
 import type { UnfoldedFragments } from './unfolded-fragments.js';
@@ -33,7 +34,7 @@ export interface NodeContext {
   readonly deployment: string;
   readonly epoch: NodeEpoch;
   readonly dataStore: ObjectStore;
-  readonly logStore: ObjectStore;
+  readonly logStore: LogStore;
   readonly keys: KeyService;
   readonly names: NameStore;
   readonly manifests: ManifestStore;

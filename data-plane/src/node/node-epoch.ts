@@ -5,9 +5,7 @@ import { createNodeRecord, replaceNodeRecord, type VersionedNodeRecord } from '.
 import { createRecoveryRecord, type RecoveryRecord } from '../ownership/recovery-record.js';
 import type { Runtime } from '../runtime.js';
 import type { CommitLog } from '../storage/commit-log.js';
-import { conditionalWrite } from '../storage/conditional-write.js';
-import { encodeLogObject } from '../storage/log-object.js';
-import { logObjectName } from '../storage/object-names.js';
+import type { LogStore } from '../storage/log-store/log-store.js';
 
 export interface RunningEpoch {
   readonly epoch: NodeEpoch;
@@ -23,13 +21,10 @@ export const firstCommitPosition = 1;
  */
 export async function announceEpoch(
   runtime: Runtime,
-  { dataStore, logStore }: { readonly dataStore: ObjectStore; readonly logStore: ObjectStore },
+  { dataStore, logStore }: { readonly dataStore: ObjectStore; readonly logStore: LogStore },
 ): Promise<RunningEpoch> {
   const epoch = newNodeEpoch((count) => runtime.randomBytes(count));
-  const beginning = await conditionalWrite(runtime, logStore, logObjectName(epoch, 0), encodeLogObject([]).bytes, {
-    ifAbsent: true,
-  });
-  if (!beginning.won) throw new Error(`the log of node epoch ${epoch} exists already`);
+  await logStore.begin(epoch);
   return { epoch, record: await createNodeRecord(runtime, dataStore, epoch, { logBegun: true }) };
 }
 

@@ -16,13 +16,14 @@ import { LocalKeyService } from '../keys/local-key-service.js';
 import { CountingObjectStore } from '../metering/counting-object-store.js';
 import { Metrics } from '../metering/metrics.js';
 import type { ObjectStore } from '../object-store/object-store.js';
-import { RecentObjects } from '../object-store/recent-objects.js';
 import { EndedEpochs } from '../ownership/ended-epochs.js';
 import { systemRuntime } from '../runtime.js';
 import { createAdminServer } from '../server/admin-server.js';
 import { createDataServer } from '../server/data-server.js';
 import { CommitLog } from '../storage/commit-log.js';
 import { deploymentOf } from '../storage/deployment.js';
+import { RecentEntries } from '../storage/log-store/recent-entries.js';
+import { SingleLogStore } from '../storage/log-store/single-log-store.js';
 import { ManifestStore } from '../storage/manifest-store.js';
 import { NameStore } from '../storage/name-store.js';
 import { commitLogLimits, databaseLimits, databasePolicy, recentLogBytes } from './limits.js';
@@ -52,14 +53,14 @@ export async function startNode({ settings, openStore, version, log, onFenced }:
   const metrics = new Metrics();
   const counted = async (name: StoreName): Promise<ObjectStore> =>
     new CountingObjectStore(await openStore(name), runtime, (request) => metrics.storeRequestEnded(request));
-  const [dataStore, wholeLogStore, controlStore] = await Promise.all([
+  const [dataStore, logObjects, controlStore] = await Promise.all([
     counted('data'),
     counted('log'),
     counted('control'),
   ]);
-  const logStore = new RecentObjects(wholeLogStore, recentLogBytes);
+  const logStore = new RecentEntries(new SingleLogStore(runtime, logObjects), recentLogBytes);
   const [deployment, keys, credential] = await Promise.all([
-    deploymentOf(runtime, dataStore, logStore),
+    deploymentOf(runtime, dataStore, logObjects),
     LocalKeyService.open(settings.keyDirectory),
     readFile(settings.adminCredentialFile, 'utf8'),
   ]);

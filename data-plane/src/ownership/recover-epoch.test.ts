@@ -6,6 +6,7 @@ import type { DatabaseId } from '../identity.js';
 import type { LocalObjectStore } from '../object-store/local-object-store.js';
 import { systemRuntime } from '../runtime.js';
 import { encodeLogObject, encodeSeal, isSeal } from '../storage/log-object.js';
+import { SingleLogStore } from '../storage/log-store/single-log-store.js';
 import { logObjectName } from '../storage/object-names.js';
 import { createNodeRecord, readNodeRecord, replaceNodeRecord } from './node-record.js';
 import { recoverEpoch } from './recover-epoch.js';
@@ -15,7 +16,11 @@ const absent = { ifAbsent: true } as const;
 
 let dataStore: LocalObjectStore;
 let logStore: LocalObjectStore;
-const stores = () => ({ runtime: systemRuntime, dataStore, logStore });
+const stores = () => ({
+  runtime: systemRuntime,
+  dataStore,
+  logStore: new SingleLogStore(systemRuntime, logStore),
+});
 beforeEach(async () => {
   [dataStore, logStore] = [await temporaryStore(), await temporaryStore()];
 });
@@ -31,7 +36,7 @@ async function sealStandsAt(position: number): Promise<boolean> {
 
 describe('recovery of an epoch', () => {
   it.each([0, 1, 31, 32, 33, 64, 100])('finds all of %i log objects, seals behind them and condemns', async (count) => {
-    await writeLog(stores(), epochA, from0(count));
+    await writeLog({ dataStore, logStore }, epochA, from0(count));
     const record = await recoverEpoch(stores(), epochA, epochB);
     expect(record.sealedAt).toBe(count);
     const fragments = recoveredFragments(record, databaseA, 1);
@@ -49,7 +54,7 @@ describe('recovery of an epoch', () => {
   });
 
   it('reads an index of any size', async () => {
-    await writeLog(stores(), epochA, []);
+    await writeLog({ dataStore, logStore }, epochA, []);
     const databases = upTo(1_000).map(
       (number) => `00000000-0000-4000-8000-${number.toString().padStart(12, '0')}` as DatabaseId,
     );
@@ -59,7 +64,7 @@ describe('recovery of an epoch', () => {
   });
 
   it('keeps terms and databases apart', async () => {
-    await writeLog(stores(), epochA, []);
+    await writeLog({ dataStore, logStore }, epochA, []);
     await logStore.put(logObjectName(epochA, 0), logObjectAt(0, [databaseA, databaseB]), absent);
     await logStore.put(logObjectName(epochA, 1), logObjectAt(1, [databaseB]), absent);
     const record = await recoverEpoch(stores(), epochA, epochB);
@@ -69,7 +74,7 @@ describe('recovery of an epoch', () => {
   });
 
   it('ends at the first hole, because nothing behind it was acknowledged', async () => {
-    await writeLog(stores(), epochA, [0, 1, 2, 5, 6, 40]);
+    await writeLog({ dataStore, logStore }, epochA, [0, 1, 2, 5, 6, 40]);
     const record = await recoverEpoch(stores(), epochA, epochB);
     expect(record.sealedAt).toBe(3);
     expect(recoveredFragments(record, databaseA, 1).map(([position]) => position)).toEqual([0, 1, 2]);
@@ -81,7 +86,7 @@ describe('recovery of an epoch', () => {
     ['one object, a long way off', [0, 1, 2, 3 + 4 + 31]],
     ['objects beyond what is read at once', [...from0(32), 40]],
   ])('refuses a log with a hole behind which %s prove that it was filled once', async (_what, positions) => {
-    await writeLog(stores(), epochA, positions);
+    await writeLog({ dataStore, logStore }, epochA, positions);
     const missing = expect.objectContaining({ code: 'STORE_OBJECT_MISSING' });
     await expect(recoverEpoch(stores(), epochA, epochB)).rejects.toEqual(missing);
     expect(await readRecoveryRecord(systemRuntime, dataStore, epochA)).toBeUndefined();
@@ -103,13 +108,13 @@ describe('recovery of an epoch', () => {
   });
 
   it('is not stopped by damage behind the end', async () => {
-    await writeLog(stores(), epochA, [0]);
+    await writeLog({ dataStore, logStore }, epochA, [0]);
     await logStore.put(logObjectName(epochA, 2), Buffer.from('damaged'), absent);
     expect((await recoverEpoch(stores(), epochA, epochB)).sealedAt).toBe(1);
   });
 
   it('ends at a seal that stands there', async () => {
-    await writeLog(stores(), epochA, [0, 1]);
+    await writeLog({ dataStore, logStore }, epochA, [0, 1]);
     await logStore.put(logObjectName(epochA, 2), encodeSeal(epochA), absent);
     await logStore.put(logObjectName(epochA, 3), logObjectAt(3), absent);
     const record = await recoverEpoch(stores(), epochA, epochB);
@@ -118,7 +123,7 @@ describe('recovery of an epoch', () => {
   });
 
   it('starts at the low-water mark', async () => {
-    await writeLog(stores(), epochA, [40, 41]);
+    await writeLog({ dataStore, logStore }, epochA, [40, 41]);
     const found = await readNodeRecord(systemRuntime, dataStore, epochA);
     await replaceNodeRecord(systemRuntime, dataStore, found, { lowWaterPosition: 40 });
     const record = await recoverEpoch(stores(), epochA, epochB);
@@ -127,7 +132,7 @@ describe('recovery of an epoch', () => {
   });
 
   it('gives two recoverers at once the same record', async () => {
-    await writeLog(stores(), epochA, from0(35));
+    await writeLog({ dataStore, logStore }, epochA, from0(35));
     const records = await Promise.all([epochB, epochC, epochB].map((by) => recoverEpoch(stores(), epochA, by)));
     expect(records[1]).toEqual(records[0]);
     expect(records[2]).toEqual(records[0]);
@@ -141,7 +146,7 @@ describe('recovery of an epoch', () => {
     ['no content', Buffer.alloc(0)],
     ['anything else', Buffer.from('something else entirely')],
   ])('refuses a log object with %s, and leaves no record', async (_what, damaged) => {
-    await writeLog(stores(), epochA, [0, 2]);
+    await writeLog({ dataStore, logStore }, epochA, [0, 2]);
     await logStore.put(logObjectName(epochA, 1), damaged, absent);
     await expect(recoverEpoch(stores(), epochA, epochB)).rejects.toEqual(corrupt);
     expect(await readRecoveryRecord(systemRuntime, dataStore, epochA)).toBeUndefined();

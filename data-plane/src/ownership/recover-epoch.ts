@@ -14,21 +14,19 @@ import { ByocError } from '../errors/catalogue.js';
 import type { DatabaseId, NodeEpoch } from '../identity.js';
 import type { ObjectStore } from '../object-store/object-store.js';
 import type { Runtime } from '../runtime.js';
-import { conditionalWrite, readWithRetry } from '../storage/conditional-write.js';
 import { mostLogObjectsInFlight } from '../storage/commit-log.js';
 import { fragmentLocation, type FragmentLocation } from '../storage/log-location.js';
-import { decodeIndex, encodeSeal, isSeal, type IndexedFragment } from '../storage/log-object.js';
-import { logObjectName } from '../storage/object-names.js';
+import type { IndexedFragment } from '../storage/log-object.js';
+import type { LogStore } from '../storage/log-store/log-store.js';
 import { readNodeRecord, replaceNodeRecord, type NodeRecord } from './node-record.js';
 import { createRecoveryRecord, readRecoveryRecord, type RecoveryRecord } from './recovery-record.js';
 
 const readAhead = 32;
-const firstReadBytes = 16 * 1024;
 
 export interface RecoveryStores {
   readonly runtime: Runtime;
   readonly dataStore: ObjectStore;
-  readonly logStore: ObjectStore;
+  readonly logStore: LogStore;
 }
 
 /**
@@ -68,11 +66,11 @@ async function condemn(
   }
 }
 
-async function assertBegun({ runtime, logStore }: RecoveryStores, epoch: NodeEpoch): Promise<void> {
-  if ((await readEntry(runtime, logStore, epoch, 0)) === undefined) {
+async function assertBegun({ logStore }: RecoveryStores, epoch: NodeEpoch): Promise<void> {
+  if ((await logStore.look(epoch, 0)) === undefined) {
     throw new ByocError(
       'STORE_OBJECT_MISSING',
-      `log object ${logObjectName(epoch, 0)}, which began the log, is missing`,
+      `log object ${logStore.nameOf(epoch, 0)}, which began the log, is missing`,
     );
   }
 }
@@ -81,19 +79,16 @@ async function assertBegun({ runtime, logStore }: RecoveryStores, epoch: NodeEpo
  * Throws when something beyond a missing position proves that it held an object once: a log never has more objects on
  * their way than `mostLogObjectsInFlight`.
  */
-async function assertNeverWritten(stores: RecoveryStores, epoch: NodeEpoch, missing: number): Promise<void> {
-  const { runtime, logStore } = stores;
-  const exists = async (position: number): Promise<boolean> => {
-    const key = logObjectName(epoch, position);
-    return (await readWithRetry(runtime, key, () => logStore.getRange(key, 0, 1))) !== undefined;
-  };
+async function assertNeverWritten({ logStore }: RecoveryStores, epoch: NodeEpoch, missing: number): Promise<void> {
+  const exists = async (position: number): Promise<boolean> =>
+    (await logStore.read(epoch, position, 0, 1)) !== undefined;
   const beyond = Array.from({ length: readAhead }, (_, index) => missing + mostLogObjectsInFlight + index);
   if (!(await Promise.all(beyond.map(exists))).includes(true)) return;
   // The old node may have been writing: what stands beyond was written after the missing one, which can be read by now.
   if (await exists(missing)) return;
   throw new ByocError(
     'STORE_OBJECT_MISSING',
-    `log object ${logObjectName(epoch, missing)} is missing, though later ones are there`,
+    `log object ${logStore.nameOf(epoch, missing)} is missing, though later ones are there`,
   );
 }
 
@@ -104,12 +99,10 @@ async function walkAndSeal(
   from: number,
   onFragment: (position: number, fragment: IndexedFragment) => void,
 ): Promise<number> {
-  const { runtime, logStore } = stores;
+  const { logStore } = stores;
   for (let start = from; ; start += readAhead) {
     const positions = Array.from({ length: readAhead }, (_, index) => start + index);
-    const found = await Promise.allSettled(
-      positions.map(async (position) => readEntry(runtime, logStore, epoch, position)),
-    );
+    const found = await Promise.allSettled(positions.map(async (position) => logStore.look(epoch, position)));
     for (const [index, position] of positions.entries()) {
       const read = found[index] as (typeof found)[number];
       // Thrown only when the walk gets here: beyond the end of the log nothing was acknowledged, and damage is harmless.
@@ -117,37 +110,12 @@ async function walkAndSeal(
       let entry = read.value;
       if (entry === undefined) {
         await assertNeverWritten(stores, epoch, position);
-        const seal = await conditionalWrite(runtime, logStore, logObjectName(epoch, position), encodeSeal(by), {
-          ifAbsent: true,
-        });
-        if (seal.won) return position;
-        entry = await readEntry(runtime, logStore, epoch, position);
-        if (entry === undefined) {
-          throw new ByocError('STORE_OBJECT_MISSING', `object ${logObjectName(epoch, position)} appeared and vanished`);
-        }
+        const sealed = await logStore.seal(epoch, position, by);
+        if (sealed === 'sealed') return position;
+        entry = sealed;
       }
       if (entry === 'seal') return position;
-      for (const fragment of entry) onFragment(position, fragment);
+      for (const fragment of entry.index) onFragment(position, fragment);
     }
-  }
-}
-
-/** The index of one log object, `seal`, or undefined when the position is free. */
-async function readEntry(
-  runtime: Runtime,
-  logStore: ObjectStore,
-  epoch: NodeEpoch,
-  position: number,
-): Promise<IndexedFragment[] | 'seal' | undefined> {
-  const key = logObjectName(epoch, position);
-  let wanted = firstReadBytes;
-  for (;;) {
-    const bytes = await readWithRetry(runtime, key, () => logStore.getRange(key, 0, wanted));
-    if (bytes === undefined) return undefined;
-    if (isSeal(bytes)) return 'seal';
-    const index = decodeIndex(key, bytes);
-    if (typeof index !== 'number') return index;
-    if (bytes.length < wanted) throw new ByocError('STORE_OBJECT_CORRUPT', `log object ${key} is truncated`);
-    wanted = index;
   }
 }

@@ -19,6 +19,7 @@ import {
   type Generation,
 } from './generation.js';
 import type { LogRange } from './log-location.js';
+import type { LogStore } from './log-store/log-store.js';
 import type { GenerationReference } from './manifest.js';
 import type { RestoredFile } from './restored-file.js';
 import { readSegmentRun, segmentRuns } from './segments.js';
@@ -27,7 +28,7 @@ import { readTail, type ChainPoint } from './tail.js';
 export interface RestoreInput {
   readonly runtime: Runtime;
   readonly dataStore: ObjectStore;
-  readonly logStore: ObjectStore;
+  readonly logStore: LogStore;
   readonly sealer: Sealer;
   readonly database: DatabaseId;
   readonly reservedBytes: number;
@@ -58,7 +59,7 @@ export async function restore(file: RestoredFile, input: RestoreInput): Promise<
     let point = from;
     let databasePages = generation?.databasePages ?? 1;
     let tailBytes = 0;
-    for await (const { bytes, commits, after } of readTail(runtime, logStore, sealer, database, from, input.ranges)) {
+    for await (const { bytes, commits, after } of readTail(logStore, sealer, database, from, input.ranges)) {
       for (const commit of commits) {
         // A page that was cut off is gone: when the database grows again it is empty, whatever was folded in between.
         if (commit.databasePages < databasePages) await file.truncate(commit.databasePages * pageBytes);

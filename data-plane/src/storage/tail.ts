@@ -6,12 +6,9 @@
 import { ByocError } from '../errors/catalogue.js';
 import type { DatabaseId } from '../identity.js';
 import type { Sealer } from '../keys/sealing.js';
-import type { ObjectStore } from '../object-store/object-store.js';
-import type { Runtime } from '../runtime.js';
-import { readWithRetry } from './conditional-write.js';
 import { decodeFragment, decodeFragmentHeader, fragmentDigest, type Commit, type FragmentDigest } from './fragment.js';
 import type { LogRange } from './log-location.js';
-import { logObjectName } from './object-names.js';
+import type { LogStore } from './log-store/log-store.js';
 
 /** The state that a fragment follows. */
 export interface ChainPoint {
@@ -31,8 +28,7 @@ const parallelReads = 16;
 
 /** Throws `STORE_OBJECT_MISSING` or `STORE_OBJECT_CORRUPT`, naming the log object. */
 export async function* readTail(
-  runtime: Runtime,
-  logStore: ObjectStore,
+  logStore: LogStore,
   sealer: Sealer,
   database: DatabaseId,
   from: ChainPoint,
@@ -41,10 +37,19 @@ export async function* readTail(
   const wanted = ranges.flatMap((range) =>
     range.fragments
       .filter(([, , , , lastCommit]) => lastCommit > from.commit)
-      .map((location) => ({ key: logObjectName(range.epoch, location[0]), term: range.term, location })),
+      .map((location) => ({
+        key: logStore.nameOf(range.epoch, location[0]),
+        epoch: range.epoch,
+        term: range.term,
+        location,
+      })),
   );
-  const read = async ({ key, location: [, offset, length] }: (typeof wanted)[number]): Promise<Buffer> => {
-    const bytes = await readWithRetry(runtime, key, () => logStore.getRange(key, offset, length));
+  const read = async ({
+    key,
+    epoch,
+    location: [position, offset, length],
+  }: (typeof wanted)[number]): Promise<Buffer> => {
+    const bytes = await logStore.read(epoch, position, offset, length);
     if (!bytes)
       throw new ByocError('STORE_OBJECT_MISSING', `log object ${key} is missing; database ${database} needs it`);
     if (bytes.length !== length) throw new ByocError('STORE_OBJECT_CORRUPT', `log object ${key} is truncated`);

@@ -76,14 +76,18 @@ describe('one writer', () => {
     {
       what: 'a recovery that does not seal',
       mutation: {
-        file: 'ownership/recover-epoch.js',
+        file: 'storage/log-store/single-log-store.js',
         from: 'if (seal.won)',
-        to: 'if (seal.won) await logStore.delete(logObjectName(epoch, position)); if (true)',
+        to: 'if (seal.won) await this.#store.delete(key); if (true)',
       },
     },
     {
       what: 'a log that takes the seal for its own object',
-      mutation: { file: 'storage/commit-log.js', from: 'if (current?.body.equals(bytes))', to: 'if (current)' },
+      mutation: {
+        file: 'storage/log-store/single-log-store.js',
+        from: "current?.body.equals(bytes) ? 'won' : 'lost'",
+        to: "current ? 'won' : 'lost'",
+      },
     },
   ])('$what would be noticed', async ({ mutation }) => {
     expect(await takeOver(mutation)).toEqual(

@@ -5,6 +5,7 @@ import { systemRuntime, type Runtime } from '../../src/runtime.js';
 import type { CommitLog, LoggedDatabase } from '../../src/storage/commit-log.js';
 import { chainStart, type Commit, type FragmentDigest } from '../../src/storage/fragment.js';
 import type { FragmentLocation } from '../../src/storage/log-location.js';
+import { SingleLogStore } from '../../src/storage/log-store/single-log-store.js';
 import { readTail } from '../../src/storage/tail.js';
 import { pageOf, SampleDatabase, sampleSealer } from './sample-database.js';
 
@@ -49,7 +50,13 @@ export class LoggedSample implements LoggedDatabase {
     const start = { commit: 0, commitTimeMs: 0, chainDigest: chainStart };
     const ranges = [{ epoch, term: this.term, fragments }];
     const numbers: number[] = [];
-    for await (const { commits } of readTail(systemRuntime, store, this.sealer, this.id, start, ranges)) {
+    for await (const { commits } of readTail(
+      new SingleLogStore(systemRuntime, store),
+      this.sealer,
+      this.id,
+      start,
+      ranges,
+    )) {
       for (const commit of commits) {
         const original = this.sample.commits[commit.number - 1];
         if (!original || !Buffer.concat(original.pages).equals(Buffer.concat(commit.pages))) {

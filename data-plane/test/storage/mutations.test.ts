@@ -9,6 +9,8 @@ import { recoverEpoch } from '../../src/ownership/recover-epoch.js';
 import type { RecoveryRecord } from '../../src/ownership/recovery-record.js';
 import { emptyDatabaseImage } from '../../src/storage/empty-database.js';
 import { CommitLog, type CommitLogOptions } from '../../src/storage/commit-log.js';
+import type { LogStore } from '../../src/storage/log-store/log-store.js';
+import { SingleLogStore } from '../../src/storage/log-store/single-log-store.js';
 import { ManifestStore } from '../../src/storage/manifest-store.js';
 import { removeTemporaryDirectories, temporaryStore } from '../temporary-store.js';
 import { VirtualRuntime } from '../virtual-runtime.js';
@@ -91,7 +93,7 @@ async function takeover({ logStore: breakStore, makeLog, recovery, beforeTakeove
   await beforeTakeover?.(runtime, dataStore);
 
   const recover = (log: ObjectStore): Promise<RecoveryRecord> =>
-    recoverEpoch({ runtime, dataStore, logStore: log }, epochA, epochB);
+    recoverEpoch({ runtime, dataStore, logStore: new SingleLogStore(runtime, log) }, epochA, epochB);
   const findRecovery = async (): ReturnType<FindRecovery> =>
     recovery ? recovery(recover, logStore) : recover(logStore);
   const second = node(epochB, logStore, { findRecovery });
@@ -134,9 +136,11 @@ const breakages: Record<string, Breakage> = {
     makeLog: (options) =>
       new CommitLog({
         ...options,
-        store: withPut(options.store, async (key, body, condition) => {
-          const result = await options.store.put(key, body, condition);
-          return result.won ? result : { won: true, etag: 'none' as never };
+        store: Object.assign(Object.create(options.store) as LogStore, {
+          create: async (...[epoch, position, bytes]: Parameters<LogStore['create']>) => {
+            await options.store.create(epoch, position, bytes);
+            return 'won';
+          },
         }),
       }),
   },

@@ -13,6 +13,7 @@ import type { Generation } from '../../src/storage/generation.js';
 import { fragmentLocation, type FragmentLocation, type LogRange } from '../../src/storage/log-location.js';
 import { encodeLogObject } from '../../src/storage/log-object.js';
 import type { GenerationReference } from '../../src/storage/manifest.js';
+import { SingleLogStore } from '../../src/storage/log-store/single-log-store.js';
 import { logObjectName } from '../../src/storage/object-names.js';
 import { chainPoint, restore, type RestoredDatabase, type RestoreInput } from '../../src/storage/restore.js';
 import { readTail, type TailFragment } from '../../src/storage/tail.js';
@@ -23,6 +24,7 @@ import { databaseA, epochA, SampleDatabase, sampleSealer } from './sample-databa
 export class SampleStorage {
   readonly sample = new SampleDatabase(emptyDatabaseImage(0));
   readonly sealer: Sealer;
+  readonly logs: SingleLogStore;
   term = 1;
   epoch: NodeEpoch = epochA;
   generation: { reference: GenerationReference; generation: Generation } | undefined;
@@ -41,6 +43,7 @@ export class SampleStorage {
     readonly runtime: Runtime,
   ) {
     this.sealer = sampleSealer(runtime, database);
+    this.logs = new SingleLogStore(runtime, logStore);
   }
 
   static async create(database: DatabaseId = databaseA, runtime: Runtime = systemRuntime): Promise<SampleStorage> {
@@ -80,7 +83,7 @@ export class SampleStorage {
   async tail(): Promise<TailFragment[]> {
     const from = chainPoint(this.generation?.generation);
     const fragments: TailFragment[] = [];
-    for await (const fragment of readTail(this.runtime, this.logStore, this.sealer, this.database, from, this.ranges)) {
+    for await (const fragment of readTail(this.logs, this.sealer, this.database, from, this.ranges)) {
       fragments.push(fragment);
     }
     return fragments;
@@ -110,7 +113,7 @@ export class SampleStorage {
     const restored = await restore(await DatabaseFile.create(path), {
       runtime: this.runtime,
       dataStore: this.dataStore,
-      logStore: this.logStore,
+      logStore: this.logs,
       sealer: this.sealer,
       database: this.database,
       reservedBytes: 0,

@@ -15,6 +15,7 @@ import { createRecoveryRecord } from '../../src/ownership/recovery-record.js';
 import { CommitLog, type CommitLogOptions, type LoggedDatabase } from '../../src/storage/commit-log.js';
 import { chainStart, type Commit, type FragmentDigest } from '../../src/storage/fragment.js';
 import type { FragmentLocation } from '../../src/storage/log-location.js';
+import { SingleLogStore } from '../../src/storage/log-store/single-log-store.js';
 import { ManifestStore } from '../../src/storage/manifest-store.js';
 import { temporaryDirectory } from '../temporary-store.js';
 import type { VirtualRuntime } from '../virtual-runtime.js';
@@ -55,7 +56,8 @@ export class ScriptedNode implements LoggedDatabase {
   #waiters: { commit: number; resolve: () => void }[] = [];
 
   constructor(options: ScriptedNodeOptions) {
-    const { runtime, dataStore, logStore, epoch } = options;
+    const { runtime, dataStore, epoch } = options;
+    const logStore = new SingleLogStore(runtime, options.logStore);
     this.#options = options;
     this.sealer = options.sealer ?? sampleSealer(runtime);
     const makeLog = options.makeLog ?? ((logOptions) => new CommitLog(logOptions));
