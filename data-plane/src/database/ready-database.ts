@@ -72,6 +72,18 @@ export async function own(context: NodeContext, id: DatabaseId, justRead?: Versi
   return { owned: claimed.value, unlocked: unlocked.value };
 }
 
+/**
+ * The manifest as it stands after a change of it was lost to `lost`, when that is still under this epoch's term. Throws
+ * `DATABASE_MOVED` when another epoch has claimed the database.
+ */
+export async function stillOwned(context: NodeContext, base: Manifest, lost: Manifest): Promise<VersionedManifest> {
+  const isOwn = ({ owner, term }: Manifest): boolean => owner === context.epoch && term === base.term;
+  const again = isOwn(lost) ? await context.manifests.read(base.id) : undefined;
+  if (again && isOwn(again.manifest)) return again;
+  const owner = (again?.manifest ?? lost).owner ?? 'nobody';
+  throw new ByocError('DATABASE_MOVED', `database ${base.id} was claimed by ${owner}, not ${context.epoch}`);
+}
+
 /** Everything logged since the generation of the manifest, by former owners and by this epoch. */
 export function unfoldedRanges(context: NodeContext, manifest: Manifest): LogRange[] {
   const { fragments } = context.unfolded.of(manifest.id, manifest.term);
@@ -92,9 +104,9 @@ export async function restoreTo(
       dataStore: context.dataStore,
       logStore: context.logStore,
       sealer: unlocked.sealer,
-      database: manifest.id,
       reservedBytes: manifest.reservedBytes,
       generation: manifest.generation,
+      carried: manifest.carried,
       ranges: unfoldedRanges(context, manifest),
     });
   } catch (cause) {

@@ -39,8 +39,19 @@ export function manifestName(database: DatabaseId): string {
   return `manifests/${hash(database)}/${database}`;
 }
 
+/** Begins the names of all objects of a database but its manifest and its log. */
+export function objectsPrefix(database: DatabaseId): string {
+  return `objects/${hash(database)}/${database}/`;
+}
+
 function databaseObjects(database: DatabaseId, term: number, generation: number): string {
-  return `objects/${hash(database)}/${database}/${padded(term)}-${padded(generation)}`;
+  return `${objectsPrefix(database)}${padded(term)}-${padded(generation)}`;
+}
+
+/** Term and generation that an object below `objectsPrefix` was written for, or undefined for one of another kind. */
+export function termAndGeneration(key: string): { term: number; generation: number } | undefined {
+  const found = /^objects\/[0-9a-f]{4}\/[0-9a-f-]{36}\/([0-9]{12})-([0-9]{12})\/[^/]+$/.exec(key);
+  return found ? { term: Number(found[1]), generation: Number(found[2]) } : undefined;
 }
 
 export function generationName(database: DatabaseId, term: number, generation: number): string {
@@ -59,4 +70,14 @@ export function segmentListName(database: DatabaseId, term: number, generation: 
 /** The fragments that led from the previous generation to this one. */
 export function archiveName(database: DatabaseId, term: number, generation: number): string {
   return `${databaseObjects(database, term, generation)}/archive`;
+}
+
+/** Fragments that follow the generation of a branch or of a deleted database. `attempt` is random. */
+export function carriedFragmentsName(database: DatabaseId, attempt: string): string {
+  return `${objectsPrefix(database)}carried/${attempt}`;
+}
+
+/** A list of objects of the database that are to be deleted. `attempt` is random. */
+export function garbageListName(database: DatabaseId, attempt: string): string {
+  return `${objectsPrefix(database)}garbage/${attempt}`;
 }

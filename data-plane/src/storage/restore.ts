@@ -3,13 +3,14 @@
  * is ever believed.
  */
 import { ByocError } from '../errors/catalogue.js';
-import type { DatabaseId } from '../identity.js';
 import type { Sealer } from '../keys/sealing.js';
 import type { ObjectStore } from '../object-store/object-store.js';
 import type { Runtime } from '../runtime.js';
 import { emptyDatabaseImage } from './empty-database.js';
 import { chainStart, forEachPage, pageBytes } from './fragment.js';
+import { openFragment, type ChainPoint, type SealedFragment } from './fragment-chain.js';
 import {
+  listCount,
   readGeneration,
   readSegmentList,
   segmentBytes,
@@ -20,19 +21,20 @@ import {
 } from './generation.js';
 import type { LogRange } from './log-location.js';
 import type { LogStore } from './log-store/log-store.js';
-import type { GenerationReference } from './manifest.js';
+import type { CarriedFragments, GenerationReference } from './manifest.js';
+import { isBeyond, type Moment } from './moment.js';
 import type { RestoredFile } from './restored-file.js';
 import { readSegmentRun, segmentRuns } from './segments.js';
-import { readTail, type ChainPoint } from './tail.js';
+import { readUnfolded } from './unfolded.js';
 
 export interface RestoreInput {
   readonly runtime: Runtime;
   readonly dataStore: ObjectStore;
   readonly logStore: LogStore;
   readonly sealer: Sealer;
-  readonly database: DatabaseId;
   readonly reservedBytes: number;
   readonly generation: GenerationReference | undefined;
+  readonly carried?: CarriedFragments | undefined;
   /** Everything logged since the generation; what it already holds is passed over. */
   readonly ranges: readonly LogRange[];
 }
@@ -48,10 +50,24 @@ const parallelRuns = 8;
 
 /** Fills `file`, which is empty, and closes it. Throws `STORE_OBJECT_MISSING`, `STORE_OBJECT_CORRUPT` and the errors of the file. */
 export async function restore(file: RestoredFile, input: RestoreInput): Promise<RestoredDatabase> {
-  const { runtime, dataStore, logStore, sealer, database } = input;
+  const line = input.sealer.line;
+  return rebuild(file, input, input.generation, (from) => readUnfolded({ ...input, line }, from));
+}
+
+/**
+ * Fills `file` with a generation and the commits that follow it, up to the last one that is not beyond a moment, and
+ * closes it. Where the end lies within a fragment, the result's chain digest is that of the fragment before.
+ */
+export async function rebuild(
+  file: RestoredFile,
+  input: Pick<RestoreInput, 'runtime' | 'dataStore' | 'sealer' | 'reservedBytes'>,
+  base: GenerationReference | undefined,
+  fragmentsAfter: (from: ChainPoint) => AsyncIterable<SealedFragment>,
+  until?: Moment,
+): Promise<RestoredDatabase> {
+  const { runtime, dataStore, sealer } = input;
   try {
-    const generation =
-      input.generation && (await readGeneration(runtime, dataStore, sealer, database, input.generation));
+    const generation = base && (await readGeneration(runtime, dataStore, sealer, base));
     if (generation) await writeSegments(file, input, generation);
     else await file.write(emptyDatabaseImage(input.reservedBytes), 0);
 
@@ -59,8 +75,14 @@ export async function restore(file: RestoredFile, input: RestoreInput): Promise<
     let point = from;
     let databasePages = generation?.databasePages ?? 1;
     let tailBytes = 0;
-    for await (const { bytes, commits, after } of readTail(logStore, sealer, database, from, input.ranges)) {
+    const end = (): RestoredDatabase => ({ ...point, databasePages, tailBytes, generation });
+    for await (const fragment of fragmentsAfter(from)) {
+      const { bytes, commits, after } = openFragment(sealer, fragment);
       for (const commit of commits) {
+        if (until && isBeyond(until, commit.number, commit.timeMs)) {
+          await file.truncate(databasePages * pageBytes);
+          return end();
+        }
         // A page that was cut off is gone: when the database grows again it is empty, whatever was folded in between.
         if (commit.databasePages < databasePages) await file.truncate(commit.databasePages * pageBytes);
         databasePages = commit.databasePages;
@@ -69,12 +91,13 @@ export async function restore(file: RestoredFile, input: RestoreInput): Promise<
           if (page <= commit.databasePages) writes.push(file.write(content, (page - 1) * pageBytes));
         });
         await Promise.all(writes);
+        point = { ...point, commit: commit.number, commitTimeMs: commit.timeMs };
       }
       tailBytes += bytes.length;
       point = after;
     }
     await file.truncate(databasePages * pageBytes);
-    return { ...point, databasePages, tailBytes, generation };
+    return end();
   } finally {
     await file.close();
   }
@@ -87,18 +110,20 @@ export function chainPoint(generation: Generation | undefined): ChainPoint {
   return { commit, commitTimeMs, chainDigest: Buffer.from(chainDigest, 'hex') };
 }
 
-async function writeSegments(file: RestoredFile, input: RestoreInput, generation: Generation): Promise<void> {
-  const { runtime, dataStore, sealer, database } = input;
-  const { databasePages, term, number } = generation;
-  const listCount = generation.segments ? 1 : (generation.lists?.length ?? 0);
+async function writeSegments(
+  file: RestoredFile,
+  { runtime, dataStore, sealer }: Pick<RestoreInput, 'runtime' | 'dataStore' | 'sealer'>,
+  generation: Generation,
+): Promise<void> {
+  const { database, databasePages, term, number } = generation;
   let segmentsSeen = 0;
-  for (let list = 0; list < listCount; list++) {
-    const references = await readSegmentList(runtime, dataStore, generation, list);
+  for (let list = 0; list < listCount(generation); list++) {
+    const references = await readSegmentList(runtime, dataStore, sealer.line, generation, list);
     segmentsSeen += references.length;
     const runs = segmentRuns(references, list * segmentsPerList);
     const workers = Array.from({ length: Math.min(parallelRuns, runs.length) }, async () => {
       for (let run = runs.pop(); run; run = runs.pop()) {
-        const segments = await readSegmentRun(runtime, dataStore, sealer, database, run);
+        const segments = await readSegmentRun(runtime, dataStore, sealer, run);
         for (const [index, plaintext] of segments.entries()) {
           const segment = run.firstSegment + index;
           if (plaintext.length !== segmentLength(databasePages, segment)) throw incomplete();

@@ -5,35 +5,22 @@
  */
 import { ByocError } from '../errors/catalogue.js';
 import type { DatabaseId } from '../identity.js';
-import type { Sealer } from '../keys/sealing.js';
-import { decodeFragment, decodeFragmentHeader, fragmentDigest, type Commit, type FragmentDigest } from './fragment.js';
+import { fragmentEnd, nextFragment, type ChainEnd, type SealedFragment } from './fragment-chain.js';
 import type { LogRange } from './log-location.js';
 import type { LogStore } from './log-store/log-store.js';
 
-/** The state that a fragment follows. */
-export interface ChainPoint {
-  readonly commit: number;
-  readonly commitTimeMs: number;
-  readonly chainDigest: FragmentDigest;
-}
-
-export interface TailFragment {
-  readonly bytes: Buffer;
-  readonly commits: readonly Commit[];
-  /** The chain after this fragment. */
-  readonly after: ChainPoint;
-}
-
 const parallelReads = 16;
 
-/** Throws `STORE_OBJECT_MISSING` or `STORE_OBJECT_CORRUPT`, naming the log object. */
+/**
+ * The fragments as they are stored; of each its place in the chain is known, its content is not. Needs no key. Throws
+ * `STORE_OBJECT_MISSING` or `STORE_OBJECT_CORRUPT`, naming the log object.
+ */
 export async function* readTail(
   logStore: LogStore,
-  sealer: Sealer,
   database: DatabaseId,
-  from: ChainPoint,
+  from: ChainEnd,
   ranges: readonly LogRange[],
-): AsyncGenerator<TailFragment, ChainPoint> {
+): AsyncGenerator<SealedFragment> {
   const wanted = ranges.flatMap((range) =>
     range.fragments
       .filter(([, , , , lastCommit]) => lastCommit > from.commit)
@@ -55,29 +42,15 @@ export async function* readTail(
     if (bytes.length !== length) throw new ByocError('STORE_OBJECT_CORRUPT', `log object ${key} is truncated`);
     return bytes;
   };
-  let point = from;
+  let end = from;
   for (let start = 0; start < wanted.length; start += parallelReads) {
     const batch = wanted.slice(start, start + parallelReads);
     const fragments = await Promise.all(batch.map(read));
     for (const [index, bytes] of fragments.entries()) {
       const { key, term } = batch[index] as (typeof wanted)[number];
-      const header = decodeFragmentHeader(key, bytes);
-      const follows =
-        header.database === database &&
-        header.term === term &&
-        header.firstCommit === point.commit + 1 &&
-        header.previous.equals(point.chainDigest);
-      if (!follows) {
-        throw new ByocError(
-          'STORE_OBJECT_CORRUPT',
-          `the fragment in ${key} does not follow commit ${point.commit} of database ${database}`,
-        );
-      }
-      const commits = decodeFragment(sealer, key, bytes);
-      const last = commits.at(-1) as Commit;
-      point = { commit: last.number, commitTimeMs: last.timeMs, chainDigest: fragmentDigest(bytes) };
-      yield { bytes, commits, after: point };
+      const fragment = nextFragment(key, bytes, end, [database], term);
+      end = fragmentEnd(fragment);
+      yield fragment;
     }
   }
-  return point;
 }

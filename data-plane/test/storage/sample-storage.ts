@@ -9,16 +9,20 @@ import { systemRuntime, type Runtime } from '../../src/runtime.js';
 import { emptyDatabaseImage } from '../../src/storage/empty-database.js';
 import { fold, type FoldInput } from '../../src/storage/fold.js';
 import { chainStart, encodeFragment, fragmentDigest, type FragmentDigest } from '../../src/storage/fragment.js';
+import { openFragment, type TailFragment } from '../../src/storage/fragment-chain.js';
 import type { Generation } from '../../src/storage/generation.js';
 import { fragmentLocation, type FragmentLocation, type LogRange } from '../../src/storage/log-location.js';
 import { encodeLogObject } from '../../src/storage/log-object.js';
-import type { GenerationReference } from '../../src/storage/manifest.js';
+import type { GenerationReference, Manifest } from '../../src/storage/manifest.js';
+import type { Moment } from '../../src/storage/moment.js';
+import { restoreAt } from '../../src/storage/restore-point.js';
 import { SingleLogStore } from '../../src/storage/log-store/single-log-store.js';
 import { logObjectName } from '../../src/storage/object-names.js';
 import { chainPoint, restore, type RestoredDatabase, type RestoreInput } from '../../src/storage/restore.js';
-import { readTail, type TailFragment } from '../../src/storage/tail.js';
+import { readTail } from '../../src/storage/tail.js';
 import { temporaryDirectory, temporaryStore } from '../temporary-store.js';
 import { databaseA, epochA, SampleDatabase, sampleSealer } from './sample-database.js';
+import { sampleManifest } from './sample-manifest.js';
 
 /** A sample database in real stores: logged fragment by fragment, folded and restored as its owners would do it. */
 export class SampleStorage {
@@ -83,8 +87,8 @@ export class SampleStorage {
   async tail(): Promise<TailFragment[]> {
     const from = chainPoint(this.generation?.generation);
     const fragments: TailFragment[] = [];
-    for await (const fragment of readTail(this.logs, this.sealer, this.database, from, this.ranges)) {
-      fragments.push(fragment);
+    for await (const fragment of readTail(this.logs, this.database, from, this.ranges)) {
+      fragments.push(openFragment(this.sealer, fragment));
     }
     return fragments;
   }
@@ -96,7 +100,6 @@ export class SampleStorage {
       runtime: this.runtime,
       store,
       sealer: this.sealer,
-      database: this.database,
       reservedBytes: 0,
       ...(this.generation && { base: this.generation }),
       term: this.term,
@@ -115,7 +118,6 @@ export class SampleStorage {
       dataStore: this.dataStore,
       logStore: this.logs,
       sealer: this.sealer,
-      database: this.database,
       reservedBytes: 0,
       generation: this.generation?.reference,
       ranges: this.ranges,
@@ -124,5 +126,35 @@ export class SampleStorage {
     const image = await readFile(path);
     await rm(path);
     return { image, restored };
+  }
+
+  /** The manifest as its owner would have it. */
+  get manifest(): Manifest {
+    return sampleManifest({
+      id: this.database,
+      createdAtMs: 1_000,
+      term: this.term,
+      owner: this.epoch,
+      ...(this.generation && { generation: this.generation.reference }),
+    });
+  }
+
+  /** The file as it was at a moment. `manifest` changes what the manifest says. */
+  async restoreAt(moment: Moment, manifest: Partial<Manifest> = {}, store?: ObjectStore): Promise<Buffer> {
+    const path = join(this.directory, `restored-${this.#restores++}`);
+    const input = {
+      runtime: this.runtime,
+      dataStore: store ?? this.dataStore,
+      logStore: this.logs,
+      sealer: this.sealer,
+      manifest: { ...this.manifest, ...manifest },
+      ranges: this.ranges,
+    };
+    try {
+      await restoreAt(await DatabaseFile.create(path), input, moment);
+      return await readFile(path);
+    } finally {
+      await rm(path);
+    }
   }
 }
