@@ -6,8 +6,10 @@
  * bytes SHA-256 of all before, u32 length of the sealed page index, the sealed page index (JSON), fragments.
  */
 import type { Sealer } from '../keys/sealing.js';
+import type { Work } from '../turns.js';
 import { forEachPage, type Commit } from './fragment.js';
 import { sha256 } from './generation.js';
+import { joining } from './long-buffers.js';
 import type { TailFragment } from './tail.js';
 
 const magic = Buffer.from('TBYOARC1');
@@ -21,12 +23,12 @@ export interface IndexedCommit {
   readonly pages: readonly number[];
 }
 
-export function encodeArchive(
+export function* encodeArchive(
   sealer: Sealer,
   term: number,
   generation: number,
   fragments: readonly TailFragment[],
-): Buffer {
+): Work<Buffer> {
   const pageIndex: IndexedCommit[] = fragments.flatMap(({ commits }) => commits.map(indexedCommit));
   const sealedIndex = sealer.seal(
     { kind: 'archive-index', term, numbers: [generation] },
@@ -46,7 +48,7 @@ export function encodeArchive(
   });
   const indexLength = Buffer.allocUnsafe(4);
   indexLength.writeUInt32LE(sealedIndex.length);
-  return Buffer.concat([head, sha256(head), indexLength, sealedIndex, ...fragments.map(({ bytes }) => bytes)]);
+  return yield* joining([head, sha256(head), indexLength, sealedIndex, ...fragments.map(({ bytes }) => bytes)]);
 }
 
 function indexedCommit(commit: Commit): IndexedCommit {

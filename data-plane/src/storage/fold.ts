@@ -7,10 +7,11 @@ import type { DatabaseId } from '../identity.js';
 import type { Sealer } from '../keys/sealing.js';
 import type { ObjectStore } from '../object-store/object-store.js';
 import type { Runtime } from '../runtime.js';
+import { Turns, type Work } from '../turns.js';
 import { encodeArchive } from './archive.js';
 import { conditionalWrite } from './conditional-write.js';
 import { emptyDatabaseImage } from './empty-database.js';
-import { forEachPage, pageBytes } from './fragment.js';
+import { commitBytes, forEachPage, pageBytes } from './fragment.js';
 import {
   encodeGeneration,
   encodeSegmentList,
@@ -25,6 +26,7 @@ import {
   type SegmentListReference,
   type SegmentReference,
 } from './generation.js';
+import { hashing } from './long-buffers.js';
 import type { GenerationReference } from './manifest.js';
 import { archiveName, generationName, segmentListName } from './object-names.js';
 import { readSegmentRun, SegmentWriter } from './segments.js';
@@ -52,7 +54,9 @@ export async function fold(input: FoldInput): Promise<{ reference: GenerationRef
   const lastCommit = last?.commits.at(-1);
   if (!last || !lastCommit) throw new Error('nothing to fold');
 
-  const archive = encodeArchive(sealer, term, number, fragments);
+  const turns = new Turns(runtime, 'background');
+  const archive = await turns.run(encodeArchive(sealer, term, number, fragments));
+  const archiveDigest = (await turns.run(hashing(archive))).toString('hex');
   const archiveWritten = writeOnce(runtime, store, archiveName(database, term, number), archive);
   const [placed] = await Promise.all([foldSegments(input, lastCommit.databasePages), archiveWritten]);
 
@@ -65,7 +69,7 @@ export async function fold(input: FoldInput): Promise<{ reference: GenerationRef
     databasePages: lastCommit.databasePages,
     chainDigest: last.after.chainDigest.toString('hex'),
     ...(base && { previous: base.reference }),
-    archiveDigest: sha256(archive).toString('hex'),
+    archiveDigest,
     ...placed,
   };
   const bytes = encodeGeneration(sealer, generation);
@@ -76,7 +80,8 @@ export async function fold(input: FoldInput): Promise<{ reference: GenerationRef
 async function foldSegments(input: FoldInput, pages: number): Promise<Pick<Generation, 'segments' | 'lists'>> {
   const { runtime, store, sealer, database, base, term, number } = input;
   const basePages = base?.generation.databasePages ?? 1;
-  const { dirty, keptPages } = latestPages(input.fragments, basePages);
+  const turns = new Turns(runtime, 'background');
+  const { dirty, keptPages } = await turns.run(latestPages(input.fragments, basePages));
   const writer = new SegmentWriter(runtime, store, sealer, database, term, number);
   const total = segmentCount(pages);
   const listCount = Math.ceil(total / segmentsPerList);
@@ -93,6 +98,7 @@ async function foldSegments(input: FoldInput, pages: number): Promise<Pick<Gener
       const keptBytes = Math.max(0, segmentLength(keptPages, segment));
       if (!changed && old[segment - first] && length === segmentLength(basePages, segment) && length === keptBytes)
         continue;
+      await turns.spent(length);
       const plaintext = Buffer.alloc(length);
       if (keptBytes > 0 && (!changed || changed.size < length / pageBytes)) {
         (await baseSegment(input, old[segment - first], segment)).copy(plaintext, 0, 0, keptBytes);
@@ -131,10 +137,10 @@ async function foldSegments(input: FoldInput, pages: number): Promise<Pick<Gener
  * The last content of every changed page, by segment, and how many pages of the base were never cut off: a page that was
  * is gone, and empty when the database grows again.
  */
-function latestPages(
+function* latestPages(
   fragments: readonly TailFragment[],
   basePages: number,
-): { dirty: Map<number, Map<number, Uint8Array>>; keptPages: number } {
+): Work<{ dirty: Map<number, Map<number, Uint8Array>>; keptPages: number }> {
   const dirty = new Map<number, Map<number, Uint8Array>>();
   let keptPages = basePages;
   let databasePages = basePages;
@@ -149,6 +155,7 @@ function latestPages(
       if (changed) changed.set(page, content);
       else dirty.set(segment, new Map([[page, content]]));
     });
+    yield commitBytes(commit) >> 3;
   }
   return { dirty, keptPages };
 }

@@ -8,9 +8,11 @@ import type { DatabaseId } from '../identity.js';
 import type { Sealer } from '../keys/sealing.js';
 import type { ObjectStore } from '../object-store/object-store.js';
 import type { Runtime } from '../runtime.js';
+import { Turns } from '../turns.js';
 import { readWithRetry } from './conditional-write.js';
-import { decodeFragment, decodeFragmentHeader, fragmentDigest, type Commit, type FragmentDigest } from './fragment.js';
+import { decodeFragmentHeader, decodingFragment, type Commit, type FragmentDigest } from './fragment.js';
 import type { LogRange } from './log-location.js';
+import { hashing } from './long-buffers.js';
 import { logObjectName } from './object-names.js';
 
 /** The state that a fragment follows. */
@@ -50,6 +52,7 @@ export async function* readTail(
     if (bytes.length !== length) throw new ByocError('STORE_OBJECT_CORRUPT', `log object ${key} is truncated`);
     return bytes;
   };
+  const turns = new Turns(runtime, 'background');
   let point = from;
   for (let start = 0; start < wanted.length; start += parallelReads) {
     const batch = wanted.slice(start, start + parallelReads);
@@ -68,9 +71,9 @@ export async function* readTail(
           `the fragment in ${key} does not follow commit ${point.commit} of database ${database}`,
         );
       }
-      const commits = decodeFragment(sealer, key, bytes);
+      const commits = await turns.run(decodingFragment(sealer, key, bytes));
       const last = commits.at(-1) as Commit;
-      point = { commit: last.number, commitTimeMs: last.timeMs, chainDigest: fragmentDigest(bytes) };
+      point = { commit: last.number, commitTimeMs: last.timeMs, chainDigest: await turns.run(hashing(bytes)) };
       yield { bytes, commits, after: point };
     }
   }
