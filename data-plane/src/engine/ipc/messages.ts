@@ -23,6 +23,8 @@ export interface DatabaseLimits {
   readonly writeLockTimeoutMs: number;
   /** Most WAL bytes one transaction may append. */
   readonly maxTransactionBytes: number;
+  /** How long one request may run, however many statements it has; waiting for others and for its client not counted. */
+  readonly requestTimeoutMs: number;
 }
 
 /** Messages from the I/O process to an engine process. `database` is a handle that the I/O process never reuses. */
