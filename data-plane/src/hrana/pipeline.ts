@@ -42,8 +42,7 @@ export function* servePipeline(
     } else {
       streams.close(stream);
     }
-    const body = Buffer.from(`{"baton":${next},"base_url":null,"results":[${results}]}`);
-    response.send(200, host.commit, body, true);
+    response.sendText(200, host.commit, `{"baton":${next},"base_url":null,"results":[${results}]}`);
   } catch (error) {
     streams.close(stream);
     throw error;
