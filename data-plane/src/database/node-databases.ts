@@ -6,10 +6,12 @@
 import { ByocError } from '../errors/catalogue.js';
 import type { DatabaseId } from '../identity.js';
 import { assertDatabaseAddress, hostLabel, type DatabaseAddress } from '../naming/host-label.js';
-import { createDatabase, deleteDatabase, describe } from './database-records.js';
+import { branchDatabase } from './branch-database.js';
+import { createDatabase, deleteDatabase, describe, undeleteDatabase } from './database-records.js';
 import type { DatabaseDescription, DatabaseService, NewDatabase, SqlRequest, SqlResponse } from './database-service.js';
 import type { NodeContext } from './node-context.js';
 import { OpenDatabase } from './open-database.js';
+import { own } from './ready-database.js';
 import { onStreamEnd } from './stream-end.js';
 
 interface Entry {
@@ -77,7 +79,12 @@ export class NodeDatabases implements DatabaseService {
 
   async create(database: NewDatabase): Promise<DatabaseDescription> {
     assertDatabaseAddress({ organization: database.organization, database: database.name });
+    if (database.branch) return this.#branch(database, database.branch);
     return this.#alone(database.id, async () => createDatabase(this.#context, database));
+  }
+
+  async undelete(id: DatabaseId, newName?: string): Promise<DatabaseDescription> {
+    return this.#alone(id, async () => undeleteDatabase(this.#context, id, newName));
   }
 
   async delete(id: DatabaseId): Promise<void> {
@@ -153,6 +160,30 @@ export class NodeDatabases implements DatabaseService {
     });
     this.#armSweep();
     return entry;
+  }
+
+  /** A database that is not open is branched without opening it: what it consists of is in the store. */
+  async #branch(
+    child: NewDatabase,
+    { parent, timeMs }: NonNullable<NewDatabase['branch']>,
+  ): Promise<DatabaseDescription> {
+    const moment = timeMs === undefined ? undefined : { timeMs };
+    if (!this.#open.has(parent)) {
+      return this.#alone(parent, async () => {
+        const owned = await own(this.#context, parent);
+        try {
+          return (await branchDatabase(this.#context, owned, child, moment)).branch;
+        } finally {
+          owned.unlocked.wipe();
+        }
+      });
+    }
+    const entry = await this.#acquire(parent);
+    try {
+      return await (await entry.database).branch(child, moment);
+    } finally {
+      this.#release(entry);
+    }
   }
 
   /** Runs `work` while nothing else happens to the database. */
