@@ -23,7 +23,7 @@ import { DurabilityGate } from './durability-gate.js';
 import { foldDatabase, isFoldDue } from './fold-database.js';
 import { lostRequestError, RequestLostError, runInEngine } from './engine-request.js';
 import type { NodeContext } from './node-context.js';
-import { own, restoreTo, type OwnedDatabase } from './ready-database.js';
+import { own, releaseDatabase, restoreTo, type OwnedDatabase } from './ready-database.js';
 
 /** One stay of the database in one engine process. */
 interface Session {
@@ -71,13 +71,14 @@ export class OpenDatabase implements LoggedDatabase {
   #resolved: Promise<void> | undefined;
   chainDigest: FragmentDigest;
 
-  /** Opens a database. Throws `DATABASE_NOT_FOUND`, `DATABASE_MOVED`, key errors and store errors. */
+  /** Opens a database; `found` is its manifest when it was just read. Throws `DATABASE_NOT_FOUND`, `DATABASE_MOVED`, key errors and store errors. */
   static async open(
     context: NodeContext,
     id: DatabaseId,
     onDefunct: (error: ByocError) => void,
+    found?: VersionedManifest,
   ): Promise<OpenDatabase> {
-    const owned = await own(context, id);
+    const owned = await own(context, id, found);
     let database: OpenDatabase | undefined;
     try {
       database = new OpenDatabase(context, owned, onDefunct);
@@ -96,7 +97,7 @@ export class OpenDatabase implements LoggedDatabase {
     this.#context = context;
     this.#owned = owned;
     this.#onDefunct = onDefunct;
-    this.#gate = new DurabilityGate(context.runtime, 0, context.policy.durabilityTimeoutMs);
+    this.#gate = new DurabilityGate(context.runtime, context.lease, 0, context.policy.durabilityTimeoutMs);
     this.#nextGeneration = (manifest.generation?.number ?? 0) + 1;
     this.#handedCommit = 0;
     this.#lastTimeMs = 0;
@@ -165,6 +166,25 @@ export class OpenDatabase implements LoggedDatabase {
     await this.#dropSession();
     await this.#durable(this.#handedCommit).catch(() => undefined);
     this.#owned.unlocked.wipe();
+  }
+
+  /**
+   * Closes the database and gives it up, so that another node can claim it. A node that goes on living folds what is not
+   * folded first: once it is not the owner it cannot keep its log from being deleted for the database's sake. A draining
+   * one, whose log stays as it is, names it in the manifest instead. Throws the errors of the store; then the database may
+   * still be this node's.
+   */
+  async release({ fold }: { readonly fold: boolean }): Promise<void> {
+    await this.#folding;
+    await this.#dropSession();
+    try {
+      await this.#durable(this.#handedCommit);
+      if (this.#defunct) throw this.#defunct;
+      if (fold) await this.#foldAll();
+      await releaseDatabase(this.#context, this.#owned.owned);
+    } finally {
+      this.#owned.unlocked.wipe();
+    }
   }
 
   /** Answers everything with `error` from now on: another node has taken over, or the node stops at once. */
@@ -318,11 +338,16 @@ export class OpenDatabase implements LoggedDatabase {
   async #durable(commit: number): Promise<void> {
     while (this.#gate.durable < commit) {
       try {
-        await this.#gate.wait(commit);
+        await this.#gate.durableAt(commit);
       } catch (error) {
         if (!(error instanceof ByocError && error.code === 'OUTCOME_UNKNOWN')) throw error;
       }
     }
+  }
+
+  /** Folds until nothing that is durable is left unfolded. */
+  async #foldAll(): Promise<void> {
+    this.#adopt(await foldDatabase(this.#context, this.#owned, this.#nextGeneration++));
   }
 
   #foldIfDue(): void {

@@ -22,18 +22,40 @@ export interface OwnedDatabase {
 
 /** The manifest of a database that exists. Throws `DATABASE_NOT_FOUND`, also for a deleted one. */
 export async function liveManifest(context: NodeContext, id: DatabaseId): Promise<VersionedManifest> {
-  const found = await context.manifests.read(id);
+  return assertLive(context, await context.manifests.read(id));
+}
+
+function assertLive(context: NodeContext, found: VersionedManifest | undefined): VersionedManifest {
   if (!found || found.manifest.deletedAtMs !== undefined)
     throw new ByocError('DATABASE_NOT_FOUND', 'database not found');
-  if (found.manifest.deployment !== context.deployment) {
+  const { deployment, id } = found.manifest;
+  if (deployment !== context.deployment) {
     throw new ByocError('STORE_OBJECT_CORRUPT', `the manifest of database ${id} belongs to another deployment`);
   }
   return found;
 }
 
-/** Throws `DATABASE_NOT_FOUND`, `DATABASE_MOVED`, the key errors and `STORE_UNAVAILABLE`. */
-export async function own(context: NodeContext, id: DatabaseId): Promise<OwnedDatabase> {
-  const found = await liveManifest(context, id);
+/**
+ * Ends this epoch's ownership. What is not folded is named in the manifest, for a node whose log stays as it is. Throws
+ * `DATABASE_MOVED` when another epoch has claimed the database, and the errors of the store.
+ */
+export async function releaseDatabase(context: NodeContext, owned: VersionedManifest): Promise<void> {
+  const { owner: _owner, ...manifest } = owned.manifest;
+  const tail = unfoldedRanges(context, owned.manifest);
+  const result = await context.manifests.replace(owned, { ...manifest, tail });
+  if ('lost' in result) throw new ByocError('DATABASE_MOVED', `database ${manifest.id} was claimed by another node`);
+}
+
+/**
+ * Claims a database, starting from its manifest as it was just read, if it was. Throws `DATABASE_NOT_FOUND`,
+ * `DATABASE_MOVED`, the key errors and `STORE_UNAVAILABLE`.
+ */
+export async function own(context: NodeContext, id: DatabaseId, justRead?: VersionedManifest): Promise<OwnedDatabase> {
+  // Only a claim proves that the manifest is still the one that was read: what this epoch owns may have been folded since.
+  const found =
+    justRead && justRead.manifest.owner !== context.epoch
+      ? assertLive(context, justRead)
+      : await liveManifest(context, id);
   const [claimed, unlocked] = await Promise.allSettled([
     claim(context.manifests, context.findRecovery, context.epoch, found),
     unlock(context.runtime, context.keys, found.manifest),

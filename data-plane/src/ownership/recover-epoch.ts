@@ -60,7 +60,7 @@ async function condemn(
 ): Promise<Pick<NodeRecord, 'lowWaterPosition' | 'logBegun'>> {
   for (;;) {
     const current = await readNodeRecord(runtime, dataStore, epoch);
-    if (current.record.state !== 'live') return current.record;
+    if (current.record.state === 'condemned' || current.record.state === 'stopped') return current.record;
     const condemned = await replaceNodeRecord(runtime, dataStore, current, { state: 'condemned' });
     if (condemned) return condemned.record;
   }

@@ -14,10 +14,15 @@ export function logObjectName(epoch: NodeEpoch, position: number): string {
   return `log/${hash(epoch)}/${epoch}/${padded(position)}`;
 }
 
-export const nodeRecordPrefix = 'nodes/';
-
 export function nodeRecordName(epoch: NodeEpoch): string {
-  return `${nodeRecordPrefix}${epoch}`;
+  return `nodes/${epoch}`;
+}
+
+export const memberPrefix = 'members/';
+
+/** Makes the epoch findable while it may have to be watched or recovered. */
+export function memberName(epoch: NodeEpoch): string {
+  return `${memberPrefix}${epoch}`;
 }
 
 export function recoveryRecordName(epoch: NodeEpoch): string {

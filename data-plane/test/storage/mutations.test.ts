@@ -9,6 +9,7 @@ import { recoverEpoch } from '../../src/ownership/recover-epoch.js';
 import type { RecoveryRecord } from '../../src/ownership/recovery-record.js';
 import { emptyDatabaseImage } from '../../src/storage/empty-database.js';
 import { CommitLog, type CommitLogOptions } from '../../src/storage/commit-log.js';
+import { heldLease } from '../support/leases.js';
 import type { LogStore } from '../../src/storage/log-store/log-store.js';
 import { SingleLogStore } from '../../src/storage/log-store/single-log-store.js';
 import { ManifestStore } from '../../src/storage/manifest-store.js';
@@ -270,7 +271,7 @@ async function leavesEarly(gate: DurabilityGate, runtime: VirtualRuntime): Promi
 describe('the gate', () => {
   it('holds an answer back for ever', async () => {
     const runtime = new VirtualRuntime();
-    expect(await leavesEarly(new DurabilityGate(runtime, 0, 100), runtime)).toBe(false);
+    expect(await leavesEarly(new DurabilityGate(runtime, heldLease, 0, 100), runtime)).toBe(false);
   });
 
   it('is noticed to let an answer out because time passed', async () => {
@@ -280,6 +281,6 @@ describe('the gate', () => {
       }
     }
     const runtime = new VirtualRuntime();
-    expect(await leavesEarly(new ImpatientGate(runtime, 0, 100), runtime)).toBe(true);
+    expect(await leavesEarly(new ImpatientGate(runtime, heldLease, 0, 100), runtime)).toBe(true);
   });
 });
