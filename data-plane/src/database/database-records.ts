@@ -7,7 +7,23 @@ import type { Manifest } from '../storage/manifest.js';
 import type { DatabaseDescription, NewDatabase } from './database-service.js';
 import { newDataKey } from './database-keys.js';
 import type { NodeContext } from './node-context.js';
-import { unfoldedRanges } from './ready-database.js';
+import { manifestMissing, unfoldedRanges } from './ready-database.js';
+
+/**
+ * The database that has the name, or undefined: nobody has it, its creation was cut off, or it is being deleted. Throws
+ * `STORE_OBJECT_MISSING` when it was created and its manifest is gone.
+ */
+export async function findByName(
+  context: NodeContext,
+  address: DatabaseAddress,
+): Promise<DatabaseDescription | undefined> {
+  const named = await context.names.lookUp(address);
+  const found = named && (await context.manifests.read(named.id));
+  if (named?.isCreated === true && !found) {
+    throw manifestMissing(named.id);
+  }
+  return found && found.manifest.deletedAtMs === undefined ? description(found.manifest) : undefined;
+}
 
 export async function describe(context: NodeContext, id: DatabaseId): Promise<DatabaseDescription | undefined> {
   const found = await context.manifests.read(id);
@@ -15,17 +31,19 @@ export async function describe(context: NodeContext, id: DatabaseId): Promise<Da
 }
 
 /**
- * Name record, then manifest; a call that was cut off is completed by calling again with the same id. Throws
- * `DATABASE_EXISTS` when another database has the name or the id was used before.
+ * Name record, then manifest, then a note in the name record that it exists; a call that was cut off is completed by calling again with the same id. Throws
+ * `DATABASE_EXISTS` when another database has the name or the id was used before, `STORE_OBJECT_MISSING` when the database
+ * was created before and its manifest is gone.
  */
 export async function createDatabase(context: NodeContext, database: NewDatabase): Promise<DatabaseDescription> {
   const { id, name, organization, group, engine } = database;
+  const address = { organization, database: name };
   const encryptionContext = { deployment: context.deployment, organization, group: group.id, database: id };
   const [holder, key] = await Promise.all([
-    context.names.take({ organization, database: name }, id),
+    context.names.take(address, id),
     newDataKey(context.keys, encryptionContext),
   ]);
-  if (holder !== id) throw new ByocError('DATABASE_EXISTS', `database with name ${name} already exists`);
+  if (holder.id !== id) throw new ByocError('DATABASE_EXISTS', `database with name ${name} already exists`);
   const manifest: Manifest = {
     version: 1,
     deployment: context.deployment,
@@ -42,12 +60,20 @@ export async function createDatabase(context: NodeContext, database: NewDatabase
     keys: [key],
     tail: [],
   };
-  if (await context.manifests.create(manifest)) return description(manifest);
+  // What was created once is never created again, empty.
+  if (!holder.isCreated && (await context.manifests.create(manifest))) {
+    await context.names.confirm(address, id);
+    return description(manifest);
+  }
   const existing = await context.manifests.read(id);
+  if (holder.isCreated && !existing) {
+    throw manifestMissing(id);
+  }
   const same = existing?.manifest.deletedAtMs === undefined && existing?.manifest.name === name;
   if (!existing || !same || existing.manifest.organization !== organization) {
     throw new ByocError('DATABASE_EXISTS', `the id ${id} was used before`);
   }
+  await context.names.confirm(address, id);
   return description(existing.manifest);
 }
 
@@ -72,7 +98,7 @@ export async function deleteDatabase(context: NodeContext, id: DatabaseId): Prom
     }
     // A fold of our own was faster, or another node; the claim tells which.
     const again = await context.manifests.read(id);
-    if (!again) throw new ByocError('STORE_OBJECT_MISSING', `the manifest of database ${id} is missing`);
+    if (!again) throw manifestMissing(id);
     current = again;
   }
   await context.names.release(address, id);

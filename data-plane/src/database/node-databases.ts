@@ -6,7 +6,7 @@
 import { ByocError } from '../errors/catalogue.js';
 import type { DatabaseId } from '../identity.js';
 import { assertDatabaseAddress, hostLabel, type DatabaseAddress } from '../naming/host-label.js';
-import { createDatabase, deleteDatabase, describe } from './database-records.js';
+import { createDatabase, deleteDatabase, describe, findByName } from './database-records.js';
 import type { DatabaseDescription, DatabaseService, NewDatabase, SqlRequest, SqlResponse } from './database-service.js';
 import type { NodeContext } from './node-context.js';
 import { OpenDatabase } from './open-database.js';
@@ -53,8 +53,7 @@ export class NodeDatabases implements DatabaseService {
     const remembered = this.#byLabel.get(label);
     if (remembered) return remembered;
     const forgotten = this.#forgotten;
-    const id = await this.#context.names.lookUp(address);
-    const description = id && (await this.describe(id));
+    const description = await findByName(this.#context, address);
     if (description && forgotten === this.#forgotten) this.#remember(label, description);
     return description;
   }

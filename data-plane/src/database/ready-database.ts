@@ -9,6 +9,7 @@ import { claim } from '../ownership/claim.js';
 import type { VersionedManifest } from '../storage/manifest-store.js';
 import type { LogRange } from '../storage/log-location.js';
 import type { Manifest } from '../storage/manifest.js';
+import { manifestName } from '../storage/object-names.js';
 import { restore, type RestoredDatabase } from '../storage/restore.js';
 import { unlock, type UnlockedDatabase } from './database-keys.js';
 import type { NodeContext } from './node-context.js';
@@ -19,11 +20,18 @@ export interface OwnedDatabase {
   readonly unlocked: UnlockedDatabase;
 }
 
-/** The manifest of a database that exists. Throws `DATABASE_NOT_FOUND`, also for a deleted one. */
+export function manifestMissing(id: DatabaseId): ByocError {
+  return new ByocError('STORE_OBJECT_MISSING', `the manifest of a database is gone, object ${manifestName(id)}`);
+}
+
+/**
+ * The manifest of a database whose manifest was seen before. Throws `DATABASE_NOT_FOUND` when it was deleted,
+ * `STORE_OBJECT_MISSING` when the manifest, which is never deleted, is gone.
+ */
 export async function liveManifest(context: NodeContext, id: DatabaseId): Promise<VersionedManifest> {
   const found = await context.manifests.read(id);
-  if (!found || found.manifest.deletedAtMs !== undefined)
-    throw new ByocError('DATABASE_NOT_FOUND', 'database not found');
+  if (!found) throw manifestMissing(id);
+  if (found.manifest.deletedAtMs !== undefined) throw new ByocError('DATABASE_NOT_FOUND', 'database not found');
   if (found.manifest.deployment !== context.deployment) {
     throw new ByocError('STORE_OBJECT_CORRUPT', `the manifest of database ${id} belongs to another deployment`);
   }
