@@ -45,7 +45,9 @@ export async function createdBefore(
 export async function createDatabase(context: NodeContext, database: NewDatabase): Promise<DatabaseDescription> {
   const { id, name, organization, group, engine } = database;
   const encryptionContext = { deployment: context.deployment, organization, group: group.id, database: id };
-  const [key] = await Promise.all([newDataKey(context.keys, encryptionContext), takeName(context, database)]);
+  // The key first: when the key service refuses, the name would stay taken.
+  const key = await newDataKey(context.keys, encryptionContext);
+  await takeName(context, database);
   const manifest: Manifest = {
     version: 1,
     deployment: context.deployment,
