@@ -2,10 +2,11 @@
 import type { VersionedManifest } from '../storage/manifest-store.js';
 import { fold } from '../storage/fold.js';
 import { pageBytes } from '../storage/fragment.js';
-import { openFragment, type TailFragment } from '../storage/fragment-chain.js';
+import { openingFragment, type TailFragment } from '../storage/fragment-chain.js';
 import { readGeneration } from '../storage/generation.js';
 import type { GenerationReference, Manifest } from '../storage/manifest.js';
 import { chainPoint } from '../storage/restore.js';
+import { Turns } from '../turns.js';
 import { readUnfolded } from '../storage/unfolded.js';
 import type { NodeContext } from './node-context.js';
 import { stillOwned, unfoldedRanges, type OwnedDatabase } from './ready-database.js';
@@ -34,6 +35,7 @@ export async function foldDatabase(
   const { manifest } = owned;
   const { sealer } = unlocked;
   const generation = manifest.generation && (await readGeneration(runtime, dataStore, sealer, manifest.generation));
+  const turns = new Turns(runtime, 'background');
   const fragments: TailFragment[] = [];
   const unfolded = {
     runtime,
@@ -44,7 +46,7 @@ export async function foldDatabase(
     ranges: unfoldedRanges(context, manifest),
   };
   for await (const fragment of readUnfolded(unfolded, chainPoint(generation))) {
-    fragments.push(openFragment(sealer, fragment));
+    fragments.push(await turns.run(openingFragment(sealer, fragment)));
   }
   if (fragments.length === 0) return owned;
   const { reference } = await fold({

@@ -15,6 +15,7 @@ export function databaseLimits(settings: NodeSettings): DatabaseLimits {
     streamIdleTimeoutMs: 10_000,
     writeLockTimeoutMs: 5_000,
     maxTransactionBytes: 256 * mebibyte,
+    requestTimeoutMs: 60_000,
   };
 }
 

@@ -6,22 +6,24 @@
  *    is still on its way there loses; one that was faster is found, and the walk goes on. Objects beyond the seal were
  *    never acknowledged, because a log acknowledges in order. Objects so far beyond it that they cannot have been written
  *    before it was, and a log without its beginning, prove that the store lost a part of the log: that is an error.
- * 3. Create the recovery record. From then on the databases of the epoch can be claimed.
+ * 3. Have entries copied that the loss of a bucket would take away; then create the recovery record. From then on the databases of the epoch can be claimed.
  *
  * Every step can be repeated, by any number of recoverers at once.
  */
-import { ByocError } from '../errors/catalogue.js';
+import { ByocError, isByocError } from '../errors/catalogue.js';
 import type { DatabaseId, NodeEpoch } from '../identity.js';
 import type { ObjectStore } from '../object-store/object-store.js';
 import type { Runtime } from '../runtime.js';
 import { mostLogObjectsInFlight } from '../storage/commit-log.js';
 import { fragmentLocation, type FragmentLocation } from '../storage/log-location.js';
-import type { IndexedFragment } from '../storage/log-object.js';
-import type { LogStore } from '../storage/log-store/log-store.js';
+import type { LogEntry, LogStore } from '../storage/log-store/log-store.js';
 import { readNodeRecord, replaceNodeRecord, type NodeRecord } from './node-record.js';
 import { createRecoveryRecord, readRecoveryRecord, type RecoveryRecord } from './recovery-record.js';
 
 const readAhead = 32;
+const copiesAtOnce = 8;
+/** How often a log is walked when entries vanish on the way. */
+const walks = 3;
 
 export interface RecoveryStores {
   readonly runtime: Runtime;
@@ -39,19 +41,46 @@ export async function recoverEpoch(stores: RecoveryStores, epoch: NodeEpoch, by:
   const existing = await readRecoveryRecord(runtime, dataStore, epoch);
   if (existing) return existing;
   const { lowWaterPosition, logBegun } = await condemn(stores, epoch);
-  const logged = new Map<DatabaseId, Map<number, FragmentLocation[]>>();
   if (logBegun && lowWaterPosition === 0) await assertBegun(stores, epoch);
-  const sealedAt = await walkAndSeal(stores, epoch, by, lowWaterPosition, (position, fragment) => {
-    const terms = logged.get(fragment.database) ?? new Map<number, FragmentLocation[]>();
-    logged.set(fragment.database, terms);
-    const fragments = terms.get(fragment.term) ?? [];
-    terms.set(fragment.term, fragments);
-    fragments.push(fragmentLocation(position, fragment));
-  });
-  const databases = Object.fromEntries(
+  for (let attempt = 1; ; attempt++) {
+    const { sealedAt, entries } = await walkAndSeal(stores, epoch, by, lowWaterPosition);
+    try {
+      await preserveEntries(stores, epoch, entries);
+    } catch (error) {
+      // An entry that was seen may be lost before it is copied. Nothing was recorded: it may count, or not.
+      if (attempt === walks || !isByocError(error) || error.code !== 'STORE_UNAVAILABLE') throw error;
+      continue;
+    }
+    return createRecoveryRecord(runtime, dataStore, { epoch, sealedAt, databases: byDatabase(entries) });
+  }
+}
+
+function byDatabase(entries: ReadonlyMap<number, LogEntry>): RecoveryRecord['databases'] {
+  const logged = new Map<DatabaseId, Map<number, FragmentLocation[]>>();
+  for (const [position, { index }] of entries) {
+    for (const fragment of index) {
+      const terms = logged.get(fragment.database) ?? new Map<number, FragmentLocation[]>();
+      logged.set(fragment.database, terms);
+      const fragments = terms.get(fragment.term) ?? [];
+      terms.set(fragment.term, fragments);
+      fragments.push(fragmentLocation(position, fragment));
+    }
+  }
+  return Object.fromEntries(
     [...logged].map(([database, terms]) => [database, [...terms].map(([term, fragments]) => ({ term, fragments }))]),
   );
-  return createRecoveryRecord(runtime, dataStore, { epoch, sealedAt, databases });
+}
+
+async function preserveEntries(
+  { logStore }: RecoveryStores,
+  epoch: NodeEpoch,
+  entries: ReadonlyMap<number, LogEntry>,
+): Promise<void> {
+  const positions = [...entries].flatMap(([position, { needsCopy }]) => (needsCopy ? [position] : []));
+  for (let start = 0; start < positions.length; start += copiesAtOnce) {
+    const batch = positions.slice(start, start + copiesAtOnce);
+    await Promise.all(batch.map(async (position) => logStore.preserve(epoch, position)));
+  }
 }
 
 async function condemn(
@@ -80,8 +109,7 @@ async function assertBegun({ logStore }: RecoveryStores, epoch: NodeEpoch): Prom
  * their way than `mostLogObjectsInFlight`.
  */
 async function assertNeverWritten({ logStore }: RecoveryStores, epoch: NodeEpoch, missing: number): Promise<void> {
-  const exists = async (position: number): Promise<boolean> =>
-    (await logStore.read(epoch, position, 0, 1)) !== undefined;
+  const exists = async (position: number): Promise<boolean> => (await logStore.look(epoch, position)) !== undefined;
   const beyond = Array.from({ length: readAhead }, (_, index) => missing + mostLogObjectsInFlight + index);
   if (!(await Promise.all(beyond.map(exists))).includes(true)) return;
   // The old node may have been writing: what stands beyond was written after the missing one, which can be read by now.
@@ -97,9 +125,9 @@ async function walkAndSeal(
   epoch: NodeEpoch,
   by: NodeEpoch,
   from: number,
-  onFragment: (position: number, fragment: IndexedFragment) => void,
-): Promise<number> {
+): Promise<{ sealedAt: number; entries: Map<number, LogEntry> }> {
   const { logStore } = stores;
+  const entries = new Map<number, LogEntry>();
   for (let start = from; ; start += readAhead) {
     const positions = Array.from({ length: readAhead }, (_, index) => start + index);
     const found = await Promise.allSettled(positions.map(async (position) => logStore.look(epoch, position)));
@@ -111,11 +139,11 @@ async function walkAndSeal(
       if (entry === undefined) {
         await assertNeverWritten(stores, epoch, position);
         const sealed = await logStore.seal(epoch, position, by);
-        if (sealed === 'sealed') return position;
+        if (sealed === 'sealed') return { sealedAt: position, entries };
         entry = sealed;
       }
-      if (entry === 'seal') return position;
-      for (const fragment of entry.index) onFragment(position, fragment);
+      if (entry === 'seal') return { sealedAt: position, entries };
+      entries.set(position, entry);
     }
   }
 }

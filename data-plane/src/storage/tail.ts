@@ -5,9 +5,12 @@
  */
 import { ByocError } from '../errors/catalogue.js';
 import type { DatabaseId } from '../identity.js';
+import type { Runtime } from '../runtime.js';
+import { Turns } from '../turns.js';
 import { fragmentEnd, nextFragment, type ChainEnd, type SealedFragment } from './fragment-chain.js';
 import type { LogRange } from './log-location.js';
 import type { LogStore } from './log-store/log-store.js';
+import { hashing } from './long-buffers.js';
 
 const parallelReads = 16;
 
@@ -16,6 +19,7 @@ const parallelReads = 16;
  * `STORE_OBJECT_MISSING` or `STORE_OBJECT_CORRUPT`, naming the log object.
  */
 export async function* readTail(
+  runtime: Runtime,
   logStore: LogStore,
   database: DatabaseId,
   from: ChainEnd,
@@ -42,13 +46,14 @@ export async function* readTail(
     if (bytes.length !== length) throw new ByocError('STORE_OBJECT_CORRUPT', `log object ${key} is truncated`);
     return bytes;
   };
+  const turns = new Turns(runtime, 'background');
   let end = from;
   for (let start = 0; start < wanted.length; start += parallelReads) {
     const batch = wanted.slice(start, start + parallelReads);
     const fragments = await Promise.all(batch.map(read));
     for (const [index, bytes] of fragments.entries()) {
       const { key, term } = batch[index] as (typeof wanted)[number];
-      const fragment = nextFragment(key, bytes, end, [database], term);
+      const fragment = nextFragment(key, bytes, await turns.run(hashing(bytes)), end, [database], term);
       end = fragmentEnd(fragment);
       yield fragment;
     }

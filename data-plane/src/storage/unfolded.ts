@@ -33,5 +33,5 @@ export async function* readUnfolded(unfolded: Unfolded, from: ChainEnd): AsyncGe
       yield fragment;
     }
   }
-  yield* readTail(logStore, database, end, ranges);
+  yield* readTail(runtime, logStore, database, end, ranges);
 }
