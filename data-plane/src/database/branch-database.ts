@@ -53,16 +53,21 @@ export async function branchDatabase(
   assertSameHome(owned.manifest, child);
   const before = await createdBefore(context, child);
   if (before) return { branch: before, parent: owned };
+  const { runtime, dataStore, logStore } = context;
+  const find = async ({ manifest }: VersionedManifest): Promise<RestorePoint> => {
+    const ranges = unfoldedRanges(context, manifest);
+    return findRestorePoint({ runtime, dataStore, logStore, sealer, manifest, ranges }, moment);
+  };
+  // What can be refused is refused before the name is taken: it would stay taken.
+  await find(owned);
   const plan = await planned(context, owned.manifest, child);
+  await takeName(context, child);
 
   let parent = owned;
   for (let round = 1; round <= maxRounds; round++) {
-    const { runtime, dataStore, logStore } = context;
-    const ranges = unfoldedRanges(context, parent.manifest);
-    const history = { runtime, dataStore, logStore, sealer, manifest: parent.manifest, ranges };
     const attempt = newAttempt(context);
     try {
-      const point = await findRestorePoint(history, moment);
+      const point = await find(parent);
       const pinned = await pin(context, parent, child, attempt, point);
       if (pinned) {
         parent = pinned;
@@ -98,14 +103,13 @@ function assertSameHome(parent: Manifest, child: NewDatabase): void {
   }
 }
 
-/** What the child's manifest holds whatever it begins with. Takes the name. */
+/** What the child's manifest holds whatever it begins with. */
 async function planned(context: NodeContext, parent: Manifest, child: NewDatabase): Promise<Manifest> {
   const { id, name, organization, group, engine } = child;
   const encryption = { deployment: context.deployment, organization, group: group.id, database: id };
   const [key, inherited] = await Promise.all([
     newDataKey(context.keys, encryption),
     keysForBranch(context.keys, parent, encryption),
-    takeName(context, child),
   ]);
   return {
     version: 1,
@@ -167,6 +171,10 @@ async function begun(
   const fragments: SealedFragment[] = [];
   let end: ChainPoint = chainPoint(base && (await readGeneration(runtime, dataStore, sealer, base)));
   for await (const fragment of fragmentsAfter(end)) {
+    if (moment === latest) {
+      fragments.push(fragment);
+      continue;
+    }
     const { commits, after } = await turns.run(openingFragment(sealer, fragment));
     const within = commits.filter(({ number, timeMs }) => !isBeyond(moment, number, timeMs));
     const last = within.at(-1);
@@ -185,6 +193,9 @@ async function begun(
     end = { commit: last.number, commitTimeMs: last.timeMs, chainDigest: own.digest };
     break;
   }
+  // Each fragment names the digest of the one before: the last one proves them all.
+  const newest = moment === latest ? fragments.at(-1) : undefined;
+  if (newest) end = (await turns.run(openingFragment(sealer, newest))).after;
   const { id: database, name } = parent;
   return {
     ...plan,
