@@ -1,6 +1,7 @@
 /** One request of an open database: from the engine process it is in, through the gate, to the client. */
 import type { EngineSlot, LostRequest, OpenedInEngine } from '../engine/pool/engine-pool.js';
 import { ByocError } from '../errors/catalogue.js';
+import { onAbort } from './abort-listeners.js';
 import type { SqlRequest, SqlResponse } from './database-service.js';
 import type { DurabilityGate } from './durability-gate.js';
 import { GatedResponse } from './gated-response.js';
@@ -40,9 +41,7 @@ export function runInEngine(
       onRefused: (error) => gated.fail(error),
     },
   );
-  const abort = (): void => slot.cancel(ticket);
-  request.signal.addEventListener('abort', abort, { once: true });
-  const ended = (): void => request.signal.removeEventListener('abort', abort);
+  const ended = onAbort(request.signal, () => slot.cancel(ticket));
   const answer = gated.response().then(
     ({ status, body }): SqlResponse => {
       // A streamed answer goes on being the client's: when the client leaves, the engine must not work on.
