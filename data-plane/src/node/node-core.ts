@@ -16,6 +16,7 @@ import { ByocError } from '../errors/catalogue.js';
 import type { NodeEpoch } from '../identity.js';
 import type { ObjectStore } from '../object-store/object-store.js';
 import type { LogStore } from '../storage/log-store/log-store.js';
+import { PrefetchedObjects } from '../object-store/prefetched-objects.js';
 import { EndedEpochs } from '../ownership/ended-epochs.js';
 import type { LeaseTiming } from '../ownership/lease-timing.js';
 import { Locator } from '../ownership/locator.js';
@@ -52,6 +53,8 @@ export interface NodeCoreOptions {
 
 /** Recovery records that are kept in memory. */
 const rememberedEpochs = 64;
+/** Objects that are read before they are asked for, at a time. */
+const maxPrefetched = 256;
 const rememberedNames = 100_000;
 const rememberedOwners = 100_000;
 
@@ -77,7 +80,8 @@ export class NodeCore {
   }
 
   private constructor(options: NodeCoreOptions, announced: Awaited<ReturnType<typeof announceEpoch>>) {
-    const { runtime, dataStore, logStore, timing, report } = options;
+    const { runtime, logStore, timing, report } = options;
+    const dataStore = new PrefetchedObjects(options.dataStore, maxPrefetched);
     const { epoch, created, createdAt } = announced;
     this.#options = options;
     this.#own = new OwnRecord({
@@ -123,6 +127,7 @@ export class NodeCore {
       deployment: options.deployment,
       epoch,
       dataStore,
+      prefetch: (key) => dataStore.prefetch(key),
       logStore,
       keys: options.keys,
       names: new NameStore(runtime, dataStore),
