@@ -8,7 +8,7 @@ import type { Manifest } from '../storage/manifest.js';
 import { chainPoint } from '../storage/restore.js';
 import { readTail, type TailFragment } from '../storage/tail.js';
 import type { NodeContext } from './node-context.js';
-import { unfoldedRanges, type OwnedDatabase } from './ready-database.js';
+import { withUnfoldedRanges, type OwnedDatabase } from './ready-database.js';
 
 /** Whether the fragments since the last generation have become many, by number or by size relative to the database. */
 export function isFoldDue(context: NodeContext, manifest: Manifest, databasePages: number, tailBytes: number): boolean {
@@ -29,17 +29,19 @@ export async function foldDatabase(
   database: OwnedDatabase,
   number: number,
 ): Promise<VersionedManifest> {
-  const { runtime, dataStore, logStore, epoch } = context;
+  const { runtime, dataStore, epoch } = context;
   const { owned, unlocked } = database;
   const { manifest } = owned;
   const { sealer } = unlocked;
-  const generation =
-    manifest.generation && (await readGeneration(runtime, dataStore, sealer, manifest.id, manifest.generation));
-  const fragments: TailFragment[] = [];
-  const ranges = unfoldedRanges(context, manifest);
-  for await (const fragment of readTail(runtime, logStore, sealer, manifest.id, chainPoint(generation), ranges)) {
-    fragments.push(fragment);
-  }
+  const { generation, fragments } = await withUnfoldedRanges(context, manifest, async (ranges) => {
+    const generation =
+      manifest.generation && (await readGeneration(runtime, dataStore, sealer, manifest.id, manifest.generation));
+    const fragments: TailFragment[] = [];
+    for await (const fragment of readTail(runtime, context, sealer, manifest.id, chainPoint(generation), ranges)) {
+      fragments.push(fragment);
+    }
+    return { generation, fragments };
+  });
   if (fragments.length === 0) return owned;
   const { reference } = await fold({
     runtime,

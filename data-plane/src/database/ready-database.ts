@@ -51,9 +51,25 @@ export async function own(context: NodeContext, id: DatabaseId): Promise<OwnedDa
 
 /** Everything logged since the generation of the manifest, by former owners and by this epoch. */
 export function unfoldedRanges(context: NodeContext, manifest: Manifest): LogRange[] {
-  const { fragments } = context.unfolded.of(manifest.id, manifest.term);
-  if (fragments.length === 0) return [...manifest.tail];
-  return [...manifest.tail, { epoch: context.epoch, term: manifest.term, fragments }];
+  return withOwn(context, manifest, context.unfolded.of(manifest.id, manifest.term).fragments);
+}
+
+/** Gives them to `read`, and keeps what they name of this epoch's log from being deleted until it has ended. */
+export async function withUnfoldedRanges<T>(
+  context: NodeContext,
+  manifest: Manifest,
+  read: (ranges: readonly LogRange[]) => Promise<T>,
+): Promise<T> {
+  const held = context.unfolded.hold(manifest.id, manifest.term);
+  try {
+    return await read(withOwn(context, manifest, held.fragments));
+  } finally {
+    held.release();
+  }
+}
+
+function withOwn(context: NodeContext, { tail, term }: Manifest, fragments: LogRange['fragments']): LogRange[] {
+  return fragments.length === 0 ? [...tail] : [...tail, { epoch: context.epoch, term, fragments }];
 }
 
 /** Writes the database's present state to a new file. Throws `LOCAL_DISK_FULL` and the errors of `restore`. */
@@ -64,16 +80,18 @@ export async function restoreTo(
 ): Promise<RestoredDatabase> {
   const { manifest } = owned;
   try {
-    return await restore(path, {
-      runtime: context.runtime,
-      dataStore: context.dataStore,
-      logStore: context.logStore,
-      sealer: unlocked.sealer,
-      database: manifest.id,
-      reservedBytes: manifest.reservedBytes,
-      generation: manifest.generation,
-      ranges: unfoldedRanges(context, manifest),
-    });
+    return await withUnfoldedRanges(context, manifest, async (ranges) =>
+      restore(path, {
+        runtime: context.runtime,
+        dataStore: context.dataStore,
+        logStore: context.logStore,
+        sealer: unlocked.sealer,
+        database: manifest.id,
+        reservedBytes: manifest.reservedBytes,
+        generation: manifest.generation,
+        ranges,
+      }),
+    );
   } catch (cause) {
     const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
     if (code === 'ENOSPC' || code === 'EDQUOT') {

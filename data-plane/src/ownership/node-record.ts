@@ -15,8 +15,10 @@ export interface NodeRecord {
   readonly epoch: NodeEpoch;
   readonly state: 'live' | 'condemned' | 'stopped';
   readonly startedAtMs: number;
-  /** No unfolded fragment lies below this position of the epoch's log. */
+  /** What lies below this position of the epoch's log and is not folded is in a pack. */
   readonly lowWaterPosition: number;
+  /** Numbers of the packs that hold it. */
+  readonly packs: readonly number[];
   /** Position 0 of the log was stored before this record: a log without it has been lost, not never written. */
   readonly logBegun?: true;
 }
@@ -34,9 +36,10 @@ const storedNodeRecord = new StoredJson<NodeRecord>('turso-byoc/node/1', {
     state: { enum: ['live', 'condemned', 'stopped'] },
     startedAtMs: { type: 'integer', minimum: 0 },
     lowWaterPosition: { type: 'integer', minimum: 0 },
+    packs: { type: 'array', items: { type: 'integer', minimum: 1 } },
     logBegun: { const: true },
   },
-  required: ['version', 'epoch', 'state', 'startedAtMs', 'lowWaterPosition'],
+  required: ['version', 'epoch', 'state', 'startedAtMs', 'lowWaterPosition', 'packs'],
   additionalProperties: false,
 });
 
@@ -48,7 +51,7 @@ export async function createNodeRecord(
   more: Pick<NodeRecord, 'logBegun'> = {},
 ): Promise<VersionedNodeRecord> {
   const startedAtMs = runtime.nowMs();
-  const record: NodeRecord = { version: 1, epoch, state: 'live', startedAtMs, lowWaterPosition: 0, ...more };
+  const record: NodeRecord = { version: 1, epoch, state: 'live', startedAtMs, lowWaterPosition: 0, packs: [], ...more };
   const written = await conditionalWrite(runtime, store, nodeRecordName(epoch), storedNodeRecord.encode(record), {
     ifAbsent: true,
   });
@@ -76,7 +79,7 @@ export async function replaceNodeRecord(
   runtime: Runtime,
   store: ObjectStore,
   base: VersionedNodeRecord,
-  change: Partial<Pick<NodeRecord, 'state' | 'lowWaterPosition'>>,
+  change: Partial<Pick<NodeRecord, 'state' | 'lowWaterPosition' | 'packs'>>,
 ): Promise<VersionedNodeRecord | undefined> {
   const record = { ...base.record, ...change, version: base.record.version + 1 };
   const written = await conditionalWrite(

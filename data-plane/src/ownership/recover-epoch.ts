@@ -1,7 +1,7 @@
 /**
  * Recovery of an epoch that has ended without a word: condemn, seal, record.
  *
- * 1. Condemn its node record, so that its next renewal fails.
+ * 1. Condemn its node record, so that its next renewal fails. Its low-water mark and the packs that it names are final then.
  * 2. Walk its log from the low-water mark and create a seal at the first missing position. A write of the old node that
  *    is still on its way there loses; one that was faster is found, and the walk goes on. Objects beyond the seal were
  *    never acknowledged, because a log acknowledges in order. Objects so far beyond it that they cannot have been written
@@ -11,18 +11,23 @@
  * Every step can be repeated, by any number of recoverers at once.
  */
 import { ByocError } from '../errors/catalogue.js';
-import type { DatabaseId, NodeEpoch } from '../identity.js';
+import type { NodeEpoch } from '../identity.js';
 import type { ObjectStore } from '../object-store/object-store.js';
 import type { Runtime } from '../runtime.js';
 import { conditionalWrite, readWithRetry } from '../storage/conditional-write.js';
 import { mostLogObjectsInFlight } from '../storage/commit-log.js';
-import { fragmentLocation, type FragmentLocation } from '../storage/log-location.js';
+import { fragmentLocation, packedLocation } from '../storage/log-location.js';
 import { decodeIndex, encodeSeal, isSeal, type IndexedFragment } from '../storage/log-object.js';
-import { logObjectName } from '../storage/object-names.js';
+import { logObjectName, packName } from '../storage/object-names.js';
+import { readPackIndex } from '../storage/pack.js';
+import { FoundFragments } from './found-fragments.js';
 import { readNodeRecord, replaceNodeRecord, type NodeRecord } from './node-record.js';
 import { createRecoveryRecord, readRecoveryRecord, type RecoveryRecord } from './recovery-record.js';
 
-const readAhead = 32;
+/** Positions, or packs, that are read at once. */
+const readAhead = 64;
+/** Positions beyond a missing one that are looked at for a proof that the store lost it. */
+const lookBeyond = 32;
 const firstReadBytes = 16 * 1024;
 
 export interface RecoveryStores {
@@ -40,26 +45,42 @@ export async function recoverEpoch(stores: RecoveryStores, epoch: NodeEpoch, by:
   const { runtime, dataStore } = stores;
   const existing = await readRecoveryRecord(runtime, dataStore, epoch);
   if (existing) return existing;
-  const { lowWaterPosition, logBegun } = await condemn(stores, epoch);
-  const logged = new Map<DatabaseId, Map<number, FragmentLocation[]>>();
-  if (logBegun && lowWaterPosition === 0) await assertBegun(stores, epoch);
-  const sealedAt = await walkAndSeal(stores, epoch, by, lowWaterPosition, (position, fragment) => {
-    const terms = logged.get(fragment.database) ?? new Map<number, FragmentLocation[]>();
-    logged.set(fragment.database, terms);
-    const fragments = terms.get(fragment.term) ?? [];
-    terms.set(fragment.term, fragments);
-    fragments.push(fragmentLocation(position, fragment));
-  });
-  const databases = Object.fromEntries(
-    [...logged].map(([database, terms]) => [database, [...terms].map(([term, fragments]) => ({ term, fragments }))]),
-  );
-  return createRecoveryRecord(runtime, dataStore, { epoch, sealedAt, databases });
+  const { lowWaterPosition, packs, logBegun } = await condemn(stores, epoch);
+  try {
+    const found = new FoundFragments();
+    if (logBegun) await assertBegun(stores, epoch, Math.max(0, lowWaterPosition - 1));
+    const [sealedAt] = await Promise.all([
+      walkAndSeal(stores, epoch, by, lowWaterPosition, (position, fragment) => {
+        found.add(fragment, fragmentLocation(position, fragment));
+      }),
+      readPacks(stores, epoch, packs, found),
+    ]);
+    return await createRecoveryRecord(runtime, dataStore, { epoch, sealedAt, databases: found.byDatabase() });
+  } catch (error) {
+    // Once the epoch is recovered its log may be collected, under the feet of whoever still walks it.
+    const recovered = await readRecoveryRecord(runtime, dataStore, epoch);
+    if (recovered) return recovered;
+    throw error;
+  }
 }
 
-async function condemn(
+async function readPacks(
   { runtime, dataStore }: RecoveryStores,
   epoch: NodeEpoch,
-): Promise<Pick<NodeRecord, 'lowWaterPosition' | 'logBegun'>> {
+  packs: readonly number[],
+  found: FoundFragments,
+): Promise<void> {
+  for (let start = 0; start < packs.length; start += readAhead) {
+    const batch = packs.slice(start, start + readAhead).map(async (pack) => {
+      for (const run of await readPackIndex(runtime, dataStore, packName(epoch, pack))) {
+        found.add(run, packedLocation(pack, run));
+      }
+    });
+    await Promise.all(batch);
+  }
+}
+
+async function condemn({ runtime, dataStore }: RecoveryStores, epoch: NodeEpoch): Promise<NodeRecord> {
   for (;;) {
     const current = await readNodeRecord(runtime, dataStore, epoch);
     if (current.record.state !== 'live') return current.record;
@@ -68,11 +89,12 @@ async function condemn(
   }
 }
 
-async function assertBegun({ runtime, logStore }: RecoveryStores, epoch: NodeEpoch): Promise<void> {
-  if ((await readEntry(runtime, logStore, epoch, 0)) === undefined) {
+/** Position 0, and later the one just below the mark, is never deleted while the epoch lives. */
+async function assertBegun({ runtime, logStore }: RecoveryStores, epoch: NodeEpoch, position: number): Promise<void> {
+  if ((await readEntry(runtime, logStore, epoch, position)) === undefined) {
     throw new ByocError(
       'STORE_OBJECT_MISSING',
-      `log object ${logObjectName(epoch, 0)}, which began the log, is missing`,
+      `log object ${logObjectName(epoch, position)}, which the log of a living epoch always has, is missing`,
     );
   }
 }
@@ -87,7 +109,7 @@ async function assertNeverWritten(stores: RecoveryStores, epoch: NodeEpoch, miss
     const key = logObjectName(epoch, position);
     return (await readWithRetry(runtime, key, () => logStore.getRange(key, 0, 1))) !== undefined;
   };
-  const beyond = Array.from({ length: readAhead }, (_, index) => missing + mostLogObjectsInFlight + index);
+  const beyond = Array.from({ length: lookBeyond }, (_, index) => missing + mostLogObjectsInFlight + index);
   if (!(await Promise.all(beyond.map(exists))).includes(true)) return;
   // The old node may have been writing: what stands beyond was written after the missing one, which can be read by now.
   if (await exists(missing)) return;

@@ -47,8 +47,14 @@ export interface CommitLogOptions {
    * the store failed in a way that trying again does not mend. Nothing is durable after that.
    */
   readonly onFenced: (cause?: unknown) => void;
-  /** Called after each stored object: its size, how many fragments it holds, how long the store took. */
-  readonly onStored?: (object: { bytes: number; fragments: number; commits: number; storeMs: number }) => void;
+  /** Called after each stored object: its position and size, how many fragments it holds, how long the store took. */
+  readonly onStored?: (object: {
+    position: number;
+    bytes: number;
+    fragments: number;
+    commits: number;
+    storeMs: number;
+  }) => void;
 }
 
 /**
@@ -76,6 +82,7 @@ export class CommitLog {
   #pendingBytes = 0;
   readonly #inFlight: InFlight[] = [];
   #nextPosition: number;
+  #acknowledgedPosition: number;
   #lastFlushMs = -Infinity;
   #cancelTimer: (() => void) | undefined;
   #state: 'open' | 'closing' | 'sealed' | 'fenced' = 'open';
@@ -89,11 +96,17 @@ export class CommitLog {
       throw new RangeError(`at most ${mostLogObjectsInFlight} in flight`);
     this.#options = options;
     this.#nextPosition = options.firstPosition ?? 0;
+    this.#acknowledgedPosition = this.#nextPosition;
   }
 
   /** The next position that will be written. */
   get nextPosition(): number {
     return this.#nextPosition;
+  }
+
+  /** Every position below is stored, and its commits were reported durable. Never rises again once the log is fenced. */
+  get acknowledgedPosition(): number {
+    return this.#acknowledgedPosition;
   }
 
   get isFenced(): boolean {
@@ -193,6 +206,7 @@ export class CommitLog {
       if (!stored) return;
       entry.stored = true;
       this.#options.onStored?.({
+        position,
         bytes: bytes.length,
         fragments: parts.length,
         commits: pending.reduce((sum, { commits }) => sum + commits.length, 0),
@@ -219,8 +233,10 @@ export class CommitLog {
 
   #reportDurable(): void {
     while (this.#inFlight[0]?.stored && this.#state !== 'fenced') {
-      const { fragments } = this.#inFlight.shift() as InFlight;
+      const { position, fragments } = this.#inFlight.shift() as InFlight;
       for (const { database, location, last } of fragments) database.onDurable(location, last);
+      // In the same step as the reports: whoever looks sees the fragments listed, or their position not acknowledged.
+      this.#acknowledgedPosition = position + 1;
     }
     this.#reportResolved();
     if (this.#pending.size > 0) {

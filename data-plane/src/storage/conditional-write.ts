@@ -87,3 +87,24 @@ export async function readWithRetry<T>(
   }
   throw new ByocError('STORE_UNAVAILABLE', `object ${what} could not be read`, { cause: lastError });
 }
+
+/** Deletes an object that nobody creates again, or that may be gone already. Throws `STORE_UNAVAILABLE`. */
+export async function deleteWithRetry(
+  runtime: Runtime,
+  store: ObjectStore,
+  key: string,
+  policy: RetryPolicy = requestRetries,
+): Promise<void> {
+  let lastError: unknown;
+  for (let attempt = 0; attempt < policy.attempts; attempt++) {
+    if (attempt > 0) await runtime.sleep(backoffMs(runtime, policy, attempt));
+    try {
+      await store.delete(key);
+      return;
+    } catch (error) {
+      if (!(error instanceof StoreUnavailableError || error instanceof OutcomeUnknownError)) throw error;
+      lastError = error;
+    }
+  }
+  throw new ByocError('STORE_UNAVAILABLE', `object ${key} could not be deleted`, { cause: lastError });
+}

@@ -14,6 +14,13 @@ export function logObjectName(epoch: NodeEpoch, position: number): string {
   return `log/${hash(epoch)}/${epoch}/${padded(position)}`;
 }
 
+const packPrefix = (epoch: NodeEpoch): string => `packs/${hash(epoch)}/${epoch}/`;
+
+/** What was still unfolded of some of an epoch's log objects. In the data store. */
+export function packName(epoch: NodeEpoch, number: number): string {
+  return `${packPrefix(epoch)}${padded(number)}`;
+}
+
 export const nodeRecordPrefix = 'nodes/';
 
 export function nodeRecordName(epoch: NodeEpoch): string {

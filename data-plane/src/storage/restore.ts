@@ -48,7 +48,7 @@ const parallelRuns = 8;
 
 /** Creates the file at `path`. Throws `STORE_OBJECT_MISSING`, `STORE_OBJECT_CORRUPT`, `LOCAL_DISK_FULL` (as ENOSPC). */
 export async function restore(path: string, input: RestoreInput): Promise<RestoredDatabase> {
-  const { runtime, dataStore, logStore, sealer, database } = input;
+  const { runtime, dataStore, sealer, database } = input;
   const file = await open(path, 'wx', 0o600);
   try {
     const generation =
@@ -60,7 +60,7 @@ export async function restore(path: string, input: RestoreInput): Promise<Restor
     let point = from;
     let databasePages = generation?.databasePages ?? 1;
     let tailBytes = 0;
-    for await (const { bytes, commits, after } of readTail(runtime, logStore, sealer, database, from, input.ranges)) {
+    for await (const { bytes, commits, after } of readTail(runtime, input, sealer, database, from, input.ranges)) {
       for (const commit of commits) {
         // A page that was cut off is gone: when the database grows again it is empty, whatever was folded in between.
         if (commit.databasePages < databasePages) await file.truncate(commit.databasePages * pageBytes);

@@ -45,11 +45,19 @@ export class LoggedSample implements LoggedDatabase {
     store: ObjectStore,
     epoch: NodeEpoch,
     fragments: readonly FragmentLocation[] = this.durable,
+    dataStore: ObjectStore = store,
   ): Promise<number[]> {
     const start = { commit: 0, commitTimeMs: 0, chainDigest: chainStart };
     const ranges = [{ epoch, term: this.term, fragments }];
     const numbers: number[] = [];
-    for await (const { commits } of readTail(systemRuntime, store, this.sealer, this.id, start, ranges)) {
+    for await (const { commits } of readTail(
+      systemRuntime,
+      { dataStore, logStore: store },
+      this.sealer,
+      this.id,
+      start,
+      ranges,
+    )) {
       for (const commit of commits) {
         const original = this.sample.commits[commit.number - 1];
         if (!original || !Buffer.concat(original.pages).equals(Buffer.concat(commit.pages))) {

@@ -79,7 +79,7 @@ export class SampleStorage {
   async tail(): Promise<TailFragment[]> {
     const from = chainPoint(this.generation?.generation);
     const fragments: TailFragment[] = [];
-    for await (const fragment of readTail(this.runtime, this.logStore, this.sealer, this.database, from, this.ranges)) {
+    for await (const fragment of readTail(this.runtime, this, this.sealer, this.database, from, this.ranges)) {
       fragments.push(fragment);
     }
     return fragments;

@@ -8,17 +8,22 @@ import type { NodeEpoch } from '../../src/identity.js';
 import type { Sealer } from '../../src/keys/sealing.js';
 import type { ObjectStore } from '../../src/object-store/object-store.js';
 import { claim } from '../../src/ownership/claim.js';
-import { createNodeRecord, replaceNodeRecord, type VersionedNodeRecord } from '../../src/ownership/node-record.js';
+import { LogUpkeep, type LogUpkeepLimits } from '../../src/ownership/log-upkeep.js';
+import { LowWaterMark, type MarkRecord } from '../../src/ownership/low-water-mark.js';
 import { recoverEpoch } from '../../src/ownership/recover-epoch.js';
 import { createRecoveryRecord } from '../../src/ownership/recovery-record.js';
 import { CommitLog, type CommitLogOptions, type LoggedDatabase } from '../../src/storage/commit-log.js';
+import { conditionalWrite } from '../../src/storage/conditional-write.js';
 import { chainStart, type Commit, type FragmentDigest } from '../../src/storage/fragment.js';
 import type { FragmentLocation } from '../../src/storage/log-location.js';
+import { encodeLogObject } from '../../src/storage/log-object.js';
 import { ManifestStore } from '../../src/storage/manifest-store.js';
+import { logObjectName } from '../../src/storage/object-names.js';
 import { temporaryDirectory } from '../temporary-store.js';
 import type { VirtualRuntime } from '../virtual-runtime.js';
 import { databaseA, deployment, sampleSealer, type SampleDatabase } from './sample-database.js';
 import { sampleManifest } from './sample-manifest.js';
+import { StoredRecord } from './stored-record.js';
 
 /** What the world outside knows of a database: its history, and how much of it was acknowledged. */
 export interface World {
@@ -38,6 +43,10 @@ export interface ScriptedNodeOptions {
   /** How it learns what an ended epoch left. */
   readonly findRecovery?: NodeContext['findRecovery'];
   readonly makeLog?: (options: CommitLogOptions) => CommitLog;
+  /** Packs its log, raises its mark and deletes below it when these bounds are passed. */
+  readonly upkeep?: LogUpkeepLimits;
+  /** What stands between the mark and the node record. */
+  readonly makeRecord?: (record: MarkRecord) => MarkRecord;
 }
 
 /** A data node with one database and no engine: the real storage and ownership, driven call by call. */
@@ -47,7 +56,8 @@ export class ScriptedNode implements LoggedDatabase {
   chainDigest: FragmentDigest = chainStart;
   readonly #options: ScriptedNodeOptions;
   readonly #context: NodeContext;
-  #record: VersionedNodeRecord | undefined;
+  readonly #record: StoredRecord;
+  #upkeep: LogUpkeep | undefined;
   #owned: OwnedDatabase | undefined;
   #nextGeneration = 1;
   #durable = 0;
@@ -66,6 +76,7 @@ export class ScriptedNode implements LoggedDatabase {
       maxObjectBytes: 1 << 20,
       maxInFlight: 4,
       onFenced: () => undefined,
+      ...(options.upkeep && { firstPosition: 1, onStored: (object) => this.#upkeep?.onStored(object) }),
     });
     const stores = { runtime, dataStore, logStore };
     this.#context = {
@@ -77,6 +88,17 @@ export class ScriptedNode implements LoggedDatabase {
       unfolded: new UnfoldedFragments(),
       findRecovery: options.findRecovery ?? (async (other) => recoverEpoch(stores, other, epoch)),
     } as Partial<NodeContext> as NodeContext;
+    this.#record = new StoredRecord(runtime, dataStore, epoch);
+    if (options.upkeep) this.#upkeep = this.#makeUpkeep(options.upkeep);
+  }
+
+  #makeUpkeep(limits: LogUpkeepLimits): LogUpkeep {
+    const { runtime, epoch, dataStore, logStore, log, unfolded } = this.#context;
+    const stores = { dataStore, logStore };
+    const record = this.#options.makeRecord?.(this.#record) ?? this.#record;
+    const mark = new LowWaterMark({ runtime, epoch, ...stores, record, log, unfolded });
+    // Failures show in what is found afterwards; a process that crashed fails all the time.
+    return new LogUpkeep({ runtime, epoch, stores, log, unfolded, mark, limits, report: () => undefined });
   }
 
   get term(): number {
@@ -88,8 +110,11 @@ export class ScriptedNode implements LoggedDatabase {
   }
 
   async start(): Promise<void> {
-    const { runtime, dataStore, epoch } = this.#options;
-    this.#record = await createNodeRecord(runtime, dataStore, epoch);
+    const { runtime, logStore, epoch, upkeep } = this.#options;
+    if (upkeep) {
+      await conditionalWrite(runtime, logStore, logObjectName(epoch, 0), encodeLogObject([]).bytes, { ifAbsent: true });
+    }
+    await this.#record.create(upkeep ? { logBegun: true } : {});
   }
 
   async create(): Promise<void> {
@@ -152,10 +177,11 @@ export class ScriptedNode implements LoggedDatabase {
   /** The clean end of the epoch. */
   async stop(): Promise<void> {
     const { runtime, dataStore, epoch } = this.#options;
+    await this.#upkeep?.stop();
     const sealedAt = await this.log.seal();
     const databases = this.#context.unfolded.byDatabase();
     await createRecoveryRecord(runtime, dataStore, { epoch, sealedAt, databases });
-    if (this.#record) await replaceNodeRecord(runtime, dataStore, this.#record, { state: 'stopped' });
+    await this.#record.replace({ state: 'stopped' });
   }
 
   get #opened(): OwnedDatabase {
