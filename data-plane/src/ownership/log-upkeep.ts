@@ -88,7 +88,6 @@ export class LogUpkeep {
   #runIfDue(): void {
     if (this.#running || this.#cancelTimer || this.#isStopped || !this.#isDue) return;
     const { runtime } = this.#options;
-    // Also when it is due at once: the object that was just stored is acknowledged in this turn of the event loop.
     const waitMs = Math.max(0, this.#notBeforeMs - runtime.monotonicMs());
     this.#cancelTimer = runtime.schedule(waitMs, () => {
       this.#cancelTimer = undefined;

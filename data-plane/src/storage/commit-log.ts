@@ -47,7 +47,7 @@ export interface CommitLogOptions {
    * the store failed in a way that trying again does not mend. Nothing is durable after that.
    */
   readonly onFenced: (cause?: unknown) => void;
-  /** Called after each stored object: its position and size, how many fragments it holds, how long the store took. */
+  /** Called after each stored object, and after what that made durable was reported: its position and size, how many fragments it holds, how long the store took. */
   readonly onStored?: (object: {
     position: number;
     bytes: number;
@@ -205,6 +205,7 @@ export class CommitLog {
     void this.#store(position, bytes).then((stored) => {
       if (!stored) return;
       entry.stored = true;
+      this.#reportDurable();
       this.#options.onStored?.({
         position,
         bytes: bytes.length,
@@ -212,7 +213,6 @@ export class CommitLog {
         commits: pending.reduce((sum, { commits }) => sum + commits.length, 0),
         storeMs: this.#options.runtime.monotonicMs() - startedMs,
       });
-      this.#reportDurable();
     });
   }
 
