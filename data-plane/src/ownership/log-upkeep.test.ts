@@ -84,13 +84,14 @@ class Epoch {
     makeRecord: (record: StoredRecord) => MarkRecord = (record) => record,
     seen: (store: ObjectStore, runtime: () => VirtualRuntime) => ObjectStore = (store) => store,
   ): Promise<Epoch> {
-    let epoch: Epoch | undefined;
-    const runtime = (): VirtualRuntime => (epoch as Epoch).runtime;
+    const made: Epoch[] = [];
+    const runtime = (): VirtualRuntime => (made[0] as Epoch).runtime;
     const [dataStore, logStore] = [await temporaryStore(), await temporaryStore()].map((store) =>
       seen(held(store, runtime), runtime),
     ) as [ObjectStore, ObjectStore];
     const record = new StoredRecord(new VirtualRuntime(), dataStore, epochA);
-    epoch = new Epoch(dataStore, logStore, record, makeRecord(record), changed);
+    const epoch = new Epoch(dataStore, logStore, record, makeRecord(record), changed);
+    made.push(epoch);
     await record.create();
     return epoch;
   }

@@ -9,12 +9,23 @@ import type { DatabaseId, NodeEpoch } from '../identity.js';
 const hash = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 4);
 const padded = (value: number): string => value.toString().padStart(12, '0');
 
+/** What the names of an epoch's log objects start with. */
+export const logPrefix = (epoch: NodeEpoch): string => `log/${hash(epoch)}/${epoch}/`;
+
 /** One object of a node epoch's commit log, or the seal that ends it. In the log store. */
 export function logObjectName(epoch: NodeEpoch, position: number): string {
-  return `log/${hash(epoch)}/${epoch}/${padded(position)}`;
+  return `${logPrefix(epoch)}${padded(position)}`;
 }
 
-const packPrefix = (epoch: NodeEpoch): string => `packs/${hash(epoch)}/${epoch}/`;
+export const uncollectedLogPrefix = 'logs/';
+
+/** Says that the log store, or a pack, may hold something of this epoch. */
+export function uncollectedLogName(epoch: NodeEpoch): string {
+  return `${uncollectedLogPrefix}${epoch}`;
+}
+
+/** What the names of an epoch's packs start with. */
+export const packPrefix = (epoch: NodeEpoch): string => `packs/${hash(epoch)}/${epoch}/`;
 
 /** What was still unfolded of some of an epoch's log objects. In the data store. */
 export function packName(epoch: NodeEpoch, number: number): string {

@@ -9,7 +9,13 @@ import { encodePack, fragmentsOfRun, readPackIndex, type PackRun } from './pack.
 const corrupt = expect.objectContaining({ code: 'STORE_OBJECT_CORRUPT' });
 const key = packName(epochA, 1);
 const runs: PackRun[] = [
-  { database: databaseA, term: 3, firstCommit: 1, lastCommit: 5, fragments: ['one', '', 'three'].map(Buffer.from) },
+  {
+    database: databaseA,
+    term: 3,
+    firstCommit: 1,
+    lastCommit: 5,
+    fragments: ['one', '', 'three'].map((text) => Buffer.from(text)),
+  },
   { database: databaseB, term: 1, firstCommit: 9, lastCommit: 9, fragments: [Buffer.alloc(70_000, 7)] },
 ];
 

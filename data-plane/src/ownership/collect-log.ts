@@ -1,0 +1,106 @@
+/**
+ * Deletes the log and the packs of an epoch that has ended, once no database needs them. Seal, node record and recovery
+ * record stay for ever: whoever stalled must find them.
+ *
+ * Invariant: an epoch that has its recovery record is needed by a database only while the database's manifest has it in
+ * its tail, or as its owner with something in the record that the generation does not hold. Once that is over it never
+ * comes again: tails and owners of the past are only ever written by claims, and only from such a manifest. So what was
+ * found once in all manifests is true for ever, and every step can be repeated, or left undone, by anybody.
+ */
+import { ByocError } from '../errors/catalogue.js';
+import type { DatabaseId, NodeEpoch } from '../identity.js';
+import type { ObjectStore } from '../object-store/object-store.js';
+import type { Runtime } from '../runtime.js';
+import { deleteWithRetry } from '../storage/conditional-write.js';
+import type { Manifest } from '../storage/manifest.js';
+import type { ManifestStore } from '../storage/manifest-store.js';
+import { logObjectName, logPrefix, packPrefix } from '../storage/object-names.js';
+import { recoveredFragments, type RecoveryRecord } from './recovery-record.js';
+import { listAll, markCollected } from './uncollected-logs.js';
+
+/** How fast a node works at what nobody waits for. */
+export interface CollectionPace {
+  /** Manifests that are looked at, and objects that are deleted, each second. */
+  readonly looksPerSecond: number;
+  /** Databases that are settled each second. */
+  readonly settlesPerSecond: number;
+  /** Between the last look and the first deletion: whoever began to read from an older manifest goes on that long. */
+  readonly graceMs: number;
+}
+
+export interface CollectorStores {
+  readonly runtime: Runtime;
+  readonly dataStore: ObjectStore;
+  readonly logStore: ObjectStore;
+  readonly manifests: Pick<ManifestStore, 'read'>;
+}
+
+export interface Settling {
+  /**
+   * Makes a database independent of the logs of ended epochs: claims it if need be, folds it, releases it. Rejects when
+   * that is impossible at present, for example because its key is refused.
+   */
+  settle(database: DatabaseId): Promise<void>;
+  /** Called for every database that could not be settled. */
+  onUnsettled(database: DatabaseId, error: unknown): void;
+  /** Asked between steps: the node is stopping. */
+  isStopped(): boolean;
+}
+
+/**
+ * Returns whether the epoch's log is gone now; not when a database could not be settled, or `isStopped`. Throws
+ * `STORE_OBJECT_MISSING` when a database of the record has no manifest, and store errors; then nothing was deleted, or a
+ * part.
+ */
+export async function collectLog(
+  stores: CollectorStores,
+  record: RecoveryRecord,
+  pace: CollectionPace,
+  settling: Settling,
+): Promise<boolean> {
+  const { runtime, dataStore, logStore, manifests } = stores;
+  const needs = async (database: DatabaseId): Promise<boolean> => {
+    const found = await manifests.read(database);
+    if (!found) throw new ByocError('STORE_OBJECT_MISSING', `the manifest of database ${database} is missing`);
+    return needsLog(found.manifest, record);
+  };
+  let isNeeded = false;
+  for (const database of Object.keys(record.databases) as DatabaseId[]) {
+    if (settling.isStopped()) return false;
+    await runtime.sleep(1_000 / pace.looksPerSecond);
+    if (!(await needs(database))) continue;
+    await runtime.sleep(1_000 / pace.settlesPerSecond);
+    if (settling.isStopped()) return false;
+    try {
+      await settling.settle(database);
+      if (await needs(database)) throw new Error('it still needs the log after it was settled');
+    } catch (error) {
+      isNeeded = true;
+      settling.onUnsettled(database, error);
+    }
+  }
+  if (isNeeded) return false;
+  await runtime.sleep(pace.graceMs);
+  const deleteFrom = async (store: ObjectStore, prefix: string, kept?: string): Promise<boolean> => {
+    for (const key of await listAll(runtime, store, prefix)) {
+      if (key === kept) continue;
+      if (settling.isStopped()) return false;
+      await deleteWithRetry(runtime, store, key);
+      await runtime.sleep(1_000 / pace.looksPerSecond);
+    }
+    return true;
+  };
+  const { epoch, sealedAt } = record;
+  const isGone =
+    (await deleteFrom(dataStore, packPrefix(epoch))) &&
+    (await deleteFrom(logStore, logPrefix(epoch), logObjectName(epoch, sealedAt)));
+  if (isGone) await markCollected(runtime, dataStore, epoch);
+  return isGone;
+}
+
+function needsLog(manifest: Manifest, record: RecoveryRecord): boolean {
+  if (manifest.tail.some(({ epoch }: { readonly epoch: NodeEpoch }) => epoch === record.epoch)) return true;
+  if (manifest.owner !== record.epoch) return false;
+  const folded = manifest.generation?.commit ?? 0;
+  return recoveredFragments(record, manifest.id, manifest.term).some(([, , , , last]) => last > folded);
+}
