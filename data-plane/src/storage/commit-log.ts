@@ -6,13 +6,14 @@
  * creating a seal at the first missing position: this log's own write of that position then loses, and nothing it wrote
  * beyond is ever reported durable. Several objects are in flight at once; retries carry identical bytes.
  *
- * One object is written per commit window at the most: the first commit after a quiet time goes out at once, later ones
- * wait for the window to pass. Without commits nothing is written and no timer runs.
+ * One object is written per commit window at the most, and fewer where the store is slow beside it: the first commit after
+ * a quiet time goes out at once, later ones wait for that time to pass. Without commits nothing is written and no timer runs.
  */
 import type { NodeEpoch, DatabaseId } from '../identity.js';
 import type { Sealer } from '../keys/sealing.js';
 import { OutcomeUnknownError, StoreUnavailableError, type ObjectStore } from '../object-store/object-store.js';
 import type { Runtime } from '../runtime.js';
+import { CommitSpacing } from './commit-spacing.js';
 import { backoffMs, type RetryPolicy } from './conditional-write.js';
 import { commitBytes, encodeFragment, fragmentDigest, type Commit, type FragmentDigest } from './fragment.js';
 import { encodeLogObject, encodeSeal, type IndexedFragment, type LogObjectPart } from './log-object.js';
@@ -36,7 +37,7 @@ export interface CommitLogOptions {
   readonly epoch: NodeEpoch;
   /** Position of the first object. @default 0 */
   readonly firstPosition?: number;
-  /** Least time between two log objects; 0 = as soon as the event loop allows. */
+  /** Least time between two log objects (see `CommitSpacing`); 0 = as soon as the event loop allows. */
   readonly windowMs: number;
   /** An object is written early when it holds this many bytes. */
   readonly maxObjectBytes: number;
@@ -79,6 +80,7 @@ const retries: RetryPolicy = { attempts: Infinity, firstDelayMs: 20, maxDelayMs:
 export class CommitLog {
   readonly #options: CommitLogOptions;
   readonly #pending = new Map<LoggedDatabase, Pending>();
+  readonly #spacing: CommitSpacing;
   #pendingBytes = 0;
   readonly #inFlight: InFlight[] = [];
   #nextPosition: number;
@@ -95,6 +97,7 @@ export class CommitLog {
     if (options.maxInFlight > mostLogObjectsInFlight)
       throw new RangeError(`at most ${mostLogObjectsInFlight} in flight`);
     this.#options = options;
+    this.#spacing = new CommitSpacing(options.windowMs);
     this.#nextPosition = options.firstPosition ?? 0;
     this.#acknowledgedPosition = this.#nextPosition;
   }
@@ -171,11 +174,11 @@ export class CommitLog {
 
   #scheduleFlush(): void {
     if (this.#inFlight.length >= this.#options.maxInFlight) return;
-    const { runtime, windowMs, maxObjectBytes } = this.#options;
+    const { runtime, maxObjectBytes } = this.#options;
     const isFull = this.#pendingBytes >= maxObjectBytes;
     if (this.#cancelTimer && !isFull) return;
     this.#cancelTimer?.();
-    const waitMs = isFull ? 0 : this.#lastFlushMs + windowMs - runtime.monotonicMs();
+    const waitMs = isFull ? 0 : this.#lastFlushMs + this.#spacing.spacingMs - runtime.monotonicMs();
     // Even with nothing to wait for, the commits of this turn of the event loop go out together.
     this.#cancelTimer = runtime.schedule(Math.max(0, waitMs), () => {
       this.#cancelTimer = undefined;
@@ -205,13 +208,15 @@ export class CommitLog {
     void this.#store(position, bytes).then((stored) => {
       if (!stored) return;
       entry.stored = true;
+      const storeMs = this.#options.runtime.monotonicMs() - startedMs;
+      this.#spacing.observe(storeMs);
       this.#reportDurable();
       this.#options.onStored?.({
         position,
         bytes: bytes.length,
         fragments: parts.length,
         commits: pending.reduce((sum, { commits }) => sum + commits.length, 0),
-        storeMs: this.#options.runtime.monotonicMs() - startedMs,
+        storeMs,
       });
     });
   }
