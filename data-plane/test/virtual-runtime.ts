@@ -14,6 +14,7 @@ interface Timer {
 export class VirtualRuntime implements Runtime {
   readonly #random: SeededRandom;
   #elapsedMs = 0;
+  #wallClockStepMs = 0;
   #nextOrder = 0;
   #timers: Timer[] = [];
   #held = 0;
@@ -23,7 +24,12 @@ export class VirtualRuntime implements Runtime {
   }
 
   nowMs(): number {
-    return 1_700_000_000_000 + this.#elapsedMs;
+    return 1_700_000_000_000 + this.#elapsedMs + this.#wallClockStepMs;
+  }
+
+  /** The wall clock alone moves, as when it is set, or when the machine was suspended. */
+  stepWallClock(ms: number): void {
+    this.#wallClockStepMs += ms;
   }
 
   monotonicMs(): number {

@@ -22,6 +22,9 @@ const correct = [
   ['takeover', 'two databases, two successors', { DATABASES: 2, POSITIONS_E: 1 }],
   ['takeover', 'packs', { DATABASES: 1, POSITIONS_E: 2, PACKS: 1 }],
   ['lease', 'lease', {}],
+  ['quorum', 'three zones, two recoverers', { POSITIONS: 1 }],
+  ['quorum', 'three zones, more log', { POSITIONS: 2, RECOVERERS: 1 }],
+  ['quorum', 'three zones, one object in flight', { POSITIONS: 2, IN_FLIGHT: 1, RECOVERERS: 1 }],
 ];
 
 const wide = [
@@ -29,12 +32,17 @@ const wide = [
   ['takeover', 'two databases, two successors, more log', { DATABASES: 2, POSITIONS_E: 2 }],
   ['takeover', 'packs, more log', { DATABASES: 1, POSITIONS_E: 3, PACKS: 1 }],
   ['takeover', 'three objects in flight', { DATABASES: 1, POSITIONS_E: 3, POSITIONS_R: 1, IN_FLIGHT: 3 }],
+  ['quorum', 'three zones, two recoverers, more log', { POSITIONS: 2 }],
+  ['quorum', 'three zones, one object in flight, more', { POSITIONS: 3, IN_FLIGHT: 1, RECOVERERS: 1 }],
 ];
 
 /** Bounds in which breakages and witnesses are looked for, breadth first: the shortest run is found. */
 const small = { BREADTH_FIRST: '', DATABASES: 1, POSITIONS_E: 2, POSITIONS_R: 1 };
 const longer = { ...small, POSITIONS_E: 3 };
 const packs = { ...small, PACKS: 1 };
+const zones = { BREADTH_FIRST: '', POSITIONS: 1 };
+const oneRecoverer = { BREADTH_FIRST: '', POSITIONS: 2, RECOVERERS: 1 };
+const oneInFlight = { ...oneRecoverer, IN_FLIGHT: 1 };
 const twoDatabases = { ...small, DATABASES: 2, POSITIONS_R: 0, SUCCESSORS: 1 };
 
 const breakages = [
@@ -75,6 +83,24 @@ const breakages = [
   ['lease', 'CONDEMN_EARLY', {}],
   ['lease', 'CONDEMN_UNCONDITIONAL', {}],
   ['lease', 'CLAIM_WITHOUT_CONDEMNING', {}],
+  ['quorum', 'ACKNOWLEDGE_ON_ONE', zones],
+  ['quorum', 'REFUSAL_TAKEN_FOR_CONFIRMATION', zones],
+  ['quorum', 'ENTRY_OVER_SEAL', zones],
+  ['quorum', 'SEAL_IN_ONE', zones],
+  ['quorum', 'SEAL_TAKEN_WITHOUT_CREATING', zones],
+  ['quorum', 'SEAL_BESIDE_ENTRY_ENDS', zones],
+  ['quorum', 'REPLACED_ZONE_COUNTS', zones],
+  ['quorum', 'REPLACED_IN_ITS_PLACE', zones],
+  ['quorum', 'PART_CHECKED_FIRST', zones],
+  ['quorum', 'NO_COPIES', zones],
+  ['quorum', 'RECORD_BEFORE_COPIES', zones],
+  ['quorum', 'RECORD_OVERWRITTEN', zones],
+  ['quorum', 'RECORD_BEFORE_ALL_IS_STORED', zones],
+  ['quorum', 'DELETE_BEFORE_MARK', zones],
+  ['quorum', 'SEAL_COLLECTED', zones],
+  ['quorum', 'TOO_MANY_IN_FLIGHT', oneInFlight],
+  ['quorum', 'NO_SECOND_LOOK', oneInFlight],
+  ['quorum', 'SEAL_ABOVE_PROVES_LOSS', { ...oneInFlight, RECOVERERS: 2 }],
 ].map(([model, name, bounds]) => [model, name, { ...bounds, [name]: '' }]);
 
 /** Runs that must exist, or the models would hold because nothing happens in them. */
@@ -88,6 +114,13 @@ const witnesses = [
   ['takeover', 'SERVED_FROM_A_PACK', packs],
   ['lease', 'CLAIMED_AFTER_RENEWALS', {}],
   ['lease', 'ANSWERED_AT_THE_LAST_MOMENT', {}],
+  ['quorum', 'LONE_ENTRY_RECORDED', zones],
+  ['quorum', 'LONE_ENTRY_DROPPED', zones],
+  ['quorum', 'ACKNOWLEDGED_AFTER_THE_RECORD', zones],
+  ['quorum', 'ENDED_WITHOUT_A_ZONE', zones],
+  ['quorum', 'OTHER_VIEW_ADOPTED', zones],
+  ['quorum', 'ENDED_BESIDE_A_REPLACED_ZONE', zones],
+  ['quorum', 'SERVED_FROM_A_COPY', zones],
 ].map(([model, name, bounds]) => [model, name, { ...bounds, WITNESS: name }]);
 
 const defines = (switches) =>

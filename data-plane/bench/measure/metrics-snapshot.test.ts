@@ -5,11 +5,11 @@ describe('the counters of a data node', () => {
   it('reads what the data node exposes', async () => {
     const metrics = new Metrics();
     const request = { outcome: 'ok', sentBytes: 10, receivedBytes: 0 } as const;
-    metrics.storeRequestEnded({ operation: 'put', durationMs: 2, ...request });
+    metrics.storeRequestEnded({ operation: 'put', objects: 'log', durationMs: 2, ...request });
     const before = MetricsSnapshot.parse((await metrics.expose()).text);
-    metrics.storeRequestEnded({ operation: 'put', durationMs: 3, ...request });
-    metrics.storeRequestEnded({ operation: 'put', durationMs: 5, ...request });
-    metrics.storeRequestEnded({ operation: 'get', durationMs: 1, ...request });
+    metrics.storeRequestEnded({ operation: 'put', objects: 'log', durationMs: 3, ...request });
+    metrics.storeRequestEnded({ operation: 'put', objects: 'log', durationMs: 5, ...request });
+    metrics.storeRequestEnded({ operation: 'get', objects: 'log', durationMs: 1, ...request });
     metrics.logObjectStored(100);
     const difference = new MetricsDifference(before, MetricsSnapshot.parse((await metrics.expose()).text));
     expect(difference.storeRequests).toBe(3);

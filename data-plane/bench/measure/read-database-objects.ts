@@ -4,15 +4,15 @@
  */
 import type { DatabaseId } from '@turso-byoc/data-plane/identity.js';
 import type { ObjectStore } from '@turso-byoc/data-plane/object-store/object-store.js';
-import { storedManifest } from '@turso-byoc/data-plane/storage/manifest.js';
+import { systemRuntime } from '@turso-byoc/data-plane/runtime.js';
 import {
-  generationName,
-  logObjectName,
-  manifestName,
-  segmentBundleName,
-  segmentListName,
-} from '@turso-byoc/data-plane/storage/object-names.js';
-import type { Generation, SegmentReference } from '@turso-byoc/data-plane/storage/generation.js';
+  listCount,
+  readGenerationWithoutKey,
+  readSegmentList,
+  segmentBundleKey,
+} from '@turso-byoc/data-plane/storage/generation.js';
+import { lineOf, storedManifest } from '@turso-byoc/data-plane/storage/manifest.js';
+import { logObjectName, manifestName } from '@turso-byoc/data-plane/storage/object-names.js';
 import { segmentRuns } from '@turso-byoc/data-plane/storage/segments.js';
 
 interface Range {
@@ -63,19 +63,16 @@ async function databaseRanges(dataStore: ObjectStore, logStore: ObjectStore, id:
     })),
   );
   if (manifest.generation === undefined) return ranges;
-  const { term, number } = manifest.generation;
-  const generation = withoutHeader(await body(dataStore, generationName(id, term, number))) as Generation;
-  const lists: (readonly SegmentReference[])[] = generation.segments ? [generation.segments] : [];
-  for (const list of generation.lists ?? []) {
-    const key = segmentListName(id, list.term, list.generation, list.list);
-    const { segments } = withoutHeader(await body(dataStore, key)) as { segments: readonly SegmentReference[] };
-    lists.push(segments);
-  }
-  for (const run of lists.flatMap((segments) => segmentRuns(segments, 0))) {
-    const [first, last] = [run.references[0], run.references.at(-1)];
-    if (first === undefined || last === undefined) continue;
-    const key = segmentBundleName(id, first[0], first[1], first[2]);
-    ranges.push({ store: dataStore, key, offset: first[3], length: last[3] + last[4] - first[3] });
+  const line = lineOf(manifest);
+  const generation = await readGenerationWithoutKey(systemRuntime, dataStore, line, manifest.generation);
+  for (let list = 0; list < listCount(generation); list++) {
+    const segments = await readSegmentList(systemRuntime, dataStore, line, generation, list);
+    for (const run of segmentRuns(segments, 0)) {
+      const [first, last] = [run.references[0], run.references.at(-1)];
+      if (first === undefined || last === undefined) continue;
+      const key = segmentBundleKey(line, first);
+      ranges.push({ store: dataStore, key, offset: first[3], length: last[3] + last[4] - first[3] });
+    }
   }
   return ranges;
 }
@@ -84,9 +81,4 @@ async function body(store: ObjectStore, key: string): Promise<Buffer> {
   const object = await store.get(key);
   if (object === undefined) throw new Error(`object ${key} is missing`);
   return object.body;
-}
-
-/** The content of a small stored object: a line about its format, then JSON. */
-function withoutHeader(bytes: Buffer): unknown {
-  return JSON.parse(bytes.toString('utf8', bytes.indexOf(0x0a) + 1));
 }

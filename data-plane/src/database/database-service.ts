@@ -20,6 +20,18 @@ export interface SqlRequest {
   readonly body: Buffer;
   /** Aborted when the client goes away. */
   readonly signal: AbortSignal;
+  /** What another node needs to admit the request as this one did. */
+  readonly admission: Admission;
+  /** Passed on by another node. */
+  readonly isForwarded: boolean;
+}
+
+/** How a client named the database and proved its right. */
+export interface Admission {
+  /** `<database>-<organization>`. */
+  readonly label: string;
+  /** The `Authorization` header. */
+  readonly authorization: string;
 }
 
 /** An answer whose every byte depends only on durable commits. */
@@ -40,14 +52,24 @@ export interface NewDatabase {
 }
 
 export interface DatabaseService {
-  /** The database that has this name now, or undefined. Answers may be a few seconds old only for deletions made through other nodes. */
-  find(organization: string, name: string): Promise<DatabaseDescription | undefined>;
+  /**
+   * The database that has this name, or undefined. What is remembered may be out of date when the database was deleted
+   * through another node; `fresh` asks the store.
+   */
+  find(
+    organization: string,
+    name: string,
+    options?: { readonly fresh?: boolean },
+  ): Promise<DatabaseDescription | undefined>;
   /** The database with this id, or undefined when it never existed or was deleted. */
   describe(id: DatabaseId): Promise<DatabaseDescription | undefined>;
   /** Opens the database if need be, runs the request, and resolves when its answer may leave. Throws `ByocError`. */
   execute(id: DatabaseId, request: SqlRequest): Promise<SqlResponse>;
   /** Creates a database; returns the existing one when the same id and name were created before. Throws `DATABASE_EXISTS`. */
   create(database: NewDatabase): Promise<DatabaseDescription>;
-  /** Deletes a database; deleting one that is gone succeeds. */
-  delete(id: DatabaseId): Promise<void>;
+  /**
+   * Deletes a database; deleting one that is gone succeeds. The owner does it; `isForwarded`: another node found that this
+   * one is the owner.
+   */
+  delete(id: DatabaseId, options?: { readonly isForwarded?: boolean }): Promise<void>;
 }

@@ -1,5 +1,6 @@
 import { ByocError } from '../errors/catalogue.js';
 import { seededRandom, testSeeds } from '../../test/seeded-random.js';
+import { heldLease } from '../../test/support/leases.js';
 import { VirtualRuntime } from '../../test/virtual-runtime.js';
 import { DurabilityGate } from './durability-gate.js';
 
@@ -19,7 +20,7 @@ function waiting(gate: DurabilityGate, log: string[]): (commit: number) => void 
 describe('durability gate', () => {
   it('lets pass at once what is durable, without a timer', async () => {
     const runtime = new VirtualRuntime();
-    const gate = new DurabilityGate(runtime, 5, timeoutMs);
+    const gate = new DurabilityGate(runtime, heldLease, 5, timeoutMs);
     await gate.wait(5);
     await gate.wait(0);
     expect(runtime.timers).toBe(0);
@@ -27,7 +28,7 @@ describe('durability gate', () => {
 
   it('lets out each answer when its commit is durable and no earlier', async () => {
     const runtime = new VirtualRuntime();
-    const gate = new DurabilityGate(runtime, 0, timeoutMs);
+    const gate = new DurabilityGate(runtime, heldLease, 0, timeoutMs);
     const log: string[] = [];
     [1, 2, 2, 3].forEach(waiting(gate, log));
     await runtime.advance(10);
@@ -43,7 +44,7 @@ describe('durability gate', () => {
 
   it('does not hold an answer back behind one that came first and needs more', async () => {
     const runtime = new VirtualRuntime();
-    const gate = new DurabilityGate(runtime, 0, timeoutMs);
+    const gate = new DurabilityGate(runtime, heldLease, 0, timeoutMs);
     const log: string[] = [];
     [9, 2].forEach(waiting(gate, log));
     gate.advance(2);
@@ -52,7 +53,7 @@ describe('durability gate', () => {
   });
 
   it('never takes back what was durable', async () => {
-    const gate = new DurabilityGate(new VirtualRuntime(), 4, timeoutMs);
+    const gate = new DurabilityGate(new VirtualRuntime(), heldLease, 4, timeoutMs);
     gate.advance(2);
     expect(gate.durable).toBe(4);
     await gate.wait(4);
@@ -60,7 +61,7 @@ describe('durability gate', () => {
 
   it('gives up on what takes too long, and works on afterwards', async () => {
     const runtime = new VirtualRuntime();
-    const gate = new DurabilityGate(runtime, 0, timeoutMs);
+    const gate = new DurabilityGate(runtime, heldLease, 0, timeoutMs);
     const log: string[] = [];
     waiting(gate, log)(1);
     await runtime.advance(60);
@@ -81,7 +82,7 @@ describe('durability gate', () => {
 
   it('lets nothing through after a failure, not even what is durable', async () => {
     const runtime = new VirtualRuntime();
-    const gate = new DurabilityGate(runtime, 3, timeoutMs);
+    const gate = new DurabilityGate(runtime, heldLease, 3, timeoutMs);
     const moved = new ByocError('DATABASE_MOVED', 'moved');
     const waiter = expect(gate.wait(4)).rejects.toBe(moved);
     gate.fail(moved);
@@ -94,7 +95,7 @@ describe('durability gate', () => {
   it.each(testSeeds(50))('never lets an answer out early, whatever happens (seed %i)', async (seed) => {
     const random = seededRandom(seed);
     const runtime = new VirtualRuntime(seed);
-    const gate = new DurabilityGate(runtime, 0, timeoutMs);
+    const gate = new DurabilityGate(runtime, heldLease, 0, timeoutMs);
     let durable = 0;
     let open = 0;
     for (let step = 0; step < 200; step++) {
@@ -123,5 +124,36 @@ describe('durability gate', () => {
     await runtime.advance(timeoutMs);
     expect(open).toBe(0);
     expect(runtime.timers).toBe(0);
+  });
+
+  it('lets nothing leave while the lease does not hold, and everything when it does again', async () => {
+    const runtime = new VirtualRuntime();
+    let holds = false;
+    const waiters: (() => void)[] = [];
+    const lease = { holds: () => holds, held: () => new Promise<void>((resolve) => waiters.push(resolve)) };
+    const gate = new DurabilityGate(runtime, lease, 5, timeoutMs);
+    const log: string[] = [];
+    waiting(gate, log)(5);
+    waiting(gate, log)(6);
+    gate.advance(6);
+    await runtime.advance(timeoutMs - 10);
+    expect(log).toEqual([]);
+    holds = true;
+    for (const resolve of waiters) resolve();
+    await runtime.advance(0);
+    expect(log).toEqual(['5 left at 6', '6 left at 6']);
+  });
+
+  it('answers that the outcome is unknown when the lease does not come back or is lost', async () => {
+    const runtime = new VirtualRuntime();
+    const log: string[] = [];
+    waiting(
+      new DurabilityGate(runtime, { holds: () => false, held: () => new Promise(() => undefined) }, 5, timeoutMs),
+      log,
+    )(5);
+    const lost = { holds: () => false, held: async () => Promise.reject(new Error('condemned')) };
+    waiting(new DurabilityGate(runtime, lost, 5, timeoutMs), log)(4);
+    await runtime.advance(timeoutMs + 1);
+    expect(log).toEqual(['4 OUTCOME_UNKNOWN', '5 OUTCOME_UNKNOWN']);
   });
 });

@@ -1,10 +1,14 @@
 /**
- * The output gate of one database: an answer leaves the node when every commit it saw is durable.
+ * The output gate of one database: an answer leaves the node when every commit it saw is durable and the node's lease
+ * holds.
  *
- * Invariant: `wait(seen)` resolves only after `advance(durable)` with durable ≥ seen. It never resolves because time
- * passed or because the store failed: then it rejects, and the client learns that the outcome is unknown.
+ * Invariant: `wait(seen)` resolves only after `advance(durable)` with durable ≥ seen, and at a moment at which the lease
+ * holds: then nobody else had claimed the database when the answer was made. It never resolves because time passed or
+ * because the store failed: then it rejects, and the client learns that the outcome is unknown.
  */
 import { ByocError } from '../errors/catalogue.js';
+import type { Lease } from '../ownership/own-record.js';
+import { withTimeLimit } from '../ownership/time-limit.js';
 import type { Runtime } from '../runtime.js';
 
 interface Waiter {
@@ -16,6 +20,7 @@ interface Waiter {
 
 export class DurabilityGate {
   readonly #runtime: Runtime;
+  readonly #lease: Lease;
   readonly #timeoutMs: number;
   #durable: number;
   #failure: ByocError | undefined;
@@ -24,8 +29,9 @@ export class DurabilityGate {
   #cancelTimer: (() => void) | undefined;
 
   /** `durable`: the commit the database was opened at. `timeoutMs`: how long an answer may wait for the store. */
-  constructor(runtime: Runtime, durable: number, timeoutMs: number) {
+  constructor(runtime: Runtime, lease: Lease, durable: number, timeoutMs: number) {
     this.#runtime = runtime;
+    this.#lease = lease;
     this.#durable = durable;
     this.#timeoutMs = timeoutMs;
   }
@@ -36,6 +42,33 @@ export class DurabilityGate {
 
   /** Throws `OUTCOME_UNKNOWN` when the store takes too long, or what `fail` was given. */
   async wait(commit: number): Promise<void> {
+    if (this.#failure) throw this.#failure;
+    if (commit > this.#durable) await this.durableAt(commit);
+    if (!this.#lease.holds()) await this.#leased();
+  }
+
+  /** Resolves when the lease holds again and nothing was given up meanwhile. */
+  async #leased(): Promise<void> {
+    const inTime = await withTimeLimit(
+      this.#runtime,
+      this.#timeoutMs,
+      this.#lease.held().then(
+        () => true,
+        (cause: unknown) => new ByocError('OUTCOME_UNKNOWN', 'another node has ended this one', { cause }),
+      ),
+    );
+    if (this.#failure) throw this.#failure;
+    if (inTime instanceof ByocError) throw inTime;
+    if (inTime === undefined) {
+      throw new ByocError('OUTCOME_UNKNOWN', `this node could not renew its lease within ${this.#timeoutMs} ms`);
+    }
+  }
+
+  /**
+   * Resolves when `commit` is durable, whether or not the lease holds. Throws as `wait`: what may leave the node waits
+   * there; this is for what the node itself does next.
+   */
+  async durableAt(commit: number): Promise<void> {
     if (this.#failure) throw this.#failure;
     if (commit <= this.#durable) return;
     await new Promise<void>((resolve, reject) => {

@@ -1,5 +1,6 @@
 /** One request of an open database: from the engine process it is in, through the gate, to the client. */
-import type { EngineSlot, LostRequest, OpenedInEngine } from '../engine/pool/engine-pool.js';
+import type { LostRequest, OpenedInEngine } from '../engine/pool/engine-pool.js';
+import type { EnginePlace } from '../engine/pool/engines.js';
 import { ByocError } from '../errors/catalogue.js';
 import type { SqlRequest, SqlResponse } from './database-service.js';
 import type { DurabilityGate } from './durability-gate.js';
@@ -22,7 +23,7 @@ export interface EngineAnswer {
 
 /** Sends a request to the engine; what it answers leaves through the gate. */
 export function runInEngine(
-  { slot, opened }: { readonly slot: EngineSlot; readonly opened: OpenedInEngine },
+  { slot, opened }: { readonly slot: EnginePlace; readonly opened: OpenedInEngine },
   gate: DurabilityGate,
   request: SqlRequest,
 ): EngineAnswer {

@@ -1,14 +1,14 @@
 /** The owner's checkpoint: fold what is durable into a new generation, then let the manifest name it. */
-import { ByocError } from '../errors/catalogue.js';
 import type { VersionedManifest } from '../storage/manifest-store.js';
 import { fold } from '../storage/fold.js';
 import { pageBytes } from '../storage/fragment.js';
+import { openFragment, type TailFragment } from '../storage/fragment-chain.js';
 import { readGeneration } from '../storage/generation.js';
-import type { Manifest } from '../storage/manifest.js';
+import type { GenerationReference, Manifest } from '../storage/manifest.js';
 import { chainPoint } from '../storage/restore.js';
-import { readTail, type TailFragment } from '../storage/tail.js';
+import { readUnfolded } from '../storage/unfolded.js';
 import type { NodeContext } from './node-context.js';
-import { withUnfoldedRanges, type OwnedDatabase } from './ready-database.js';
+import { stillOwned, withUnfoldedRanges, type OwnedDatabase } from './ready-database.js';
 
 /** Whether the fragments since the last generation have become many, by number or by size relative to the database. */
 export function isFoldDue(context: NodeContext, manifest: Manifest, databasePages: number, tailBytes: number): boolean {
@@ -29,38 +29,46 @@ export async function foldDatabase(
   database: OwnedDatabase,
   number: number,
 ): Promise<VersionedManifest> {
-  const { runtime, dataStore, epoch } = context;
+  const { runtime, dataStore, logStore } = context;
   const { owned, unlocked } = database;
   const { manifest } = owned;
   const { sealer } = unlocked;
-  const { generation, fragments } = await withUnfoldedRanges(context, manifest, async (ranges) => {
-    const generation =
-      manifest.generation && (await readGeneration(runtime, dataStore, sealer, manifest.id, manifest.generation));
-    const fragments: TailFragment[] = [];
-    for await (const fragment of readTail(runtime, context, sealer, manifest.id, chainPoint(generation), ranges)) {
-      fragments.push(fragment);
+  const generation = manifest.generation && (await readGeneration(runtime, dataStore, sealer, manifest.generation));
+  const fragments: TailFragment[] = [];
+  await withUnfoldedRanges(context, manifest, async (ranges) => {
+    const { carried } = manifest;
+    const unfolded = { runtime, dataStore, logStore, line: sealer.line, carried, ranges };
+    for await (const fragment of readUnfolded(unfolded, chainPoint(generation))) {
+      fragments.push(openFragment(sealer, fragment));
     }
-    return { generation, fragments };
   });
   if (fragments.length === 0) return owned;
   const { reference } = await fold({
     runtime,
     store: dataStore,
     sealer,
-    database: manifest.id,
     reservedBytes: manifest.reservedBytes,
     ...(manifest.generation && generation && { base: { reference: manifest.generation, generation } }),
     term: manifest.term,
     number,
     fragments,
   });
-  const result = await context.manifests.replace(owned, { ...manifest, generation: reference, tail: [] });
-  if ('lost' in result) {
-    const { owner, term } = result.lost;
+  return swing(context, owned, reference);
+}
+
+/** Lets the manifest name the new generation, whatever else changed in it meanwhile under the same term. */
+async function swing(
+  context: NodeContext,
+  base: VersionedManifest,
+  reference: GenerationReference,
+): Promise<VersionedManifest> {
+  for (let current = base; ;) {
+    const { carried: _folded, ...rest } = current.manifest;
+    const result = await context.manifests.replace(current, { ...rest, generation: reference, tail: [] });
+    if (!('lost' in result)) return result;
+    const again = await stillOwned(context, base.manifest, result.lost);
     // An earlier fold's answer never came, but its manifest did: what it folded counts.
-    const again = owner === epoch && term === manifest.term ? await context.manifests.read(manifest.id) : undefined;
-    if (again) return again;
-    throw new ByocError('DATABASE_MOVED', `database ${manifest.id} was claimed by ${String(owner)}, not ${epoch}`);
+    if (again.manifest.generation?.digest !== base.manifest.generation?.digest) return again;
+    current = again;
   }
-  return result;
 }

@@ -1,4 +1,5 @@
 import { ByocError } from '../errors/catalogue.js';
+import { heldLease } from '../../test/support/leases.js';
 import { VirtualRuntime } from '../../test/virtual-runtime.js';
 import type { SqlResponse } from './database-service.js';
 import { DurabilityGate } from './durability-gate.js';
@@ -6,7 +7,7 @@ import { GatedResponse, type ResponsePart } from './gated-response.js';
 
 class Answer {
   readonly runtime = new VirtualRuntime();
-  readonly gate = new DurabilityGate(this.runtime, 0, 100);
+  readonly gate = new DurabilityGate(this.runtime, heldLease, 0, 100);
   taken = 0;
   abandoned = 0;
   readonly response = new GatedResponse(

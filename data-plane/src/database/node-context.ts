@@ -1,11 +1,13 @@
-import type { EnginePool } from '../engine/pool/engine-pool.js';
+import type { Engines } from '../engine/pool/engines.js';
 import type { DatabaseLimits } from '../engine/ipc/messages.js';
-import type { NodeEpoch } from '../identity.js';
+import type { DatabaseId, NodeEpoch } from '../identity.js';
 import type { KeyService } from '../keys/key-service.js';
 import type { ObjectStore } from '../object-store/object-store.js';
 import type { FindRecovery } from '../ownership/claim.js';
+import type { Lease } from '../ownership/own-record.js';
 import type { Runtime } from '../runtime.js';
 import type { CommitLog } from '../storage/commit-log.js';
+import type { LogStore } from '../storage/log-store/log-store.js';
 import type { ManifestStore } from '../storage/manifest-store.js';
 import type { NameStore } from '../storage/name-store.js';
 import type { UnfoldedFragments } from './unfolded-fragments.js';
@@ -18,6 +20,8 @@ export interface DatabasePolicy {
   readonly maxLogBacklogBytes: number;
   /** A database is closed when nobody used it for this long. */
   readonly idleCloseMs: number;
+  /** How long handing over waits for the streams and requests of a database. */
+  readonly handOverTimeoutMs: number;
   /** Least and most bytes of unfolded fragments that make a fold due; in between an eighth of the database's size. */
   readonly foldMinBytes: number;
   readonly foldMaxBytes: number;
@@ -33,14 +37,17 @@ export interface NodeContext {
   readonly deployment: string;
   readonly epoch: NodeEpoch;
   readonly dataStore: ObjectStore;
-  readonly logStore: ObjectStore;
+  readonly logStore: LogStore;
   readonly keys: KeyService;
   readonly names: NameStore;
   readonly manifests: ManifestStore;
   readonly log: CommitLog;
-  readonly engines: EnginePool;
+  readonly engines: Engines;
   readonly unfolded: UnfoldedFragments;
   readonly findRecovery: FindRecovery;
+  readonly lease: Lease;
+  /** Whether a database would be better off on another node, once nobody uses it here. */
+  readonly prefersAnotherNode: (id: DatabaseId) => boolean;
   readonly limits: DatabaseLimits;
   readonly policy: DatabasePolicy;
   /** Structured log line about one database; never data, parameters or keys. */

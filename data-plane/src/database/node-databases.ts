@@ -1,7 +1,9 @@
 /**
- * The databases of one node: finds them by name, opens them on demand, closes idle ones, creates and deletes.
+ * The databases of one node: finds them by name, opens them on demand, closes idle ones, hands them over, creates and
+ * deletes.
  *
- * For each database at most one thing happens at a time (open, close, create, delete); requests run between these.
+ * For each database at most one thing happens at a time (open, close, hand over, create, delete); requests run between
+ * these. A request that finds its database handed over gets `DATABASE_MOVED` and has had no effect.
  */
 import { ByocError } from '../errors/catalogue.js';
 import type { DatabaseId } from '../identity.js';
@@ -10,14 +12,23 @@ import { createDatabase, deleteDatabase, describe } from './database-records.js'
 import type { DatabaseDescription, DatabaseService, NewDatabase, SqlRequest, SqlResponse } from './database-service.js';
 import type { NodeContext } from './node-context.js';
 import { OpenDatabase } from './open-database.js';
+import { continuesStream } from './stream-request.js';
 import { onStreamEnd } from './stream-end.js';
+import type { VersionedManifest } from '../storage/manifest-store.js';
 
 interface Entry {
   /** The open database, or the attempt to open it. */
   readonly database: Promise<OpenDatabase>;
   users: number;
   lastUsedMs: number;
+  /** Set while the database is being handed over: resolves when it is gone. */
+  leaving?: Promise<void>;
 }
+
+/** Databases that are handed over at the same time. */
+const parallelHandOvers = 32;
+/** How often a database that is to be handed over is looked at again while somebody uses it. */
+const handOverPollMs = 10;
 
 export interface NodeDatabasesLimits {
   /** Beyond this many the longest unused databases are closed early. */
@@ -36,7 +47,7 @@ export class NodeDatabases implements DatabaseService {
   /** How often a name was forgotten: what was looked up before may be out of date after. */
   #forgotten = 0;
   #cancelSweep: (() => void) | undefined;
-  #stopping = false;
+  #state: 'serving' | 'handing over' | 'stopping' = 'serving';
 
   constructor(context: NodeContext, limits: NodeDatabasesLimits) {
     this.#context = context;
@@ -47,11 +58,15 @@ export class NodeDatabases implements DatabaseService {
     return this.#open.size;
   }
 
-  async find(organization: string, name: string): Promise<DatabaseDescription | undefined> {
+  async find(
+    organization: string,
+    name: string,
+    { fresh = false }: { readonly fresh?: boolean } = {},
+  ): Promise<DatabaseDescription | undefined> {
     const address = { organization, database: name };
     const label = hostLabel(address);
     const remembered = this.#byLabel.get(label);
-    if (remembered) return remembered;
+    if (remembered && !fresh) return remembered;
     const forgotten = this.#forgotten;
     const id = await this.#context.names.lookUp(address);
     const description = id && (await this.describe(id));
@@ -63,8 +78,14 @@ export class NodeDatabases implements DatabaseService {
     return describe(this.#context, id);
   }
 
-  async execute(id: DatabaseId, request: SqlRequest): Promise<SqlResponse> {
-    const entry = await this.#acquire(id);
+  /** Whether requests for the database can run here at once, or are about to. */
+  isOpen(id: DatabaseId): boolean {
+    return this.#open.has(id);
+  }
+
+  /** `found` is the manifest when it was just read. */
+  async execute(id: DatabaseId, request: SqlRequest, found?: VersionedManifest): Promise<SqlResponse> {
+    const entry = await this.#acquire(id, request, found);
     let response: SqlResponse | undefined;
     try {
       response = await (await entry.database).execute(request);
@@ -94,7 +115,7 @@ export class NodeDatabases implements DatabaseService {
 
   /** Answers everything with `error` and opens nothing any more: this epoch has ended. */
   abandon(error: ByocError): void {
-    this.#stopping = true;
+    this.#state = 'stopping';
     this.#cancelSweep?.();
     for (const entry of this.#open.values())
       void entry.database.then((database) => database.abandon(error)).catch(() => undefined);
@@ -103,7 +124,7 @@ export class NodeDatabases implements DatabaseService {
 
   /** Closes every database; running requests have ended before, or are lost. */
   async close(): Promise<void> {
-    this.#stopping = true;
+    this.#state = 'stopping';
     this.#cancelSweep?.();
     const entries = [...this.#open.values()];
     this.#open.clear();
@@ -115,15 +136,78 @@ export class NodeDatabases implements DatabaseService {
     );
   }
 
-  async #acquire(id: DatabaseId): Promise<Entry> {
+  /**
+   * Hands every open database over, each as soon as nobody uses it: requests that continue a stream are let in until it
+   * has ended, others are sent elsewhere when the database is gone. Takes no more databases from now on. Resolves when all
+   * are gone or `handOverTimeoutMs` have passed; what is still open then is for `close`.
+   */
+  async handOver(): Promise<void> {
+    const { runtime, policy } = this.#context;
+    this.#state = 'handing over';
+    this.#cancelSweep?.();
+    const deadlineMs = runtime.monotonicMs() + policy.handOverTimeoutMs;
+    const waiting = [...this.#open];
+    const workers = Array.from({ length: Math.min(parallelHandOvers, waiting.length) }, async () => {
+      for (let next = waiting.pop(); next; next = waiting.pop()) {
+        const [id, entry] = next;
+        if (this.#open.get(id) === entry) await this.#handOverOne(id, entry, deadlineMs, { fold: false });
+      }
+    });
+    await Promise.all(workers);
+  }
+
+  /** Hands over what nobody uses here and would be better off on another node. */
+  async rebalance(): Promise<void> {
+    for (const [id, entry] of [...this.#open]) {
+      if (this.#state !== 'serving') return;
+      if (this.#open.get(id) !== entry || !this.#context.prefersAnotherNode(id)) continue;
+      await this.#handOverOne(id, entry, this.#context.runtime.monotonicMs(), { fold: true });
+    }
+  }
+
+  /** Waits until nobody uses the database, at most until `deadlineMs`, and gives it up. */
+  async #handOverOne(id: DatabaseId, entry: Entry, deadlineMs: number, how: { fold: boolean }): Promise<void> {
+    const { runtime, report } = this.#context;
+    const database = await entry.database.catch(() => undefined);
+    if (!database) return;
+    const isUsed = (): boolean => entry.users > 0 || database.openStreams > 0;
+    if (isUsed() && runtime.monotonicMs() >= deadlineMs) return;
+    let gone = (): void => undefined;
+    entry.leaving = new Promise<void>((resolve) => (gone = resolve));
+    try {
+      while (isUsed() && this.#open.get(id) === entry) {
+        if (runtime.monotonicMs() >= deadlineMs) return;
+        await runtime.sleep(handOverPollMs);
+      }
+      if (this.#open.get(id) !== entry) return;
+      this.#open.delete(id);
+      await this.#alone(id, async () => database.release(how));
+    } catch (error) {
+      // It stays this epoch's; whoever recovers the epoch finds it in the recovery record.
+      report('a database was not released', { database: id, error: String(error) });
+    } finally {
+      delete entry.leaving;
+      gone();
+    }
+  }
+
+  async #acquire(id: DatabaseId, request: SqlRequest, found: VersionedManifest | undefined): Promise<Entry> {
     for (;;) {
-      if (this.#stopping) throw new ByocError('SHUTTING_DOWN', 'the node is stopping');
+      if (this.#state === 'stopping') throw new ByocError('SHUTTING_DOWN', 'the node is stopping');
+      const leaving = this.#open.get(id)?.leaving;
+      if (leaving && !continuesStream(request.body)) {
+        await leaving;
+        throw new ByocError('DATABASE_MOVED', `database ${id} was handed over to another node`);
+      }
       const busy = this.#exclusive.get(id);
       if (busy) {
         await busy.catch(() => undefined);
         continue;
       }
-      const entry = this.#open.get(id) ?? this.#startOpening(id);
+      if (this.#state === 'handing over' && !this.#open.has(id)) {
+        throw new ByocError('DATABASE_MOVED', `database ${id} is not taken by a node that hands its databases over`);
+      }
+      const entry = this.#open.get(id) ?? this.#startOpening(id, found);
       entry.users += 1;
       entry.lastUsedMs = this.#context.runtime.monotonicMs();
       // The map keeps the order of insertion: the longest unused entry stays first.
@@ -138,13 +222,14 @@ export class NodeDatabases implements DatabaseService {
     entry.lastUsedMs = this.#context.runtime.monotonicMs();
   }
 
-  #startOpening(id: DatabaseId): Entry {
-    const database = OpenDatabase.open(this.#context, id, (error) => {
+  #startOpening(id: DatabaseId, found: VersionedManifest | undefined): Entry {
+    const onDefunct = (error: ByocError): void => {
       this.#context.report('database given up', { database: id, code: error.code, error: error.message });
       if (this.#open.get(id) !== entry) return;
       this.#open.delete(id);
       void this.#alone(id, async () => (await database).resolved());
-    });
+    };
+    const database = OpenDatabase.open(this.#context, id, onDefunct, found);
     const entry: Entry = { database, users: 0, lastUsedMs: this.#context.runtime.monotonicMs() };
     this.#open.set(id, entry);
     database.catch((error: unknown) => {
@@ -164,7 +249,7 @@ export class NodeDatabases implements DatabaseService {
   }
 
   #armSweep(): void {
-    if (this.#cancelSweep || this.#open.size === 0 || this.#stopping) return;
+    if (this.#cancelSweep || this.#open.size === 0 || this.#state !== 'serving') return;
     this.#cancelSweep = this.#context.runtime.schedule(Math.max(100, this.#context.policy.idleCloseMs / 10), () => {
       this.#cancelSweep = undefined;
       void this.#sweep().finally(() => this.#armSweep());
@@ -183,9 +268,10 @@ export class NodeDatabases implements DatabaseService {
       if (!database || entry.users > 0 || database.openStreams > 0 || !database.isQuiet || this.#open.get(id) !== entry)
         continue;
       this.#open.delete(id);
-      void this.#alone(id, async () => database.close()).catch((error: unknown) => {
-        this.#context.report('close failed', { database: id, error: String(error) });
-      });
+      const moves = this.#context.prefersAnotherNode(id);
+      void this.#alone(id, async () => (moves ? database.release({ fold: true }) : database.close())).catch(
+        (error: unknown) => this.#context.report('close failed', { database: id, error: String(error) }),
+      );
     }
   }
 

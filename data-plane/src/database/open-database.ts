@@ -6,7 +6,8 @@
  * was handed to the log, and only after every log object that holds one of its commits is resolved: a commit that may
  * still become durable must be part of what the next engine process sees, or history would fork.
  */
-import type { EngineSlot, OpenedInEngine } from '../engine/pool/engine-pool.js';
+import type { OpenedInEngine } from '../engine/pool/engine-pool.js';
+import type { EnginePlace } from '../engine/pool/engines.js';
 import { ByocError } from '../errors/catalogue.js';
 import type { DatabaseId } from '../identity.js';
 import type { Sealer } from '../keys/sealing.js';
@@ -14,16 +15,17 @@ import type { LoggedDatabase } from '../storage/commit-log.js';
 import { commitDefect, type Commit, type FragmentDigest } from '../storage/fragment.js';
 import type { FragmentLocation } from '../storage/log-location.js';
 import type { Manifest } from '../storage/manifest.js';
+import type { VersionedManifest } from '../storage/manifest-store.js';
 import type { SqlRequest, SqlResponse } from './database-service.js';
 import { DurabilityGate } from './durability-gate.js';
 import { foldDatabase, isFoldDue } from './fold-database.js';
 import { lostRequestError, RequestLostError, runInEngine } from './engine-request.js';
 import type { NodeContext } from './node-context.js';
-import { own, restoreTo, type OwnedDatabase } from './ready-database.js';
+import { own, releaseDatabase, restoreTo, type OwnedDatabase } from './ready-database.js';
 
 /** One stay of the database in one engine process. */
 interface Session {
-  readonly slot: EngineSlot;
+  readonly slot: EnginePlace;
   readonly opened: OpenedInEngine;
   readonly directoryName: string;
   readonly stay: Stay;
@@ -67,13 +69,14 @@ export class OpenDatabase implements LoggedDatabase {
   #resolved: Promise<void> | undefined;
   chainDigest: FragmentDigest;
 
-  /** Opens a database. Throws `DATABASE_NOT_FOUND`, `DATABASE_MOVED`, key errors and store errors. */
+  /** Opens a database; `found` is its manifest when it was just read. Throws `DATABASE_NOT_FOUND`, `DATABASE_MOVED`, key errors and store errors. */
   static async open(
     context: NodeContext,
     id: DatabaseId,
     onDefunct: (error: ByocError) => void,
+    found?: VersionedManifest,
   ): Promise<OpenDatabase> {
-    const owned = await own(context, id);
+    const owned = await own(context, id, found);
     let database: OpenDatabase | undefined;
     try {
       database = new OpenDatabase(context, owned, onDefunct);
@@ -92,7 +95,7 @@ export class OpenDatabase implements LoggedDatabase {
     this.#context = context;
     this.#owned = owned;
     this.#onDefunct = onDefunct;
-    this.#gate = new DurabilityGate(context.runtime, 0, context.policy.durabilityTimeoutMs);
+    this.#gate = new DurabilityGate(context.runtime, context.lease, 0, context.policy.durabilityTimeoutMs);
     this.#nextGeneration = (manifest.generation?.number ?? 0) + 1;
     this.#handedCommit = 0;
     this.#lastTimeMs = 0;
@@ -163,6 +166,25 @@ export class OpenDatabase implements LoggedDatabase {
     this.#owned.unlocked.wipe();
   }
 
+  /**
+   * Closes the database and gives it up, so that another node can claim it. A node that goes on living folds what is not
+   * folded first: once it is not the owner it cannot keep its log from being deleted for the database's sake. A draining
+   * one, whose log stays as it is, names it in the manifest instead. Throws the errors of the store; then the database may
+   * still be this node's.
+   */
+  async release({ fold }: { readonly fold: boolean }): Promise<void> {
+    await this.#folding;
+    await this.#dropSession();
+    try {
+      await this.#durable(this.#handedCommit);
+      if (this.#defunct) throw this.#defunct;
+      if (fold) await this.#foldAll();
+      await releaseDatabase(this.#context, this.#owned.owned);
+    } finally {
+      this.#owned.unlocked.wipe();
+    }
+  }
+
   /** Answers everything with `error` from now on: another node has taken over, or the node stops at once. */
   abandon(error: ByocError): void {
     if (this.#defunct) return;
@@ -217,10 +239,10 @@ export class OpenDatabase implements LoggedDatabase {
     }
   }
 
-  async #enterSlot(slot: EngineSlot, directoryName: string): Promise<Session> {
+  async #enterSlot(slot: EnginePlace, directoryName: string): Promise<Session> {
     const directory = await slot.directory.createDatabaseDirectory(directoryName);
     const path = `${directory.path}/db`;
-    const restored = await restoreTo(this.#context, this.#owned, path);
+    const restored = await restoreTo(this.#context, this.#owned, async () => slot.directory.createDatabaseFile(path));
     if (restored.commit < this.#gate.durable) {
       throw new ByocError('INTERNAL', `restored to commit ${restored.commit}, though ${this.#gate.durable} is durable`);
     }
@@ -305,11 +327,18 @@ export class OpenDatabase implements LoggedDatabase {
   async #durable(commit: number): Promise<void> {
     while (this.#gate.durable < commit) {
       try {
-        await this.#gate.wait(commit);
+        await this.#gate.durableAt(commit);
       } catch (error) {
         if (!(error instanceof ByocError && error.code === 'OUTCOME_UNKNOWN')) throw error;
       }
     }
+  }
+
+  /** Folds until nothing that is durable is left unfolded. */
+  async #foldAll(): Promise<void> {
+    const owned = await foldDatabase(this.#context, this.#owned, this.#nextGeneration++);
+    this.#owned = { ...this.#owned, owned };
+    this.#context.unfolded.folded(this.id, owned.manifest.generation?.commit ?? 0);
   }
 
   #foldIfDue(): void {

@@ -10,6 +10,7 @@ import type { VersionedManifest } from '../storage/manifest-store.js';
 import type { LogRange } from '../storage/log-location.js';
 import type { Manifest } from '../storage/manifest.js';
 import { restore, type RestoredDatabase } from '../storage/restore.js';
+import type { RestoredFile } from '../storage/restored-file.js';
 import { unlock, type UnlockedDatabase } from './database-keys.js';
 import type { NodeContext } from './node-context.js';
 
@@ -21,18 +22,40 @@ export interface OwnedDatabase {
 
 /** The manifest of a database that exists. Throws `DATABASE_NOT_FOUND`, also for a deleted one. */
 export async function liveManifest(context: NodeContext, id: DatabaseId): Promise<VersionedManifest> {
-  const found = await context.manifests.read(id);
+  return assertLive(context, await context.manifests.read(id));
+}
+
+function assertLive(context: NodeContext, found: VersionedManifest | undefined): VersionedManifest {
   if (!found || found.manifest.deletedAtMs !== undefined)
     throw new ByocError('DATABASE_NOT_FOUND', 'database not found');
-  if (found.manifest.deployment !== context.deployment) {
+  const { deployment, id } = found.manifest;
+  if (deployment !== context.deployment) {
     throw new ByocError('STORE_OBJECT_CORRUPT', `the manifest of database ${id} belongs to another deployment`);
   }
   return found;
 }
 
-/** Throws `DATABASE_NOT_FOUND`, `DATABASE_MOVED`, the key errors and `STORE_UNAVAILABLE`. */
-export async function own(context: NodeContext, id: DatabaseId): Promise<OwnedDatabase> {
-  const found = await liveManifest(context, id);
+/**
+ * Ends this epoch's ownership. What is not folded is named in the manifest, for a node whose log stays as it is. Throws
+ * `DATABASE_MOVED` when another epoch has claimed the database, and the errors of the store.
+ */
+export async function releaseDatabase(context: NodeContext, owned: VersionedManifest): Promise<void> {
+  const { owner: _owner, ...manifest } = owned.manifest;
+  const tail = unfoldedRanges(context, owned.manifest);
+  const result = await context.manifests.replace(owned, { ...manifest, tail });
+  if ('lost' in result) throw new ByocError('DATABASE_MOVED', `database ${manifest.id} was claimed by another node`);
+}
+
+/**
+ * Claims a database, starting from its manifest as it was just read, if it was. Throws `DATABASE_NOT_FOUND`,
+ * `DATABASE_MOVED`, the key errors and `STORE_UNAVAILABLE`.
+ */
+export async function own(context: NodeContext, id: DatabaseId, justRead?: VersionedManifest): Promise<OwnedDatabase> {
+  // Only a claim proves that the manifest is still the one that was read: what this epoch owns may have been folded since.
+  const found =
+    justRead && justRead.manifest.owner !== context.epoch
+      ? assertLive(context, justRead)
+      : await liveManifest(context, id);
   const [claimed, unlocked] = await Promise.allSettled([
     claim(context.manifests, context.findRecovery, context.epoch, found),
     unlock(context.runtime, context.keys, found.manifest),
@@ -47,6 +70,18 @@ export async function own(context: NodeContext, id: DatabaseId): Promise<OwnedDa
     throw new ByocError('DATABASE_NOT_FOUND', 'database not found');
   }
   return { owned: claimed.value, unlocked: unlocked.value };
+}
+
+/**
+ * The manifest as it stands after a change of it was lost to `lost`, when that is still under this epoch's term. Throws
+ * `DATABASE_MOVED` when another epoch has claimed the database.
+ */
+export async function stillOwned(context: NodeContext, base: Manifest, lost: Manifest): Promise<VersionedManifest> {
+  const isOwn = ({ owner, term }: Manifest): boolean => owner === context.epoch && term === base.term;
+  const again = isOwn(lost) ? await context.manifests.read(base.id) : undefined;
+  if (again && isOwn(again.manifest)) return again;
+  const owner = (again?.manifest ?? lost).owner ?? 'nobody';
+  throw new ByocError('DATABASE_MOVED', `database ${base.id} was claimed by ${owner}, not ${context.epoch}`);
 }
 
 /** Everything logged since the generation of the manifest, by former owners and by this epoch. */
@@ -72,23 +107,23 @@ function withOwn(context: NodeContext, { tail, term }: Manifest, fragments: LogR
   return fragments.length === 0 ? [...tail] : [...tail, { epoch: context.epoch, term, fragments }];
 }
 
-/** Writes the database's present state to a new file. Throws `LOCAL_DISK_FULL` and the errors of `restore`. */
+/** Writes the database's present state to a new file, made by `createFile`. Throws `LOCAL_DISK_FULL` and the errors of `restore`. */
 export async function restoreTo(
   context: NodeContext,
   { owned, unlocked }: OwnedDatabase,
-  path: string,
+  createFile: () => Promise<RestoredFile>,
 ): Promise<RestoredDatabase> {
   const { manifest } = owned;
   try {
     return await withUnfoldedRanges(context, manifest, async (ranges) =>
-      restore(path, {
+      restore(await createFile(), {
         runtime: context.runtime,
         dataStore: context.dataStore,
         logStore: context.logStore,
         sealer: unlocked.sealer,
-        database: manifest.id,
         reservedBytes: manifest.reservedBytes,
         generation: manifest.generation,
+        carried: manifest.carried,
         ranges,
       }),
     );

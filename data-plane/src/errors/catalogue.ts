@@ -29,6 +29,7 @@ export const catalogue = {
   AUTH_FORBIDDEN: entry(401, 'Use a token that was minted for this database or its group.'),
   ADMIN_UNAUTHORIZED: entry(401, 'Send the header "Authorization: Bearer <admin credential of the deployment>".'),
   DATABASE_NOT_FOUND: entry(404, 'Check the host name or the /db/<database>-<organization>/ path.'),
+  RESTORE_POINT_NOT_FOUND: entry(400, 'Choose a moment within the kept history of the database.'),
   DATABASE_EXISTS: entry(409, 'Choose another name, or use the existing database.'),
   DATABASE_ADDRESS_MISSING: entry(
     404,

@@ -26,6 +26,12 @@ export interface SealedPosition {
   readonly previous?: Uint8Array;
 }
 
+/** A database that another one was branched from, and what opens its objects; absent where no key of it is left. */
+export interface Ancestor {
+  readonly database: DatabaseId;
+  readonly sealer?: Sealer | undefined;
+}
+
 /** A database's data keys by their number. */
 export interface DataKeyRing {
   /** New objects are sealed under this one. */
@@ -45,18 +51,53 @@ export class Sealer {
   readonly #identity: Buffer;
   /** The database whose objects it seals and opens. */
   readonly database: DatabaseId;
+  /**
+   * The line of branches that leads to the database, the oldest first and itself last. Stored references name the
+   * database that an object belongs to by its place in the line, which is the same for all that share it.
+   */
+  readonly line: readonly DatabaseId[];
+  readonly #ancestors: readonly Ancestor[];
   readonly #derived = new Map<string, Buffer>();
   #isWiped = false;
 
-  constructor(runtime: Runtime, deployment: string, database: DatabaseId, ring: DataKeyRing) {
+  /** `ancestors`: the databases that this one was branched from, the oldest first; they are wiped with this one. */
+  constructor(
+    runtime: Runtime,
+    deployment: string,
+    database: DatabaseId,
+    ring: DataKeyRing,
+    ancestors: readonly Ancestor[] = [],
+  ) {
     this.#runtime = runtime;
     this.#ring = ring;
     this.database = database;
+    this.#ancestors = ancestors;
+    this.line = [...ancestors.map((ancestor) => ancestor.database), database];
     this.#identity = Buffer.concat([
       lengthPrefixed('turso-byoc/sealed/1'),
       lengthPrefixed(deployment),
       lengthPrefixed(database),
     ]);
+  }
+
+  /** The place of the database itself in its line. */
+  get source(): number {
+    return this.line.length - 1;
+  }
+
+  /** What opens the objects of a database of the line. Throws `STORE_OBJECT_CORRUPT` naming `where` when there is none. */
+  at(source: number, where: string): Sealer {
+    const sealer = source === this.source ? this : this.#ancestors[source]?.sealer;
+    if (sealer) return sealer;
+    throw new ByocError(
+      'STORE_OBJECT_CORRUPT',
+      `database ${this.database} has no key for ${where}, which belongs to ancestor ${source} of ${this.source}`,
+    );
+  }
+
+  /** The same by the database's id. */
+  of(database: DatabaseId, where: string): Sealer {
+    return this.at(this.line.indexOf(database), where);
   }
 
   seal(position: SealedPosition, plaintext: Uint8Array): Buffer {
@@ -103,6 +144,7 @@ export class Sealer {
     this.#isWiped = true;
     for (const key of this.#derived.values()) key.fill(0);
     this.#derived.clear();
+    for (const { sealer } of this.#ancestors) sealer?.wipe();
   }
 
   #key(number: number, position: SealedPosition, object?: string): Buffer {

@@ -62,6 +62,8 @@ it.each<[Error, string]>([
     },
   } as unknown as ObjectStore;
   const store = new CountingObjectStore(failing, { monotonicMs: () => nowMs }, (request) => requests.push(request));
-  await expect(store.put('k', Buffer.from('abc'), { ifAbsent: true })).rejects.toBe(failure);
-  expect(requests).toEqual([{ operation: 'put', outcome, durationMs: 7, sentBytes: 3, receivedBytes: 0 }]);
+  await expect(store.put('log/k', Buffer.from('abc'), { ifAbsent: true })).rejects.toBe(failure);
+  expect(requests).toEqual([
+    { operation: 'put', objects: 'log', outcome, durationMs: 7, sentBytes: 3, receivedBytes: 0 },
+  ]);
 });

@@ -12,6 +12,8 @@ import type { Runtime } from '../runtime.js';
 /** One finished request to the object store. */
 export interface StoreRequest {
   readonly operation: 'get' | 'get_range' | 'put' | 'delete' | 'list';
+  /** First part of the key, which is the kind of object: `log`, `nodes`, `manifests`, … */
+  readonly objects: string;
   /**
    * `absent`: read, and there is no such object. `lost`: a conditional write that another came before. `unavailable` and
    * `unknown`: the errors of the same name. `failed`: any other error.
@@ -39,6 +41,7 @@ export class CountingObjectStore implements ObjectStore {
   async get(key: string): Promise<StoredObject | undefined> {
     return this.#count(
       'get',
+      key,
       0,
       () => this.store.get(key),
       (object) => readJudgement(object?.body),
@@ -46,12 +49,13 @@ export class CountingObjectStore implements ObjectStore {
   }
 
   async getRange(key: string, start: number, length: number): Promise<Buffer | undefined> {
-    return this.#count('get_range', 0, () => this.store.getRange(key, start, length), readJudgement);
+    return this.#count('get_range', key, 0, () => this.store.getRange(key, start, length), readJudgement);
   }
 
   async put(key: string, body: Uint8Array, condition: WriteCondition): Promise<WriteResult> {
     return this.#count(
       'put',
+      key,
       body.byteLength,
       () => this.store.put(key, body, condition),
       (result) => ({
@@ -64,6 +68,7 @@ export class CountingObjectStore implements ObjectStore {
   async delete(key: string): Promise<void> {
     return this.#count(
       'delete',
+      key,
       0,
       () => this.store.delete(key),
       () => done,
@@ -73,6 +78,7 @@ export class CountingObjectStore implements ObjectStore {
   async list(prefix: string, options?: { after?: string; limit?: number }): Promise<ListPage> {
     return this.#count(
       'list',
+      prefix,
       0,
       () => this.store.list(prefix, options),
       () => done,
@@ -81,13 +87,21 @@ export class CountingObjectStore implements ObjectStore {
 
   async #count<Result>(
     operation: StoreRequest['operation'],
+    key: string,
     sentBytes: number,
     run: () => Promise<Result>,
     judge: (result: Result) => Judgement,
   ): Promise<Result> {
     const startedAtMs = this.runtime.monotonicMs();
+    const objects = key.split('/', 1)[0] ?? '';
     const report = (judgement: Judgement): void =>
-      this.onRequest({ operation, sentBytes, ...judgement, durationMs: this.runtime.monotonicMs() - startedAtMs });
+      this.onRequest({
+        operation,
+        objects,
+        sentBytes,
+        ...judgement,
+        durationMs: this.runtime.monotonicMs() - startedAtMs,
+      });
     let result: Result;
     try {
       result = await run();

@@ -9,8 +9,22 @@ describe('Metrics', () => {
     metrics.watchOpenDatabases(() => 1);
     metrics.engineRestarted('crash');
     metrics.logObjectStored(4096);
-    metrics.storeRequestEnded({ operation: 'put', outcome: 'lost', durationMs: 7, sentBytes: 10, receivedBytes: 0 });
-    metrics.storeRequestEnded({ operation: 'get', outcome: 'ok', durationMs: 7, sentBytes: 0, receivedBytes: 20 });
+    metrics.storeRequestEnded({
+      operation: 'put',
+      objects: 'log',
+      outcome: 'lost',
+      durationMs: 7,
+      sentBytes: 10,
+      receivedBytes: 0,
+    });
+    metrics.storeRequestEnded({
+      operation: 'get',
+      objects: 'log',
+      outcome: 'ok',
+      durationMs: 7,
+      sentBytes: 0,
+      receivedBytes: 20,
+    });
     const { text } = await metrics.expose();
     for (const line of [
       'turso_byoc_requests_total{kind="v3-cursor",status="2xx"} 1',
@@ -22,7 +36,7 @@ describe('Metrics', () => {
       'turso_byoc_engine_restarts_total{cause="crash"} 1',
       'turso_byoc_commit_log_objects_total 1',
       'turso_byoc_commit_log_bytes_total 4096',
-      'turso_byoc_store_requests_total{operation="put",outcome="lost"} 1',
+      'turso_byoc_store_requests_total{operation="put",outcome="lost",objects="log"} 1',
       'turso_byoc_store_request_duration_seconds_bucket{le="0.01",operation="get"} 1',
       'turso_byoc_store_bytes_total{direction="sent"} 10',
       'turso_byoc_store_bytes_total{direction="received"} 20',

@@ -27,7 +27,9 @@ export class Metrics {
   readonly #engineRestarts: Counter<'cause'>;
   readonly #logObjects: Counter;
   readonly #logBytes: Counter;
-  readonly #storeRequests: Counter<'operation' | 'outcome'>;
+  readonly #condemned: Counter;
+  readonly #recovered: Counter;
+  readonly #storeRequests: Counter<'operation' | 'outcome' | 'objects'>;
   readonly #storeDuration: Histogram<'operation'>;
   readonly #storeBytes: Counter<'direction'>;
   #openDatabases = (): number => 0;
@@ -88,10 +90,20 @@ export class Metrics {
       help: 'Bytes of the commit log that were stored.',
       registers,
     });
+    this.#condemned = new Counter({
+      name: `${prefix}nodes_condemned_total`,
+      help: 'Nodes that this one condemned because they did not renew their lease.',
+      registers,
+    });
+    this.#recovered = new Counter({
+      name: `${prefix}epochs_ended_total`,
+      help: 'Epochs of other nodes that this one recovered or found recovered.',
+      registers,
+    });
     this.#storeRequests = new Counter({
       name: `${prefix}store_requests_total`,
-      help: 'Requests to the object store, by operation and outcome.',
-      labelNames: ['operation', 'outcome'],
+      help: 'Requests to the object store, by operation, outcome and kind of object.',
+      labelNames: ['operation', 'outcome', 'objects'],
       registers,
     });
     this.#storeDuration = new Histogram({
@@ -135,8 +147,16 @@ export class Metrics {
     this.#logBytes.inc(bytes);
   }
 
+  nodeCondemned(): void {
+    this.#condemned.inc();
+  }
+
+  epochRecovered(): void {
+    this.#recovered.inc();
+  }
+
   storeRequestEnded(request: StoreRequest): void {
-    this.#storeRequests.inc({ operation: request.operation, outcome: request.outcome });
+    this.#storeRequests.inc({ operation: request.operation, outcome: request.outcome, objects: request.objects });
     this.#storeDuration.observe({ operation: request.operation }, request.durationMs / 1000);
     if (request.sentBytes > 0) this.#storeBytes.inc({ direction: 'sent' }, request.sentBytes);
     if (request.receivedBytes > 0) this.#storeBytes.inc({ direction: 'received' }, request.receivedBytes);

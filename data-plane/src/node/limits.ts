@@ -22,6 +22,8 @@ export function databasePolicy(settings: NodeSettings): DatabasePolicy {
     durabilityTimeoutMs: settings.durabilityTimeoutMs,
     maxLogBacklogBytes: 256 * mebibyte,
     idleCloseMs: settings.idleCloseMs,
+    // As long as a stream can live: five seconds in a transaction, ten without a request.
+    handOverTimeoutMs: 15_000,
     foldMinBytes: mebibyte,
     foldMaxBytes: 64 * mebibyte,
     foldFragments: 256,

@@ -1,36 +1,39 @@
 /** One run of this node: announced at start, sealed and recorded at a clean end. */
 import { newNodeEpoch, type NodeEpoch } from '../identity.js';
 import type { ObjectStore } from '../object-store/object-store.js';
-import { createNodeRecord, replaceNodeRecord, type VersionedNodeRecord } from '../ownership/node-record.js';
+import { readClocks, type ClockReading } from '../ownership/clock-reading.js';
+import { addMember, removeMember } from '../ownership/members.js';
+import { createNodeRecord, type VersionedNodeRecord } from '../ownership/node-record.js';
+import type { OwnRecord } from '../ownership/own-record.js';
 import { createRecoveryRecord, type RecoveryRecord } from '../ownership/recovery-record.js';
 import type { Runtime } from '../runtime.js';
 import type { CommitLog } from '../storage/commit-log.js';
-import { conditionalWrite } from '../storage/conditional-write.js';
-import { encodeLogObject } from '../storage/log-object.js';
-import { logObjectName } from '../storage/object-names.js';
+import type { LogStore } from '../storage/log-store/log-store.js';
 
-export interface RunningEpoch {
+export interface AnnouncedEpoch {
   readonly epoch: NodeEpoch;
-  readonly record: VersionedNodeRecord;
+  readonly created: VersionedNodeRecord;
+  /** From before the record was sent. */
+  readonly createdAt: ClockReading;
 }
 
 /** Where the commits of an epoch begin in its log. */
 export const firstCommitPosition = 1;
 
 /**
- * Announces a new epoch. Its log begins with an object that holds nothing and is there before the epoch is: so a log
- * store that lost everything, or is another one, is never taken for an epoch that committed nothing.
+ * Announces a new epoch: its marker among the members, then the beginning of its log, then its record. The log begins with
+ * an object that holds nothing and is there before the epoch is: so a log store that lost everything, or is another one, is
+ * never taken for an epoch that committed nothing.
  */
 export async function announceEpoch(
   runtime: Runtime,
-  { dataStore, logStore }: { readonly dataStore: ObjectStore; readonly logStore: ObjectStore },
-): Promise<RunningEpoch> {
+  { dataStore, logStore }: { readonly dataStore: ObjectStore; readonly logStore: LogStore },
+): Promise<AnnouncedEpoch> {
   const epoch = newNodeEpoch((count) => runtime.randomBytes(count));
-  const beginning = await conditionalWrite(runtime, logStore, logObjectName(epoch, 0), encodeLogObject([]).bytes, {
-    ifAbsent: true,
-  });
-  if (!beginning.won) throw new Error(`the log of node epoch ${epoch} exists already`);
-  return { epoch, record: await createNodeRecord(runtime, dataStore, epoch, { logBegun: true }) };
+  await addMember(runtime, dataStore, epoch);
+  await logStore.begin(epoch);
+  const createdAt = readClocks(runtime);
+  return { epoch, createdAt, created: await createNodeRecord(runtime, dataStore, epoch, { logBegun: true }) };
 }
 
 /**
@@ -40,12 +43,15 @@ export async function announceEpoch(
 export async function endEpoch(
   runtime: Runtime,
   dataStore: ObjectStore,
-  { epoch, record }: RunningEpoch,
+  own: OwnRecord,
   log: CommitLog,
   /** Asked when the log is sealed and nothing more can be added. */
   logged: () => RecoveryRecord['databases'],
 ): Promise<void> {
+  const { epoch } = own;
   const sealedAt = await log.seal();
   await createRecoveryRecord(runtime, dataStore, { epoch, sealedAt, databases: logged() });
-  await replaceNodeRecord(runtime, dataStore, record, { state: 'stopped' });
+  await own.change({ state: 'stopped' }, { urgent: true });
+  await own.stop();
+  await removeMember(dataStore, epoch);
 }

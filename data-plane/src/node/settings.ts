@@ -1,7 +1,8 @@
 /** Settings of a data node, from the environment. Every value is checked here and nowhere else. */
-import { availableParallelism } from 'node:os';
+import { availableParallelism, networkInterfaces } from 'node:os';
 import { join, resolve } from 'node:path';
 import { describeStore, fileStore, parseStoreUrl, StoreUrlError } from '../object-store/store-url.js';
+import { defaultLeaseTiming, type LeaseTiming } from '../ownership/lease-timing.js';
 import { storeNames, type StoreLocations, type StoreName } from './node-stores.js';
 
 export interface NodeSettings {
@@ -14,6 +15,8 @@ export interface NodeSettings {
   readonly httpHost: string;
   /** 0 = any free port. */
   readonly httpPort: number;
+  /** Where the other nodes of the deployment reach this one. */
+  readonly advertisedHost: string;
   readonly adminHost: string;
   readonly adminPort: number;
   /** File with the secret that the control plane shows to the admin interface. */
@@ -21,6 +24,11 @@ export interface NodeSettings {
   readonly commitWindowMs: number;
   /** An answer waits this long for the store to confirm the commits it saw; then their outcome is unknown. */
   readonly durabilityTimeoutMs: number;
+  readonly timing: LeaseTiming;
+  /** How long a request may wait for a node that serves its database. */
+  readonly routeTimeoutMs: number;
+  /** How long a node that was asked to stop goes on as before, so that load balancers can notice that it is not ready. */
+  readonly drainDelayMs: number;
   readonly engineProcesses: number;
   /** A statement that runs longer is stopped, with its engine process. */
   readonly statementDeadlineMs: number;
@@ -58,11 +66,15 @@ export function nodeSettings(environment: Environment): NodeSettings {
     cacheDirectory: resolve(text('TURSO_BYOC_CACHE_DIR')),
     httpHost: text('TURSO_BYOC_HTTP_HOST', '127.0.0.1'),
     httpPort: whole('TURSO_BYOC_HTTP_PORT', 8080, 0, 65_535),
+    advertisedHost: text('TURSO_BYOC_ADVERTISED_HOST', advertisedHost(text('TURSO_BYOC_HTTP_HOST', '127.0.0.1'))),
     adminHost: text('TURSO_BYOC_ADMIN_HOST', '127.0.0.1'),
     adminPort: whole('TURSO_BYOC_ADMIN_PORT', 8082, 0, 65_535),
     adminCredentialFile: resolve(text('TURSO_BYOC_ADMIN_CREDENTIAL_FILE')),
     commitWindowMs: whole('TURSO_BYOC_COMMIT_WINDOW_MS', 10, 0, 1_000),
     durabilityTimeoutMs: whole('TURSO_BYOC_DURABILITY_TIMEOUT_MS', 15_000, 100, 600_000),
+    timing: leaseTiming(whole),
+    routeTimeoutMs: whole('TURSO_BYOC_ROUTE_TIMEOUT_MS', 15_000, 100, 600_000),
+    drainDelayMs: whole('TURSO_BYOC_DRAIN_DELAY_MS', 0, 0, 600_000),
     engineProcesses: whole('TURSO_BYOC_ENGINE_PROCESSES', Math.max(2, availableParallelism()), 1, 256),
     statementDeadlineMs: whole('TURSO_BYOC_STATEMENT_DEADLINE_MS', 5_000, 100, 600_000),
     idleCloseMs: whole('TURSO_BYOC_IDLE_CLOSE_MS', 60_000, 100, 86_400_000),
@@ -70,6 +82,28 @@ export function nodeSettings(environment: Environment): NodeSettings {
     maxDatabaseBytes: whole('TURSO_BYOC_MAX_DATABASE_BYTES', 20 * 2 ** 30, 1 << 20, 2 ** 44),
     logLevel: text('TURSO_BYOC_LOG_LEVEL', 'info'),
   };
+}
+
+type WholeNumber = (name: string, fallback: number, minimum: number, maximum: number) => number;
+
+/** The margin is a quarter of the lease; both must be the same on every node. */
+function leaseTiming(whole: WholeNumber): LeaseTiming {
+  const { beatMs, leaseMs } = defaultLeaseTiming;
+  const timing = {
+    beatMs: whole('TURSO_BYOC_BEAT_MS', beatMs, 20, 60_000),
+    leaseMs: whole('TURSO_BYOC_LEASE_MS', leaseMs, 100, 600_000),
+  };
+  if (timing.leaseMs < 3 * timing.beatMs) {
+    throw new SettingError('TURSO_BYOC_LEASE_MS must be at least three times TURSO_BYOC_BEAT_MS');
+  }
+  return { ...timing, marginMs: timing.leaseMs / 4 };
+}
+
+/** The address that a server on `listenHost` has for others: that one, or this machine's first when it listens on all. */
+function advertisedHost(listenHost: string): string {
+  if (listenHost !== '0.0.0.0' && listenHost !== '::') return listenHost;
+  const addresses = Object.values(networkInterfaces()).flatMap((found) => found ?? []);
+  return addresses.find(({ internal, family }) => !internal && family === 'IPv4')?.address ?? '127.0.0.1';
 }
 
 /** `TURSO_BYOC_DATA_STORE`, `…_LOG_STORE`, `…_CONTROL_STORE`; `TURSO_BYOC_STORE_DIR` stands in for those that are not set. */

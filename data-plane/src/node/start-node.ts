@@ -1,32 +1,28 @@
 /** Puts a data node together and runs it: stores, keys, engine processes, commit log, databases, the two servers. */
 import { readFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
+import { hostname } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { TokenVerifier } from '../auth/token-verifier.js';
 import { VerificationKeys } from '../auth/verification-keys.js';
-import type { NodeContext } from '../database/node-context.js';
-import { NodeDatabases } from '../database/node-databases.js';
-import { UnfoldedFragments } from '../database/unfolded-fragments.js';
 import { EnginePool } from '../engine/pool/engine-pool.js';
 import { Sandbox } from '../engine/pool/sandbox.js';
-import { ByocError } from '../errors/catalogue.js';
 import { LocalKeyService } from '../keys/local-key-service.js';
 import { CountingObjectStore } from '../metering/counting-object-store.js';
 import { Metrics } from '../metering/metrics.js';
 import type { ObjectStore } from '../object-store/object-store.js';
-import { RecentObjects } from '../object-store/recent-objects.js';
-import { EndedEpochs } from '../ownership/ended-epochs.js';
 import { systemRuntime } from '../runtime.js';
 import { createAdminServer } from '../server/admin-server.js';
 import { createDataServer } from '../server/data-server.js';
-import { CommitLog } from '../storage/commit-log.js';
+import { Drain } from '../server/drain.js';
+import { HttpPeers } from '../server/http-peers.js';
 import { deploymentOf } from '../storage/deployment.js';
-import { ManifestStore } from '../storage/manifest-store.js';
-import { NameStore } from '../storage/name-store.js';
+import { RecentEntries } from '../storage/log-store/recent-entries.js';
+import { SingleLogStore } from '../storage/log-store/single-log-store.js';
 import { commitLogLimits, databaseLimits, databasePolicy, recentLogBytes } from './limits.js';
-import { announceEpoch, endEpoch, firstCommitPosition } from './node-epoch.js';
+import { NodeCore } from './node-core.js';
 import type { OpenStore, StoreName } from './node-stores.js';
 import type { NodeSettings } from './settings.js';
 
@@ -52,19 +48,19 @@ export async function startNode({ settings, openStore, version, log, onFenced }:
   const metrics = new Metrics();
   const counted = async (name: StoreName): Promise<ObjectStore> =>
     new CountingObjectStore(await openStore(name), runtime, (request) => metrics.storeRequestEnded(request));
-  const [dataStore, wholeLogStore, controlStore] = await Promise.all([
+  const [dataStore, logObjects, controlStore] = await Promise.all([
     counted('data'),
     counted('log'),
     counted('control'),
   ]);
-  const logStore = new RecentObjects(wholeLogStore, recentLogBytes);
+  const logStore = new RecentEntries(new SingleLogStore(runtime, logObjects), recentLogBytes);
   const [deployment, keys, credential] = await Promise.all([
-    deploymentOf(runtime, dataStore, logStore),
+    deploymentOf(runtime, dataStore, logObjects),
     LocalKeyService.open(settings.keyDirectory),
     readFile(settings.adminCredentialFile, 'utf8'),
   ]);
 
-  const ordinary = new Set(['engine process started']);
+  const ordinary = new Set(['engine process started', 'node condemned']);
   const report = (event: string, fields: Readonly<Record<string, unknown>>): void => {
     if (ordinary.has(event)) log.info(fields, event);
     else log.warn(fields, event);
@@ -84,46 +80,39 @@ export async function startNode({ settings, openStore, version, log, onFenced }:
     statementDeadlineMs: settings.statementDeadlineMs,
   });
 
-  const running = await announceEpoch(runtime, { dataStore, logStore });
-  const { epoch } = running;
-  const ended = new EndedEpochs({ runtime, dataStore, logStore }, epoch, 64);
-  const commitLog = new CommitLog({
-    runtime,
-    store: logStore,
-    epoch,
-    firstPosition: firstCommitPosition,
-    windowMs: settings.commitWindowMs,
-    ...commitLogLimits,
-    onStored: ({ bytes }) => metrics.logObjectStored(bytes),
-    onFenced: () => {
-      databases.abandon(new ByocError('DATABASE_MOVED', 'another node has taken over the databases of this one'));
-      onFenced();
-    },
+  const peers = new HttpPeers({
+    adminCredential: credential.trim(),
+    name: hostname(),
+    connectTimeoutMs: 1_000,
   });
-  const context: NodeContext = {
+  const core = await NodeCore.start({
     runtime,
     deployment,
-    epoch,
     dataStore,
     logStore,
     keys,
-    names: new NameStore(runtime, dataStore),
-    manifests: new ManifestStore(runtime, dataStore),
-    log: commitLog,
     engines,
-    unfolded: new UnfoldedFragments(),
-    findRecovery: async (other) => ended.recovery(other),
+    peers,
     limits: databaseLimits(settings),
     policy: databasePolicy(settings),
+    timing: settings.timing,
+    log: {
+      windowMs: settings.commitWindowMs,
+      ...commitLogLimits,
+      onStored: ({ bytes }) => metrics.logObjectStored(bytes),
+    },
+    maxOpenDatabases: settings.maxOpenDatabases,
+    routeTimeoutMs: settings.routeTimeoutMs,
     report,
-  };
-  const databases = new NodeDatabases(context, { maxOpen: settings.maxOpenDatabases, maxRememberedNames: 100_000 });
-  metrics.watchOpenDatabases(() => databases.openCount);
-  await ended.recoverAll((other, error) =>
-    log.error({ epoch: other, err: error }, 'a node epoch could not be recovered'),
-  );
+    onFenced,
+    onCondemned: () => metrics.nodeCondemned(),
+    onRecovered: () => metrics.epochRecovered(),
+  });
+  const { epoch, databases } = core;
+  metrics.watchOpenDatabases(() => core.openDatabases);
 
   const verificationKeys = new VerificationKeys({ store: controlStore, runtime, log });
+  const drain = new Drain();
   const dataServer = createDataServer({
     databases,
     tokens: new TokenVerifier({ keys: verificationKeys, runtime }),
@@ -131,21 +120,30 @@ export async function startNode({ settings, openStore, version, log, onFenced }:
     runtime,
     log,
     version,
-    isReady: () => !commitLog.isFenced,
+    isReady: () => core.isReady && !drain.isLeaving,
+    drain,
   });
   const adminServer = createAdminServer({ databases, credential: credential.trim(), metrics, runtime, log });
   await dataServer.listen({ host: settings.httpHost, port: settings.httpPort });
   await adminServer.listen({ host: settings.adminHost, port: settings.adminPort });
+  await core.serveAt({
+    host: settings.advertisedHost,
+    httpPort: port(dataServer),
+    adminPort: port(adminServer),
+  });
   log.info({ epoch, httpPort: port(dataServer), adminPort: port(adminServer) }, 'the data node serves');
 
   return {
     httpPort: port(dataServer),
     adminPort: port(adminServer),
     stop: async () => {
+      drain.beginToLeave();
+      if (core.hasPeers) await runtime.sleep(settings.drainDelayMs);
+      // From here on requests are passed on to other nodes, as long as connections to this one are left.
+      await core.drain();
       await Promise.all([dataServer.close(), adminServer.close()]);
-      await databases.close();
-      if (!commitLog.isFenced)
-        await endEpoch(runtime, dataStore, running, commitLog, () => context.unfolded.byDatabase());
+      await core.stop();
+      peers.close();
       await engines.stop();
       log.info({ epoch }, 'the data node has stopped');
     },

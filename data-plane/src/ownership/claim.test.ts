@@ -69,7 +69,7 @@ describe('claim', () => {
   });
 
   it('appends what the ended owner logged under the term, without what is folded in', async () => {
-    const generation = { term: 1, number: 1, digest: '0'.repeat(64), commit: 2 };
+    const generation = { term: 1, number: 1, digest: '0'.repeat(64), commit: 2, commitTimeMs: 2 };
     const found = await create({ owner: epochA, term: 7, generation });
     const record: RecoveryRecord = {
       epoch: epochA,
@@ -99,7 +99,7 @@ describe('claim', () => {
 
   it('goes on from what stands there when the manifest it was given is old', async () => {
     const old = await create({ owner: epochA, term: 1 });
-    const generation = { term: 1, number: 1, digest: '0'.repeat(64), commit: 2 };
+    const generation = { term: 1, number: 1, digest: '0'.repeat(64), commit: 2, commitTimeMs: 2 };
     await manifests.replace(old, { ...old.manifest, generation });
     const records = recoveries(ended(epochA, 1, at(0, 1), at(1, 2), at(2, 3)));
     const { manifest } = await claim(manifests, records, epochB, old);

@@ -14,7 +14,11 @@ import type { Runtime } from '../runtime.js';
 import { deleteWithRetry } from '../storage/conditional-write.js';
 import type { Manifest } from '../storage/manifest.js';
 import type { ManifestStore } from '../storage/manifest-store.js';
-import { logObjectName, logPrefix, packPrefix } from '../storage/object-names.js';
+import type { LogStore } from '../storage/log-store/log-store.js';
+import { packPrefix } from '../storage/object-names.js';
+import { mostLogObjectsInFlight } from '../storage/commit-log.js';
+import { readNodeRecord } from './node-record.js';
+import { removeEntry } from './remove-entry.js';
 import { recoveredFragments, type RecoveryRecord } from './recovery-record.js';
 import { listAll, markCollected } from './uncollected-logs.js';
 
@@ -31,7 +35,7 @@ export interface CollectionPace {
 export interface CollectorStores {
   readonly runtime: Runtime;
   readonly dataStore: ObjectStore;
-  readonly logStore: ObjectStore;
+  readonly logStore: LogStore;
   readonly manifests: Pick<ManifestStore, 'read'>;
 }
 
@@ -47,6 +51,9 @@ export interface Settling {
   isStopped(): boolean;
 }
 
+/** So many absent positions in a row below the mark: the epoch had deleted everything from there down. */
+const surelyDeleted = 64;
+
 /**
  * Returns whether the epoch's log is gone now; not when a database could not be settled, or `isStopped`. Throws
  * `STORE_OBJECT_MISSING` when a database of the record has no manifest, and store errors; then nothing was deleted, or a
@@ -58,7 +65,7 @@ export async function collectLog(
   pace: CollectionPace,
   settling: Settling,
 ): Promise<boolean> {
-  const { runtime, dataStore, logStore, manifests } = stores;
+  const { runtime, dataStore, manifests } = stores;
   const needs = async (database: DatabaseId): Promise<boolean> => {
     const found = await manifests.read(database);
     if (!found) throw new ByocError('STORE_OBJECT_MISSING', `the manifest of database ${database} is missing`);
@@ -81,21 +88,52 @@ export async function collectLog(
   }
   if (isNeeded) return false;
   await runtime.sleep(pace.graceMs);
-  const deleteFrom = async (store: ObjectStore, prefix: string, kept?: string): Promise<boolean> => {
-    for (const key of await listAll(runtime, store, prefix)) {
-      if (key === kept) continue;
-      if (settling.isStopped()) return false;
-      await deleteWithRetry(runtime, store, key);
-      await runtime.sleep(1_000 / pace.looksPerSecond);
-    }
-    return true;
-  };
-  const { epoch, sealedAt } = record;
   const isGone =
-    (await deleteFrom(dataStore, packPrefix(epoch))) &&
-    (await deleteFrom(logStore, logPrefix(epoch), logObjectName(epoch, sealedAt)));
-  if (isGone) await markCollected(runtime, dataStore, epoch);
+    (await deletePacks(stores, record, pace, settling)) && (await deleteLog(stores, record, pace, settling));
+  if (isGone) await markCollected(runtime, dataStore, record.epoch);
   return isGone;
+}
+
+async function deletePacks(
+  { runtime, dataStore }: CollectorStores,
+  { epoch }: RecoveryRecord,
+  pace: CollectionPace,
+  settling: Settling,
+): Promise<boolean> {
+  for (const key of await listAll(runtime, dataStore, packPrefix(epoch))) {
+    if (settling.isStopped()) return false;
+    await deleteWithRetry(runtime, dataStore, key);
+    await runtime.sleep(1_000 / pace.looksPerSecond);
+  }
+  return true;
+}
+
+/**
+ * From the lowest position up, so that it can be cut off and repeated, to the last one above the seal that the epoch may
+ * have written. Below its low-water mark the epoch has deleted from the lowest up itself, and may have been cut off.
+ */
+async function deleteLog(
+  stores: CollectorStores,
+  { epoch, sealedAt }: RecoveryRecord,
+  pace: CollectionPace,
+  settling: Settling,
+): Promise<boolean> {
+  const { runtime, dataStore, logStore } = stores;
+  const { lowWaterPosition } = (await readNodeRecord(runtime, dataStore, epoch)).record;
+  let lowest = Math.max(1, lowWaterPosition);
+  for (let position = lowest - 1, absent = 0; position > 0 && absent < surelyDeleted; position--) {
+    if (settling.isStopped()) return false;
+    const isAbsent = (await logStore.read(epoch, position, 0, 1)) === undefined;
+    absent = isAbsent ? absent + 1 : 0;
+    if (!isAbsent) lowest = position;
+  }
+  for (let position = lowest; position <= sealedAt + mostLogObjectsInFlight; position++) {
+    if (position === sealedAt) continue;
+    if (settling.isStopped()) return false;
+    await removeEntry(stores, epoch, position);
+    await runtime.sleep(1_000 / pace.looksPerSecond);
+  }
+  return true;
 }
 
 function needsLog(manifest: Manifest, record: RecoveryRecord): boolean {

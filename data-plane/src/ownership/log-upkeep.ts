@@ -7,7 +7,6 @@
  * drains or ends calls `stop` first: manifests and its recovery record name positions and packs of it from then on.
  */
 import type { NodeEpoch } from '../identity.js';
-import type { Runtime } from '../runtime.js';
 import { packOf, type FragmentLocation } from '../storage/log-location.js';
 import { packedBytes } from '../storage/pack.js';
 import { repack, type PackSource } from '../storage/repack.js';
@@ -27,7 +26,6 @@ export interface LogUpkeepLimits {
 }
 
 export interface LogUpkeepOptions {
-  readonly runtime: Runtime;
   readonly epoch: NodeEpoch;
   readonly stores: TailStores;
   readonly log: { readonly acknowledgedPosition: number };
@@ -87,7 +85,7 @@ export class LogUpkeep {
 
   #runIfDue(): void {
     if (this.#running || this.#cancelTimer || this.#isStopped || !this.#isDue) return;
-    const { runtime } = this.#options;
+    const { runtime } = this.#options.stores;
     const waitMs = Math.max(0, this.#notBeforeMs - runtime.monotonicMs());
     this.#cancelTimer = runtime.schedule(waitMs, () => {
       this.#cancelTimer = undefined;
@@ -96,7 +94,8 @@ export class LogUpkeep {
   }
 
   async #run(): Promise<void> {
-    const { runtime, report } = this.#options;
+    const { stores, report } = this.#options;
+    const { runtime } = stores;
     let spacingMs = leastSpacingMs;
     try {
       await this.#round();
@@ -111,7 +110,7 @@ export class LogUpkeep {
   /** Without waiting for the next commit: the epoch may be idle, and its log too long. */
   #retry(): void {
     if (this.#isStopped) return;
-    this.#cancelTimer = this.#options.runtime.schedule(afterFailureMs, () => {
+    this.#cancelTimer = this.#options.stores.runtime.schedule(afterFailureMs, () => {
       this.#cancelTimer = undefined;
       this.#runIfDue();
     });
@@ -162,12 +161,12 @@ export class LogUpkeep {
 
   /** Copies what lies at the chosen locations into new packs, and says so in the list of unfolded fragments. */
   async #pack(isChosen: (location: FragmentLocation) => boolean, made: number[]): Promise<void> {
-    const { runtime, epoch, stores, unfolded, mark, limits } = this.#options;
+    const { epoch, stores, unfolded, mark, limits } = this.#options;
     for (const sources of packsOf(chosen(unfolded, isChosen), limits.maxPackBytes)) {
       if (this.#hasStopped()) return;
       const number = this.#nextPack++;
       mark.packIsWritten(number);
-      const { repacked } = await repack(runtime, stores, epoch, number, sources);
+      const { repacked } = await repack(stores, epoch, number, sources);
       // After the end of the epoch its recovery record names what lay where before.
       if (this.#hasStopped()) return;
       for (const { source, location } of repacked) {

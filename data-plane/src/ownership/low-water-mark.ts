@@ -8,10 +8,10 @@
  * crash between leaves garbage, which goes with the rest of the log when the epoch has ended.
  */
 import type { NodeEpoch } from '../identity.js';
-import type { ObjectStore } from '../object-store/object-store.js';
-import type { Runtime } from '../runtime.js';
 import { deleteWithRetry } from '../storage/conditional-write.js';
-import { logObjectName, packName } from '../storage/object-names.js';
+import { packName } from '../storage/object-names.js';
+import type { TailStores } from '../storage/tail.js';
+import { removeEntry } from './remove-entry.js';
 import type { NodeRecord } from './node-record.js';
 import type { UnfoldedLog } from './unfolded-log.js';
 
@@ -27,10 +27,8 @@ export interface MarkRecord {
 }
 
 export interface LowWaterMarkOptions {
-  readonly runtime: Runtime;
   readonly epoch: NodeEpoch;
-  readonly dataStore: ObjectStore;
-  readonly logStore: ObjectStore;
+  readonly stores: TailStores;
   readonly record: MarkRecord;
   readonly log: { readonly acknowledgedPosition: number };
   readonly unfolded: UnfoldedLog;
@@ -81,27 +79,22 @@ export class LowWaterMark {
     this.#position = Math.max(lowWaterPosition, this.#position);
   }
 
-  /**
-   * Deletes what the durable record does not need. The object just below the mark stays: as long as the epoch lives, it
-   * proves to a recoverer that this is the store that the log was written to.
-   */
+  /** Deletes what the durable record does not need. */
   async deleteBelow(): Promise<void> {
-    const { runtime, epoch, dataStore, logStore, unfolded } = this.#options;
+    const { epoch, stores, unfolded } = this.#options;
     if (this.#packs) {
       const needed = [this.#packs, unfolded.packs(), unfolded.heldPacks()];
       const packs = [...this.#storedPacks].filter((pack) => !needed.some((numbers) => numbers.has(pack)));
       await deleteAll(packs, async (pack) => {
-        await deleteWithRetry(runtime, dataStore, packName(epoch, pack));
+        await deleteWithRetry(stores.runtime, stores.dataStore, packName(epoch, pack));
         this.#storedPacks.delete(pack);
       });
     }
-    const end = this.#position - 1;
+    const end = this.#position;
     while (this.#deletedBelow < end) {
       const next = Math.min(this.#deletedBelow + parallelDeletes, end);
       const positions = Array.from({ length: next - this.#deletedBelow }, (_, index) => this.#deletedBelow + index);
-      await deleteAll(positions, async (position) =>
-        deleteWithRetry(runtime, logStore, logObjectName(epoch, position)),
-      );
+      await deleteAll(positions, async (position) => removeEntry(stores, epoch, position));
       this.#deletedBelow = next;
     }
   }

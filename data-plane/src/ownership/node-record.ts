@@ -3,40 +3,68 @@
  * can never come back to life, and a stalled node finds it condemned for ever.
  */
 import { ByocError } from '../errors/catalogue.js';
-import { nodeEpoch, type NodeEpoch } from '../identity.js';
+import type { NodeEpoch } from '../identity.js';
 import type { ETag, ObjectStore } from '../object-store/object-store.js';
 import type { Runtime } from '../runtime.js';
 import { conditionalWrite, readWithRetry } from '../storage/conditional-write.js';
-import { nodeRecordName, nodeRecordPrefix } from '../storage/object-names.js';
+import { nodeRecordName } from '../storage/object-names.js';
 import { StoredJson } from '../storage/stored-json.js';
+
+/** Where the other nodes of a deployment reach a node. */
+export interface NodeAddress {
+  /** Host name or IP address, without brackets. */
+  readonly host: string;
+  /** Port of the SQL interface. */
+  readonly httpPort: number;
+  readonly adminPort: number;
+}
 
 export interface NodeRecord {
   readonly version: number;
   readonly epoch: NodeEpoch;
-  readonly state: 'live' | 'condemned' | 'stopped';
+  /** `draining`: it hands its databases over and takes no new ones. Only a living node's record is renewed. */
+  readonly state: 'live' | 'draining' | 'condemned' | 'stopped';
   readonly startedAtMs: number;
-  /** What lies below this position of the epoch's log and is not folded is in a pack. */
+  /** Absent until the node serves. */
+  readonly address?: NodeAddress;
+  /** No unfolded fragment lies below this position of the epoch's log, but for those in `packs`. */
   readonly lowWaterPosition: number;
-  /** Numbers of the packs that hold it. */
+  /** Numbers of the packs that hold unfolded fragments from below the low-water position. */
   readonly packs: readonly number[];
   /** Position 0 of the log was stored before this record: a log without it has been lost, not never written. */
   readonly logBegun?: true;
 }
+
+/** What its own node, or whoever condemns it, may change. */
+export type NodeRecordChange = Partial<Pick<NodeRecord, 'state' | 'address' | 'lowWaterPosition' | 'packs'>>;
 
 export interface VersionedNodeRecord {
   readonly record: NodeRecord;
   readonly etag: ETag;
 }
 
+const count = { type: 'integer', minimum: 0 } as const;
+const port = { type: 'integer', minimum: 1, maximum: 65_535 } as const;
+
 const storedNodeRecord = new StoredJson<NodeRecord>('turso-byoc/node/1', {
   type: 'object',
   properties: {
     version: { type: 'integer', minimum: 1 },
     epoch: { type: 'string', pattern: '^[0-9a-f]{32}$' },
-    state: { enum: ['live', 'condemned', 'stopped'] },
-    startedAtMs: { type: 'integer', minimum: 0 },
-    lowWaterPosition: { type: 'integer', minimum: 0 },
-    packs: { type: 'array', items: { type: 'integer', minimum: 1 } },
+    state: { enum: ['live', 'draining', 'condemned', 'stopped'] },
+    startedAtMs: count,
+    address: {
+      type: 'object',
+      properties: {
+        host: { type: 'string', pattern: '^[A-Za-z0-9._:-]{1,253}$' },
+        httpPort: port,
+        adminPort: port,
+      },
+      required: ['host', 'httpPort', 'adminPort'],
+      additionalProperties: false,
+    },
+    lowWaterPosition: count,
+    packs: { type: 'array', items: { type: 'integer', minimum: 1 }, maxItems: 4096 },
     logBegun: { const: true },
   },
   required: ['version', 'epoch', 'state', 'startedAtMs', 'lowWaterPosition', 'packs'],
@@ -52,7 +80,7 @@ export async function createNodeRecord(
 ): Promise<VersionedNodeRecord> {
   const startedAtMs = runtime.nowMs();
   const record: NodeRecord = { version: 1, epoch, state: 'live', startedAtMs, lowWaterPosition: 0, packs: [], ...more };
-  const written = await conditionalWrite(runtime, store, nodeRecordName(epoch), storedNodeRecord.encode(record), {
+  const written = await conditionalWrite(runtime, store, nodeRecordName(epoch), encodeNodeRecord(record), {
     ifAbsent: true,
   });
   if (!written.won) throw new Error(`node epoch ${epoch} exists already`);
@@ -68,10 +96,7 @@ export async function readNodeRecord(
   const key = nodeRecordName(epoch);
   const object = await readWithRetry(runtime, key, () => store.get(key));
   if (!object) throw new ByocError('STORE_OBJECT_MISSING', `object ${key} is missing`);
-  const record = storedNodeRecord.decode(key, object.body);
-  if (record.epoch !== epoch)
-    throw new ByocError('STORE_OBJECT_CORRUPT', `object ${key} is the record of another epoch`);
-  return { record, etag: object.etag };
+  return { record: decodeNodeRecord(epoch, object.body), etag: object.etag };
 }
 
 /** Changes a record; undefined when it was changed by someone else first. */
@@ -79,29 +104,28 @@ export async function replaceNodeRecord(
   runtime: Runtime,
   store: ObjectStore,
   base: VersionedNodeRecord,
-  change: Partial<Pick<NodeRecord, 'state' | 'lowWaterPosition' | 'packs'>>,
+  change: NodeRecordChange,
 ): Promise<VersionedNodeRecord | undefined> {
-  const record = { ...base.record, ...change, version: base.record.version + 1 };
-  const written = await conditionalWrite(
-    runtime,
-    store,
-    nodeRecordName(record.epoch),
-    storedNodeRecord.encode(record),
-    {
-      ifMatch: base.etag,
-    },
-  );
+  const record = changedNodeRecord(base.record, change);
+  const key = nodeRecordName(record.epoch);
+  const written = await conditionalWrite(runtime, store, key, encodeNodeRecord(record), { ifMatch: base.etag });
   return written.won ? { record, etag: written.etag } : undefined;
 }
 
-/** Every epoch that was ever announced. */
-export async function* listEpochs(runtime: Runtime, store: ObjectStore): AsyncGenerator<NodeEpoch> {
-  let after: string | undefined;
-  do {
-    const page = await readWithRetry(runtime, nodeRecordPrefix, () =>
-      store.list(nodeRecordPrefix, after === undefined ? {} : { after }),
-    );
-    for (const key of page.keys) yield nodeEpoch(key.slice(nodeRecordPrefix.length));
-    after = page.next;
-  } while (after !== undefined);
+/** The next version of a record. */
+export function changedNodeRecord(base: NodeRecord, change: NodeRecordChange): NodeRecord {
+  return { ...base, ...change, version: base.version + 1 };
+}
+
+export function encodeNodeRecord(record: NodeRecord): Buffer {
+  return storedNodeRecord.encode(record);
+}
+
+/** Throws `STORE_OBJECT_CORRUPT`, also for the record of another epoch. */
+export function decodeNodeRecord(epoch: NodeEpoch, body: Buffer): NodeRecord {
+  const key = nodeRecordName(epoch);
+  const record = storedNodeRecord.decode(key, body);
+  if (record.epoch !== epoch)
+    throw new ByocError('STORE_OBJECT_CORRUPT', `object ${key} is the record of another epoch`);
+  return record;
 }

@@ -7,6 +7,7 @@ import type { LocalObjectStore } from '../object-store/local-object-store.js';
 import type { ObjectStore } from '../object-store/object-store.js';
 import { systemRuntime } from '../runtime.js';
 import { encodeLogObject, encodeSeal, isSeal } from '../storage/log-object.js';
+import { SingleLogStore } from '../storage/log-store/single-log-store.js';
 import { logObjectName, packName } from '../storage/object-names.js';
 import { encodePack, type PackRun } from '../storage/pack.js';
 import { createNodeRecord, readNodeRecord, replaceNodeRecord } from './node-record.js';
@@ -17,7 +18,11 @@ const absent = { ifAbsent: true } as const;
 
 let dataStore: LocalObjectStore;
 let logStore: LocalObjectStore;
-const stores = () => ({ runtime: systemRuntime, dataStore, logStore });
+const stores = () => ({
+  runtime: systemRuntime,
+  dataStore,
+  logStore: new SingleLogStore(systemRuntime, logStore),
+});
 beforeEach(async () => {
   [dataStore, logStore] = [await temporaryStore(), await temporaryStore()];
 });
@@ -33,7 +38,7 @@ async function sealStandsAt(position: number): Promise<boolean> {
 
 describe('recovery of an epoch', () => {
   it.each([0, 1, 63, 64, 65, 100])('finds all of %i log objects, seals behind them and condemns', async (count) => {
-    await writeLog(stores(), epochA, from0(count));
+    await writeLog({ dataStore, logStore }, epochA, from0(count));
     const record = await recoverEpoch(stores(), epochA, epochB);
     expect(record.sealedAt).toBe(count);
     const fragments = recoveredFragments(record, databaseA, 1);
@@ -51,7 +56,7 @@ describe('recovery of an epoch', () => {
   });
 
   it('reads an index of any size', async () => {
-    await writeLog(stores(), epochA, []);
+    await writeLog({ dataStore, logStore }, epochA, []);
     const databases = upTo(1_000).map(
       (number) => `00000000-0000-4000-8000-${number.toString().padStart(12, '0')}` as DatabaseId,
     );
@@ -61,7 +66,7 @@ describe('recovery of an epoch', () => {
   });
 
   it('keeps terms and databases apart', async () => {
-    await writeLog(stores(), epochA, []);
+    await writeLog({ dataStore, logStore }, epochA, []);
     await logStore.put(logObjectName(epochA, 0), logObjectAt(0, [databaseA, databaseB]), absent);
     await logStore.put(logObjectName(epochA, 1), logObjectAt(1, [databaseB]), absent);
     const record = await recoverEpoch(stores(), epochA, epochB);
@@ -71,7 +76,7 @@ describe('recovery of an epoch', () => {
   });
 
   it('ends at the first hole, because nothing behind it was acknowledged', async () => {
-    await writeLog(stores(), epochA, [0, 1, 2, 5, 6, 40]);
+    await writeLog({ dataStore, logStore }, epochA, [0, 1, 2, 5, 6, 40]);
     const record = await recoverEpoch(stores(), epochA, epochB);
     expect(record.sealedAt).toBe(3);
     expect(recoveredFragments(record, databaseA, 1).map(([position]) => position)).toEqual([0, 1, 2]);
@@ -83,7 +88,7 @@ describe('recovery of an epoch', () => {
     ['one object, a long way off', [0, 1, 2, 3 + 4 + 31]],
     ['objects beyond what is read at once', [...from0(64), 72]],
   ])('refuses a log with a hole behind which %s prove that it was filled once', async (_what, positions) => {
-    await writeLog(stores(), epochA, positions);
+    await writeLog({ dataStore, logStore }, epochA, positions);
     const missing = expect.objectContaining({ code: 'STORE_OBJECT_MISSING' });
     await expect(recoverEpoch(stores(), epochA, epochB)).rejects.toEqual(missing);
     expect(await readRecoveryRecord(systemRuntime, dataStore, epochA)).toBeUndefined();
@@ -105,13 +110,13 @@ describe('recovery of an epoch', () => {
   });
 
   it('is not stopped by damage behind the end', async () => {
-    await writeLog(stores(), epochA, [0]);
+    await writeLog({ dataStore, logStore }, epochA, [0]);
     await logStore.put(logObjectName(epochA, 2), Buffer.from('damaged'), absent);
     expect((await recoverEpoch(stores(), epochA, epochB)).sealedAt).toBe(1);
   });
 
   it('ends at a seal that stands there', async () => {
-    await writeLog(stores(), epochA, [0, 1]);
+    await writeLog({ dataStore, logStore }, epochA, [0, 1]);
     await logStore.put(logObjectName(epochA, 2), encodeSeal(epochA), absent);
     await logStore.put(logObjectName(epochA, 3), logObjectAt(3), absent);
     const record = await recoverEpoch(stores(), epochA, epochB);
@@ -120,7 +125,7 @@ describe('recovery of an epoch', () => {
   });
 
   it('starts at the low-water mark', async () => {
-    await writeLog(stores(), epochA, [40, 41]);
+    await writeLog({ dataStore, logStore }, epochA, [40, 41]);
     const found = await readNodeRecord(systemRuntime, dataStore, epochA);
     await replaceNodeRecord(systemRuntime, dataStore, found, { lowWaterPosition: 40 });
     const record = await recoverEpoch(stores(), epochA, epochB);
@@ -129,7 +134,7 @@ describe('recovery of an epoch', () => {
   });
 
   it('records what the packs of the condemned record hold, and no commit twice', async () => {
-    await writeLog(stores(), epochA, [4, 5, 6]);
+    await writeLog({ dataStore, logStore }, epochA, [4, 5, 6]);
     const run = (database: DatabaseId, firstCommit: number, lastCommit: number): PackRun => {
       return { database, term: 1, firstCommit, lastCommit, fragments: [Buffer.from('sealed')] };
     };
@@ -154,7 +159,7 @@ describe('recovery of an epoch', () => {
   });
 
   it('refuses an epoch of which a named pack is missing or damaged', async () => {
-    await writeLog(stores(), epochA, [1]);
+    await writeLog({ dataStore, logStore }, epochA, [1]);
     const found = await readNodeRecord(systemRuntime, dataStore, epochA);
     await replaceNodeRecord(systemRuntime, dataStore, found, { lowWaterPosition: 1, packs: [7] });
     const missing = expect.objectContaining({ code: 'STORE_OBJECT_MISSING' });
@@ -164,19 +169,19 @@ describe('recovery of an epoch', () => {
     expect(await readRecoveryRecord(systemRuntime, dataStore, epochA)).toBeUndefined();
   });
 
-  it('refuses a log store that lacks the object just below the mark: it is another one, or lost everything', async () => {
+  it('refuses a log store that lacks the beginning of the log, whatever the mark', async () => {
     await createNodeRecord(systemRuntime, dataStore, epochA, { logBegun: true });
     const found = await readNodeRecord(systemRuntime, dataStore, epochA);
     await replaceNodeRecord(systemRuntime, dataStore, found, { lowWaterPosition: 40 });
     const missing = expect.objectContaining({ code: 'STORE_OBJECT_MISSING' });
     await expect(recoverEpoch(stores(), epochA, epochB)).rejects.toEqual(missing);
     expect(await sealStandsAt(40)).toBe(false);
-    await logStore.put(logObjectName(epochA, 39), logObjectAt(39), absent);
+    await logStore.put(logObjectName(epochA, 0), logObjectAt(0), absent);
     expect(await recoverEpoch(stores(), epochA, epochB)).toEqual({ epoch: epochA, sealedAt: 40, databases: {} });
   });
 
   it('gives the record of another recoverer when the log was collected under its feet', async () => {
-    await writeLog(stores(), epochA, from0(3));
+    await writeLog({ dataStore, logStore }, epochA, from0(3));
     let recovered: RecoveryRecord | undefined;
     const late: ObjectStore = Object.assign(Object.create(logStore) as ObjectStore, {
       getRange: async (key: string, start: number, length: number) => {
@@ -190,12 +195,13 @@ describe('recovery of an epoch', () => {
       },
       put: logStore.put.bind(logStore),
     });
-    expect(await recoverEpoch({ ...stores(), logStore: late }, epochA, epochB)).toEqual(recovered);
+    const logs = new SingleLogStore(systemRuntime, late);
+    expect(await recoverEpoch({ ...stores(), logStore: logs }, epochA, epochB)).toEqual(recovered);
     expect(recovered?.sealedAt).toBe(3);
   });
 
   it('gives two recoverers at once the same record', async () => {
-    await writeLog(stores(), epochA, from0(35));
+    await writeLog({ dataStore, logStore }, epochA, from0(35));
     const records = await Promise.all([epochB, epochC, epochB].map((by) => recoverEpoch(stores(), epochA, by)));
     expect(records[1]).toEqual(records[0]);
     expect(records[2]).toEqual(records[0]);
@@ -209,7 +215,7 @@ describe('recovery of an epoch', () => {
     ['no content', Buffer.alloc(0)],
     ['anything else', Buffer.from('something else entirely')],
   ])('refuses a log object with %s, and leaves no record', async (_what, damaged) => {
-    await writeLog(stores(), epochA, [0, 2]);
+    await writeLog({ dataStore, logStore }, epochA, [0, 2]);
     await logStore.put(logObjectName(epochA, 1), damaged, absent);
     await expect(recoverEpoch(stores(), epochA, epochB)).rejects.toEqual(corrupt);
     expect(await readRecoveryRecord(systemRuntime, dataStore, epochA)).toBeUndefined();

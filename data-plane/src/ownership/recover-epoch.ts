@@ -14,13 +14,13 @@ import { ByocError } from '../errors/catalogue.js';
 import type { NodeEpoch } from '../identity.js';
 import type { ObjectStore } from '../object-store/object-store.js';
 import type { Runtime } from '../runtime.js';
-import { conditionalWrite, readWithRetry } from '../storage/conditional-write.js';
 import { mostLogObjectsInFlight } from '../storage/commit-log.js';
 import { fragmentLocation, packedLocation } from '../storage/log-location.js';
-import { decodeIndex, encodeSeal, isSeal, type IndexedFragment } from '../storage/log-object.js';
-import { logObjectName, packName } from '../storage/object-names.js';
+import { packName } from '../storage/object-names.js';
 import { readPackIndex } from '../storage/pack.js';
 import { FoundFragments } from './found-fragments.js';
+import type { IndexedFragment } from '../storage/log-object.js';
+import type { LogStore } from '../storage/log-store/log-store.js';
 import { readNodeRecord, replaceNodeRecord, type NodeRecord } from './node-record.js';
 import { createRecoveryRecord, readRecoveryRecord, type RecoveryRecord } from './recovery-record.js';
 
@@ -28,12 +28,11 @@ import { createRecoveryRecord, readRecoveryRecord, type RecoveryRecord } from '.
 const readAhead = 64;
 /** Positions beyond a missing one that are looked at for a proof that the store lost it. */
 const lookBeyond = 32;
-const firstReadBytes = 16 * 1024;
 
 export interface RecoveryStores {
   readonly runtime: Runtime;
   readonly dataStore: ObjectStore;
-  readonly logStore: ObjectStore;
+  readonly logStore: LogStore;
 }
 
 /**
@@ -48,7 +47,7 @@ export async function recoverEpoch(stores: RecoveryStores, epoch: NodeEpoch, by:
   const { lowWaterPosition, packs, logBegun } = await condemn(stores, epoch);
   try {
     const found = new FoundFragments();
-    if (logBegun) await assertBegun(stores, epoch, Math.max(0, lowWaterPosition - 1));
+    if (logBegun) await assertBegun(stores, epoch);
     const [sealedAt] = await Promise.all([
       walkAndSeal(stores, epoch, by, lowWaterPosition, (position, fragment) => {
         found.add(fragment, fragmentLocation(position, fragment));
@@ -83,18 +82,17 @@ async function readPacks(
 async function condemn({ runtime, dataStore }: RecoveryStores, epoch: NodeEpoch): Promise<NodeRecord> {
   for (;;) {
     const current = await readNodeRecord(runtime, dataStore, epoch);
-    if (current.record.state !== 'live') return current.record;
+    if (current.record.state === 'condemned' || current.record.state === 'stopped') return current.record;
     const condemned = await replaceNodeRecord(runtime, dataStore, current, { state: 'condemned' });
     if (condemned) return condemned.record;
   }
 }
 
-/** Position 0, and later the one just below the mark, is never deleted while the epoch lives. */
-async function assertBegun({ runtime, logStore }: RecoveryStores, epoch: NodeEpoch, position: number): Promise<void> {
-  if ((await readEntry(runtime, logStore, epoch, position)) === undefined) {
+async function assertBegun({ logStore }: RecoveryStores, epoch: NodeEpoch): Promise<void> {
+  if ((await logStore.look(epoch, 0)) === undefined) {
     throw new ByocError(
       'STORE_OBJECT_MISSING',
-      `log object ${logObjectName(epoch, position)}, which the log of a living epoch always has, is missing`,
+      `log object ${logStore.nameOf(epoch, 0)}, which began the log, is missing`,
     );
   }
 }
@@ -103,19 +101,16 @@ async function assertBegun({ runtime, logStore }: RecoveryStores, epoch: NodeEpo
  * Throws when something beyond a missing position proves that it held an object once: a log never has more objects on
  * their way than `mostLogObjectsInFlight`.
  */
-async function assertNeverWritten(stores: RecoveryStores, epoch: NodeEpoch, missing: number): Promise<void> {
-  const { runtime, logStore } = stores;
-  const exists = async (position: number): Promise<boolean> => {
-    const key = logObjectName(epoch, position);
-    return (await readWithRetry(runtime, key, () => logStore.getRange(key, 0, 1))) !== undefined;
-  };
+async function assertNeverWritten({ logStore }: RecoveryStores, epoch: NodeEpoch, missing: number): Promise<void> {
+  const exists = async (position: number): Promise<boolean> =>
+    (await logStore.read(epoch, position, 0, 1)) !== undefined;
   const beyond = Array.from({ length: lookBeyond }, (_, index) => missing + mostLogObjectsInFlight + index);
   if (!(await Promise.all(beyond.map(exists))).includes(true)) return;
   // The old node may have been writing: what stands beyond was written after the missing one, which can be read by now.
   if (await exists(missing)) return;
   throw new ByocError(
     'STORE_OBJECT_MISSING',
-    `log object ${logObjectName(epoch, missing)} is missing, though later ones are there`,
+    `log object ${logStore.nameOf(epoch, missing)} is missing, though later ones are there`,
   );
 }
 
@@ -126,12 +121,10 @@ async function walkAndSeal(
   from: number,
   onFragment: (position: number, fragment: IndexedFragment) => void,
 ): Promise<number> {
-  const { runtime, logStore } = stores;
+  const { logStore } = stores;
   for (let start = from; ; start += readAhead) {
     const positions = Array.from({ length: readAhead }, (_, index) => start + index);
-    const found = await Promise.allSettled(
-      positions.map(async (position) => readEntry(runtime, logStore, epoch, position)),
-    );
+    const found = await Promise.allSettled(positions.map(async (position) => logStore.look(epoch, position)));
     for (const [index, position] of positions.entries()) {
       const read = found[index] as (typeof found)[number];
       // Thrown only when the walk gets here: beyond the end of the log nothing was acknowledged, and damage is harmless.
@@ -139,37 +132,12 @@ async function walkAndSeal(
       let entry = read.value;
       if (entry === undefined) {
         await assertNeverWritten(stores, epoch, position);
-        const seal = await conditionalWrite(runtime, logStore, logObjectName(epoch, position), encodeSeal(by), {
-          ifAbsent: true,
-        });
-        if (seal.won) return position;
-        entry = await readEntry(runtime, logStore, epoch, position);
-        if (entry === undefined) {
-          throw new ByocError('STORE_OBJECT_MISSING', `object ${logObjectName(epoch, position)} appeared and vanished`);
-        }
+        const sealed = await logStore.seal(epoch, position, by);
+        if (sealed === 'sealed') return position;
+        entry = sealed;
       }
       if (entry === 'seal') return position;
-      for (const fragment of entry) onFragment(position, fragment);
+      for (const fragment of entry.index) onFragment(position, fragment);
     }
-  }
-}
-
-/** The index of one log object, `seal`, or undefined when the position is free. */
-async function readEntry(
-  runtime: Runtime,
-  logStore: ObjectStore,
-  epoch: NodeEpoch,
-  position: number,
-): Promise<IndexedFragment[] | 'seal' | undefined> {
-  const key = logObjectName(epoch, position);
-  let wanted = firstReadBytes;
-  for (;;) {
-    const bytes = await readWithRetry(runtime, key, () => logStore.getRange(key, 0, wanted));
-    if (bytes === undefined) return undefined;
-    if (isSeal(bytes)) return 'seal';
-    const index = decodeIndex(key, bytes);
-    if (typeof index !== 'number') return index;
-    if (bytes.length < wanted) throw new ByocError('STORE_OBJECT_CORRUPT', `log object ${key} is truncated`);
-    wanted = index;
   }
 }

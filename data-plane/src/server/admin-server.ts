@@ -8,6 +8,7 @@ import { assertDatabaseAddress } from '../naming/host-label.js';
 import type { Runtime } from '../runtime.js';
 import { AdminCredential } from './admin-credential.js';
 import { databaseIdSchema, newDatabaseSchema } from './admin-schemas.js';
+import { forwardedHeader } from './forwarding.js';
 import { defaultHttpLimits, type HttpLimits } from './http-limits.js';
 import { createHttpServer } from './http-server.js';
 import { sendJson } from './plain-replies.js';
@@ -22,7 +23,7 @@ export interface AdminServerOptions {
   readonly limits?: Partial<HttpLimits>;
 }
 
-const prefix = '/admin/v1';
+export const adminPrefix = '/admin/v1';
 
 /**
  * The face that the control plane sees: the lifecycle of databases, and metrics. It listens on a port of its own that no
@@ -47,7 +48,7 @@ export function createAdminServer(options: AdminServerOptions): FastifyInstance 
       });
 
       routes.post<{ Body: NewDatabase }>(
-        `${prefix}/databases`,
+        `${adminPrefix}/databases`,
         { schema: { body: newDatabaseSchema } },
         async (request, reply) => {
           const { name, organization } = request.body;
@@ -57,13 +58,13 @@ export function createAdminServer(options: AdminServerOptions): FastifyInstance 
       );
 
       routes.get<{ Params: { id: DatabaseId } }>(
-        `${prefix}/databases/:id`,
+        `${adminPrefix}/databases/:id`,
         { schema: { params: databaseIdSchema } },
         async (request, reply) => sendDatabase(reply, await databases.describe(request.params.id)),
       );
 
       routes.get<{ Params: { organization: string; name: string } }>(
-        `${prefix}/organizations/:organization/databases/:name`,
+        `${adminPrefix}/organizations/:organization/databases/:name`,
         async ({ params: { organization, name } }, reply) => {
           assertDatabaseAddress({ database: name, organization });
           return sendDatabase(reply, await databases.find(organization, name));
@@ -71,15 +72,16 @@ export function createAdminServer(options: AdminServerOptions): FastifyInstance 
       );
 
       routes.delete<{ Params: { id: DatabaseId } }>(
-        `${prefix}/databases/:id`,
+        `${adminPrefix}/databases/:id`,
         { schema: { params: databaseIdSchema } },
         async (request, reply) => {
-          await databases.delete(request.params.id);
+          const isForwarded = request.headers[forwardedHeader] !== undefined;
+          await databases.delete(request.params.id, { isForwarded });
           return sendJson(reply, {});
         },
       );
 
-      routes.get(`${prefix}/metrics`, async (_request, reply) => {
+      routes.get(`${adminPrefix}/metrics`, async (_request, reply) => {
         const { contentType, text } = await metrics.expose();
         return reply.header('content-type', contentType).send(Buffer.from(text, 'utf8'));
       });

@@ -53,7 +53,17 @@ describe('SQL routes', () => {
     expect(response.headers.get('x-request-id')).toBeNull();
     expect(Buffer.from(await response.arrayBuffer())).toEqual(answer);
     expect(server.databases.requests).toEqual([
-      { id: shop.id, request: { kind, readOnly: false, body: sent, signal: expect.any(AbortSignal) as unknown } },
+      {
+        id: shop.id,
+        request: {
+          kind,
+          readOnly: false,
+          body: sent,
+          signal: expect.any(AbortSignal) as unknown,
+          admission: { label: 'shop-acme', authorization: expect.stringMatching(/^Bearer /) as unknown },
+          isForwarded: false,
+        },
+      },
     ]);
   });
 

@@ -2,17 +2,18 @@ import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import type { TokenVerifier } from '../auth/token-verifier.js';
 import type { DatabaseService } from '../database/database-service.js';
-import type { RequestKind } from '../engine/ipc/messages.js';
 import { ByocError } from '../errors/catalogue.js';
 import type { Metrics } from '../metering/metrics.js';
 import type { Runtime } from '../runtime.js';
 import { registerPreflight } from './cors.js';
 import { DatabaseAccess } from './database-access.js';
+import type { Drain } from './drain.js';
 import { defaultHttpLimits, type HttpLimits } from './http-limits.js';
 import { createHttpServer } from './http-server.js';
 import { sendJson, sendText } from './plain-replies.js';
 import { BodyBudget } from './request-body.js';
 import { SqlEndpoint } from './sql-endpoint.js';
+import { sqlRoutes } from './sql-routes.js';
 
 export interface DataServerOptions {
   readonly databases: DatabaseService;
@@ -25,13 +26,9 @@ export interface DataServerOptions {
   /** Whether a load balancer should send requests here; `GET /ready` answers 503 while it is false. */
   readonly isReady: () => boolean;
   readonly limits?: Partial<HttpLimits>;
+  /** Shared with whoever makes the server leave before it closes. @default one of its own */
+  readonly drain?: Drain;
 }
-
-const sqlRoutes: readonly (readonly [path: string, kind: RequestKind])[] = [
-  ['/v2/pipeline', 'v2-pipeline'],
-  ['/v3/pipeline', 'v3-pipeline'],
-  ['/v3/cursor', 'v3-cursor'],
-];
 
 /**
  * The face that SQL clients see: Hrana over HTTP, versions 2 and 3 in JSON. A database is addressed by the first label
@@ -55,6 +52,7 @@ export function createDataServer(options: DataServerOptions): FastifyInstance {
     metrics,
     runtime,
     limits,
+    ...(options.drain && { drain: options.drain }),
     routes: (app, { errors }) => {
       // Bodies are for the SQL routes, which read them themselves; here they are left unread.
       app.removeAllContentTypeParsers();

@@ -5,12 +5,15 @@ import type { TokenVerifier } from '../auth/token-verifier.js';
 import type { DatabaseDescription, DatabaseService } from '../database/database-service.js';
 import { ByocError, isByocError } from '../errors/catalogue.js';
 import { isDatabaseId } from '../identity.js';
+import type { Admission } from '../database/database-service.js';
+import { hostLabel } from '../naming/host-label.js';
 import { databaseAddress, type RequestTarget } from './request-target.js';
 
 export interface GrantedAccess {
   readonly database: DatabaseDescription;
   /** The token may only read. */
   readonly readOnly: boolean;
+  readonly admission: Admission;
 }
 
 /**
@@ -37,9 +40,17 @@ export class DatabaseAccess {
     if (address === undefined) {
       throw new ByocError('DATABASE_ADDRESS_MISSING', 'neither the host name nor the path names a database');
     }
-    const found = await this.databases.find(address.organization, address.database);
+    const grant = async (fresh: boolean): Promise<GrantedAccess> => ({
+      database: authorize(claims, await this.databases.find(address.organization, address.database, { fresh })),
+      readOnly: claims.a === 'ro',
+      admission: { label: hostLabel(address), authorization: headers.authorization ?? '' },
+    });
     try {
-      return { database: authorize(claims, found), readOnly: claims.a === 'ro' };
+      return await grant(false).catch((error: unknown) => {
+        // The name may have been given to another database through another node.
+        if (isByocError(error, 'AUTH_FORBIDDEN')) return grant(true);
+        throw error;
+      });
     } catch (error) {
       if (isByocError(error, 'AUTH_FORBIDDEN') && isDatabaseId(claims.id)) {
         if ((await this.databases.describe(claims.id)) === undefined) {

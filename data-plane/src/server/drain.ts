@@ -1,12 +1,21 @@
-/** Counts the requests being answered, so that a server can stop without cutting one off. */
+/**
+ * Counts the requests being answered, so that a server can stop without cutting one off.
+ *
+ * A server leaves in two steps. `leaving`: requests are answered as ever, but every answer asks its client to take another
+ * connection next time. `closing`: what still comes is refused.
+ */
 export class Drain {
   #running = 0;
-  #closing = false;
+  #state: 'open' | 'leaving' | 'closing' = 'open';
   #onEmpty: (() => void) | undefined;
 
-  /** True from the moment the server began to stop: new requests are refused, connections are not kept. */
-  get closing(): boolean {
-    return this.#closing;
+  get state(): 'open' | 'leaving' | 'closing' {
+    return this.#state;
+  }
+
+  /** True from the moment the server began to leave: connections are not kept. */
+  get isLeaving(): boolean {
+    return this.#state !== 'open';
   }
 
   enter(): void {
@@ -18,9 +27,14 @@ export class Drain {
     if (this.#running === 0) this.#onEmpty?.();
   }
 
+  /** Answers go on, connections end with the next one. */
+  beginToLeave(): void {
+    if (this.#state === 'open') this.#state = 'leaving';
+  }
+
   /** Begins to refuse; resolves when nothing runs any more. */
   async close(): Promise<void> {
-    this.#closing = true;
+    this.#state = 'closing';
     if (this.#running > 0) await new Promise<void>((resolve) => (this.#onEmpty = resolve));
   }
 }

@@ -21,6 +21,8 @@ export interface HttpServerOptions {
   readonly limits: HttpLimits;
   /** POST routes served past the framework, by path: it costs more than all the rest of a short request. */
   readonly directPosts?: ReadonlyMap<string, DirectHandler>;
+  /** @default one of its own */
+  readonly drain?: Drain;
   /** Adds the routes, in a context that counts and drains their requests and answers unknown ones. */
   readonly routes: (app: FastifyInstance, server: HttpServer) => void;
 }
@@ -40,7 +42,7 @@ export interface HttpServer {
 export function createHttpServer(options: HttpServerOptions): HttpServer {
   const { log, metrics, runtime, limits } = options;
   const errors = new ErrorResponder(log, metrics, runtime);
-  const drain = new Drain();
+  const drain = options.drain ?? new Drain();
   const app = Fastify({
     logger: false,
     // Routes see the normal form of the target; `request.originalUrl` is what the client sent.
@@ -88,7 +90,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   app.addHook('preClose', async () => close(server, runtime, limits));
   app.register((routes, _options, done) => {
     routes.addHook('onRequest', (request, reply, next) => {
-      if (drain.closing) {
+      if (drain.state === 'closing') {
         reply.hijack();
         errors.send(request.raw, reply.raw, shuttingDown());
         return;

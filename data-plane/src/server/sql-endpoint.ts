@@ -6,13 +6,15 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
-import type { DatabaseService, SqlResponse } from '../database/database-service.js';
+import type { DatabaseService, SqlRequest, SqlResponse } from '../database/database-service.js';
 import type { RequestKind } from '../engine/ipc/messages.js';
+import { isByocError } from '../errors/catalogue.js';
 import { statusClass, type Metrics } from '../metering/metrics.js';
 import type { Runtime } from '../runtime.js';
 import { connectionSignal } from './connection-signal.js';
-import type { DatabaseAccess } from './database-access.js';
+import type { DatabaseAccess, GrantedAccess } from './database-access.js';
 import { corsHeaders } from './cors.js';
+import { forwardedHeader } from './forwarding.js';
 import type { HttpLimits } from './http-limits.js';
 import { shuttingDown, type HttpServer } from './http-server.js';
 import type { RequestTarget } from './request-target.js';
@@ -46,7 +48,7 @@ export class SqlEndpoint {
   /** Answers one request. Never throws. */
   handle(kind: RequestKind, target: RequestTarget, request: IncomingMessage, response: ServerResponse): void {
     const { server, metrics, runtime } = this.#options;
-    if (server.drain.closing) {
+    if (server.drain.state === 'closing') {
       server.errors.send(request, response, shuttingDown());
       return;
     }
@@ -71,13 +73,16 @@ export class SqlEndpoint {
     response: ServerResponse,
     signal: AbortSignal,
   ): Promise<void> {
-    const { access, databases, limits, budget } = this.#options;
+    const { access, limits, budget } = this.#options;
     // Before the body is read: nobody without a token makes this process hold megabytes.
-    const { database, readOnly } = await access.grant(target, request.headers);
+    const granted = await access.grant(target, request.headers);
     const body = await readBody(request, limits.maxBodyBytes, budget);
+    const isForwarded = request.headers[forwardedHeader] !== undefined;
     let answer: SqlResponse;
     try {
-      answer = await databases.execute(database.id, { kind, readOnly, body, signal });
+      answer = await this.#execute(granted, { kind, body, signal, isForwarded }, async () =>
+        access.grant(target, request.headers),
+      );
     } finally {
       budget.giveBack(body.length);
     }
@@ -85,8 +90,29 @@ export class SqlEndpoint {
     else await this.#sendStream(response, answer.status, answer.body);
   }
 
+  /**
+   * A name may be remembered for a database that was deleted through another node, and belong to a new one by now: then
+   * it is looked up once more.
+   */
+  async #execute(
+    { database, readOnly, admission }: GrantedAccess,
+    request: Pick<SqlRequest, 'kind' | 'body' | 'signal' | 'isForwarded'>,
+    grantAgain: () => Promise<GrantedAccess>,
+  ): Promise<SqlResponse> {
+    const { databases } = this.#options;
+    try {
+      return await databases.execute(database.id, { ...request, readOnly, admission });
+    } catch (error) {
+      if (!isByocError(error, 'DATABASE_NOT_FOUND')) throw error;
+      const now = await grantAgain();
+      if (now.database.id === database.id) throw error;
+      const { id } = now.database;
+      return databases.execute(id, { ...request, readOnly: now.readOnly, admission: now.admission });
+    }
+  }
+
   #sendWhole(response: ServerResponse, status: number, body: Buffer): void {
-    if (this.#options.server.drain.closing) response.shouldKeepAlive = false;
+    if (this.#options.server.drain.isLeaving) response.shouldKeepAlive = false;
     const headers = [...wholeAnswerHeaders, 'content-length', String(body.length)];
     if (status >= 400) headers.push('x-request-id', this.#options.server.errors.newRequestId());
     response.writeHead(status, headers);
@@ -96,7 +122,7 @@ export class SqlEndpoint {
   async #sendStream(response: ServerResponse, status: number, parts: AsyncIterable<Buffer>): Promise<void> {
     const { server, runtime, limits } = this.#options;
     const start = (): void => {
-      if (server.drain.closing) response.shouldKeepAlive = false;
+      if (server.drain.isLeaving) response.shouldKeepAlive = false;
       // The Hrana specification names no type for a cursor's lines and no official client looks at it; this is what the
       // open-source server sends.
       response.writeHead(status, { ...corsHeaders, 'content-type': 'text/plain' });

@@ -1,17 +1,38 @@
 /**
  * An archive: the sealed fragments that lead from one generation to the next, so that any commit between the two can be
- * rebuilt after the log objects are gone, and a page index that tells which commit changed which pages.
+ * rebuilt after the log objects are gone, and a page index that tells which commit changed which pages. One that a branch
+ * or a deleted database carries after its last generation has no page index: its fragments may be gathered without a key.
  *
  * Archive: 8 bytes magic, u32 fragment count, entries (u64 first commit, u64 last commit, u32 offset, u32 length), 32
  * bytes SHA-256 of all before, u32 length of the sealed page index, the sealed page index (JSON), fragments.
  */
+import { ByocError } from '../errors/catalogue.js';
+import type { DatabaseId } from '../identity.js';
 import type { Sealer } from '../keys/sealing.js';
+import type { ObjectStore } from '../object-store/object-store.js';
+import type { Runtime } from '../runtime.js';
+import { readWithRetry } from './conditional-write.js';
 import { forEachPage, type Commit } from './fragment.js';
+import { fragmentEnd, nextFragment, type ChainEnd, type SealedFragment, type TailFragment } from './fragment-chain.js';
 import { sha256 } from './generation.js';
-import type { TailFragment } from './tail.js';
 
 const magic = Buffer.from('TBYOARC1');
+const fixedBytes = 12;
 const entryBytes = 24;
+const digestBytes = 32;
+const firstReadBytes = 64 * 1024;
+const maxRunBytes = 8 * 1024 * 1024;
+
+/** Where one fragment lies in the archive. */
+interface Entry {
+  readonly firstCommit: number;
+  readonly lastCommit: number;
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** Bytes before the sealed page index. */
+const headLength = (fragments: number): number => fixedBytes + fragments * entryBytes + digestBytes + 4;
 
 /** One commit in the page index. */
 export interface IndexedCommit {
@@ -32,14 +53,36 @@ export function encodeArchive(
     { kind: 'archive-index', term, numbers: [generation] },
     Buffer.from(JSON.stringify(pageIndex)),
   );
-  const head = Buffer.allocUnsafe(12 + fragments.length * entryBytes);
+  return encode(
+    fragments.map(({ bytes, commits, after }) => ({
+      bytes,
+      firstCommit: commits[0]?.number ?? after.commit,
+      lastCommit: after.commit,
+    })),
+    sealedIndex,
+  );
+}
+
+/** An archive without page index. */
+export function encodeCarriedFragments(fragments: readonly SealedFragment[]): Buffer {
+  return encode(
+    fragments.map(({ bytes, header: { firstCommit, lastCommit } }) => ({ bytes, firstCommit, lastCommit })),
+    Buffer.alloc(0),
+  );
+}
+
+function encode(
+  fragments: readonly { readonly bytes: Buffer; readonly firstCommit: number; readonly lastCommit: number }[],
+  sealedIndex: Buffer,
+): Buffer {
+  const head = Buffer.allocUnsafe(fixedBytes + fragments.length * entryBytes);
   magic.copy(head);
   head.writeUInt32LE(fragments.length, 8);
-  let offset = head.length + 32 + 4 + sealedIndex.length;
-  fragments.forEach(({ bytes, commits, after }, index) => {
-    const at = 12 + index * entryBytes;
-    head.writeBigUInt64LE(BigInt(commits[0]?.number ?? after.commit), at);
-    head.writeBigUInt64LE(BigInt(after.commit), at + 8);
+  let offset = headLength(fragments.length) + sealedIndex.length;
+  fragments.forEach(({ bytes, firstCommit, lastCommit }, index) => {
+    const at = fixedBytes + index * entryBytes;
+    head.writeBigUInt64LE(BigInt(firstCommit), at);
+    head.writeBigUInt64LE(BigInt(lastCommit), at + 8);
     head.writeUInt32LE(offset, at + 16);
     head.writeUInt32LE(bytes.length, at + 20);
     offset += bytes.length;
@@ -47,6 +90,80 @@ export function encodeArchive(
   const indexLength = Buffer.allocUnsafe(4);
   indexLength.writeUInt32LE(sealedIndex.length);
   return Buffer.concat([head, sha256(head), indexLength, sealedIndex, ...fragments.map(({ bytes }) => bytes)]);
+}
+
+/**
+ * Reads the fragments of an archive that follow `from` and hold commits up to `upTo`, in order. Needs no key. Throws
+ * `STORE_OBJECT_MISSING` or `STORE_OBJECT_CORRUPT`, naming the archive.
+ */
+export async function* readArchive(
+  runtime: Runtime,
+  store: ObjectStore,
+  line: readonly DatabaseId[],
+  key: string,
+  from: ChainEnd,
+  upTo = Infinity,
+): AsyncGenerator<SealedFragment> {
+  const entries = await readEntries(runtime, store, key);
+  const wanted = entries.filter(({ firstCommit, lastCommit }) => lastCommit > from.commit && firstCommit <= upTo);
+  let end = from;
+  for (const run of runsOf(wanted)) {
+    const [first, last] = [run[0] as Entry, run.at(-1) as Entry];
+    const length = last.offset + last.length - first.offset;
+    const bytes = await existing(runtime, key, () => store.getRange(key, first.offset, length));
+    if (bytes.length !== length) throw new ByocError('STORE_OBJECT_CORRUPT', `object ${key} is truncated`);
+    for (const entry of run) {
+      const start = entry.offset - first.offset;
+      const fragment = nextFragment(key, bytes.subarray(start, start + entry.length), end, line);
+      end = fragmentEnd(fragment);
+      yield fragment;
+    }
+  }
+}
+
+async function readEntries(runtime: Runtime, store: ObjectStore, key: string): Promise<Entry[]> {
+  let head = await existing(runtime, key, () => store.getRange(key, 0, firstReadBytes));
+  if (head.length < fixedBytes || !head.subarray(0, magic.length).equals(magic)) {
+    throw new ByocError('STORE_OBJECT_CORRUPT', `object ${key} does not start like an archive`);
+  }
+  const count = head.readUInt32LE(8);
+  const length = headLength(count);
+  if (head.length < length) head = await existing(runtime, key, () => store.getRange(key, 0, length));
+  const covered = head.subarray(0, fixedBytes + count * entryBytes);
+  if (head.length < length || !sha256(covered).equals(head.subarray(covered.length, covered.length + digestBytes))) {
+    throw new ByocError('STORE_OBJECT_CORRUPT', `the head of archive ${key} does not match its digest`);
+  }
+  return Array.from({ length: count }, (_, index) => {
+    const at = fixedBytes + index * entryBytes;
+    return {
+      firstCommit: Number(head.readBigUInt64LE(at)),
+      lastCommit: Number(head.readBigUInt64LE(at + 8)),
+      offset: head.readUInt32LE(at + 16),
+      length: head.readUInt32LE(at + 20),
+    };
+  });
+}
+
+/** Neighbours that one read gets. */
+function runsOf(entries: readonly Entry[]): Entry[][] {
+  const runs: Entry[][] = [];
+  let bytes = 0;
+  for (const entry of entries) {
+    const run = runs.at(-1);
+    if (run && bytes + entry.length <= maxRunBytes) run.push(entry);
+    else {
+      runs.push([entry]);
+      bytes = 0;
+    }
+    bytes += entry.length;
+  }
+  return runs;
+}
+
+async function existing(runtime: Runtime, key: string, read: () => Promise<Buffer | undefined>): Promise<Buffer> {
+  const bytes = await readWithRetry(runtime, key, read);
+  if (!bytes) throw new ByocError('STORE_OBJECT_MISSING', `object ${key} is missing`);
+  return bytes;
 }
 
 function indexedCommit(commit: Commit): IndexedCommit {

@@ -9,6 +9,7 @@ import { VirtualRuntime } from '../../test/virtual-runtime.js';
 import { CommitLog, type CommitLogOptions } from './commit-log.js';
 import { commitBytes } from './fragment.js';
 import { decodeIndex, encodeSeal, isSeal, type IndexedFragment } from './log-object.js';
+import { SingleLogStore } from './log-store/single-log-store.js';
 import { logObjectName } from './object-names.js';
 
 const absent = { ifAbsent: true } as const;
@@ -31,7 +32,7 @@ afterEach(removeTemporaryDirectories);
 function logOn(objects: ObjectStore, options: Partial<CommitLogOptions> = {}): CommitLog {
   return new CommitLog({
     runtime,
-    store: objects,
+    store: new SingleLogStore(runtime, objects),
     epoch: epochA,
     windowMs: 10,
     maxObjectBytes: 1 << 20,

@@ -2,7 +2,7 @@
  * The commit log of one node epoch: group commit across databases.
  *
  * Invariant: a commit is reported durable only after the log object that holds it, and every earlier one, is stored.
- * Objects are created with create-if-absent under names only this epoch uses, so whoever takes over ends the log by
+ * At each position the first create decides, and only this epoch creates entries, so whoever takes over ends the log by
  * creating a seal at the first missing position: this log's own write of that position then loses, and nothing it wrote
  * beyond is ever reported durable. Several objects are in flight at once; retries carry identical bytes.
  *
@@ -11,14 +11,14 @@
  */
 import type { NodeEpoch, DatabaseId } from '../identity.js';
 import type { Sealer } from '../keys/sealing.js';
-import { OutcomeUnknownError, StoreUnavailableError, type ObjectStore } from '../object-store/object-store.js';
+import { OutcomeUnknownError, StoreUnavailableError } from '../object-store/object-store.js';
 import type { Runtime } from '../runtime.js';
 import { CommitSpacing } from './commit-spacing.js';
 import { backoffMs, type RetryPolicy } from './conditional-write.js';
 import { commitBytes, encodeFragment, fragmentDigest, type Commit, type FragmentDigest } from './fragment.js';
 import { encodeLogObject, encodeSeal, type IndexedFragment, type LogObjectPart } from './log-object.js';
 import { fragmentLocation, type FragmentLocation } from './log-location.js';
-import { logObjectName } from './object-names.js';
+import type { LogStore } from './log-store/log-store.js';
 
 /** One open database as the log sees it. */
 export interface LoggedDatabase {
@@ -33,7 +33,7 @@ export interface LoggedDatabase {
 
 export interface CommitLogOptions {
   readonly runtime: Runtime;
-  readonly store: ObjectStore;
+  readonly store: LogStore;
   readonly epoch: NodeEpoch;
   /** Position of the first object. @default 0 */
   readonly firstPosition?: number;
@@ -267,13 +267,9 @@ export class CommitLog {
   /** Stores one object at its position, however long it takes. Returns false when someone else holds the position. */
   async #store(position: number, bytes: Buffer): Promise<boolean> {
     const { runtime, store, epoch } = this.#options;
-    const key = logObjectName(epoch, position);
     for (let attempt = 1; this.#state !== 'fenced'; attempt++) {
       try {
-        const result = await store.put(key, bytes, { ifAbsent: true });
-        if (result.won) return true;
-        const current = await store.get(key);
-        if (current?.body.equals(bytes)) return true;
+        if ((await store.create(epoch, position, bytes)) === 'won') return true;
         // Whatever stands there, or stood there and was collected, is not ours: this epoch's log has ended.
         this.#fence();
       } catch (error) {

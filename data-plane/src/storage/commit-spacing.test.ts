@@ -1,11 +1,11 @@
 import { LoggedSample } from '../../test/storage/logged-sample.js';
 import { databaseA, epochA } from '../../test/storage/sample-database.js';
 import { VirtualRuntime } from '../../test/virtual-runtime.js';
-import type { ETag, ObjectStore } from '../object-store/object-store.js';
 import { CommitLog } from './commit-log.js';
 import { CommitSpacing } from './commit-spacing.js';
 import type { Commit } from './fragment.js';
 import type { FragmentLocation } from './log-location.js';
+import type { LogStore } from './log-store/log-store.js';
 
 function spacing(windowMs: number, latenciesMs: readonly number[]): number {
   const commitSpacing = new CommitSpacing(windowMs);
@@ -66,11 +66,11 @@ async function run(latencyMs: number, commitsPerSecond: number): Promise<{ objec
   const runtime = new VirtualRuntime();
   let objects = 0;
   const store = {
-    put: async () => {
+    create: async () => {
       await runtime.sleep(latencyMs);
-      return { won: true, etag: 'x' as ETag };
+      return 'won';
     },
-  } as Partial<ObjectStore> as ObjectStore;
+  } as Partial<LogStore> as LogStore;
   const log = new CommitLog({
     runtime,
     store,
@@ -115,12 +115,12 @@ describe('a log over a slow store', () => {
     const runtime = new VirtualRuntime();
     const startedAtMs: number[] = [];
     const store = {
-      put: async () => {
+      create: async () => {
         startedAtMs.push(runtime.monotonicMs());
         await runtime.sleep(100);
-        return { won: true, etag: 'x' as ETag };
+        return 'won';
       },
-    } as Partial<ObjectStore> as ObjectStore;
+    } as Partial<LogStore> as LogStore;
     const log = new CommitLog({
       runtime,
       store,

@@ -89,22 +89,27 @@ export async function readWithRetry<T>(
 }
 
 /** Deletes an object that nobody creates again, or that may be gone already. Throws `STORE_UNAVAILABLE`. */
-export async function deleteWithRetry(
+export async function deleteWithRetry(runtime: Runtime, store: ObjectStore, key: string): Promise<void> {
+  await withRetry(runtime, `object ${key} could not be deleted`, () => store.delete(key));
+}
+
+/** Does what may be done again, until its success is known. Throws `STORE_UNAVAILABLE` with `failure` as its message. */
+export async function withRetry(
   runtime: Runtime,
-  store: ObjectStore,
-  key: string,
+  failure: string,
+  run: () => Promise<void>,
   policy: RetryPolicy = requestRetries,
 ): Promise<void> {
   let lastError: unknown;
   for (let attempt = 0; attempt < policy.attempts; attempt++) {
     if (attempt > 0) await runtime.sleep(backoffMs(runtime, policy, attempt));
     try {
-      await store.delete(key);
+      await run();
       return;
     } catch (error) {
       if (!(error instanceof StoreUnavailableError || error instanceof OutcomeUnknownError)) throw error;
       lastError = error;
     }
   }
-  throw new ByocError('STORE_UNAVAILABLE', `object ${key} could not be deleted`, { cause: lastError });
+  throw new ByocError('STORE_UNAVAILABLE', failure, { cause: lastError });
 }

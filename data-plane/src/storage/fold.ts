@@ -3,7 +3,6 @@
  * only and needs no engine, so a database is checkpointed while it is written, while it is closed, or by a successor;
  * only the segments that changed pages lie in are read and written.
  */
-import type { DatabaseId } from '../identity.js';
 import type { Sealer } from '../keys/sealing.js';
 import type { ObjectStore } from '../object-store/object-store.js';
 import type { Runtime } from '../runtime.js';
@@ -28,13 +27,13 @@ import {
 import type { GenerationReference } from './manifest.js';
 import { archiveName, generationName, segmentListName } from './object-names.js';
 import { readSegmentRun, SegmentWriter } from './segments.js';
-import type { TailFragment } from './tail.js';
+import type { TailFragment } from './fragment-chain.js';
+import { earlierGenerations } from './history.js';
 
 export interface FoldInput {
   readonly runtime: Runtime;
   readonly store: ObjectStore;
   readonly sealer: Sealer;
-  readonly database: DatabaseId;
   readonly reservedBytes: number;
   /** The generation to start from; absent for a database that has none yet. */
   readonly base?: { readonly reference: GenerationReference; readonly generation: Generation };
@@ -47,7 +46,8 @@ export interface FoldInput {
 
 /** Stores the new generation and everything it needs; nothing refers to it until the manifest does. */
 export async function fold(input: FoldInput): Promise<{ reference: GenerationReference; generation: Generation }> {
-  const { runtime, store, sealer, database, base, term, number, fragments } = input;
+  const { runtime, store, sealer, base, term, number, fragments } = input;
+  const { database, source } = sealer;
   const last = fragments.at(-1);
   const lastCommit = last?.commits.at(-1);
   if (!last || !lastCommit) throw new Error('nothing to fold');
@@ -64,20 +64,27 @@ export async function fold(input: FoldInput): Promise<{ reference: GenerationRef
     commitTimeMs: last.after.commitTimeMs,
     databasePages: lastCommit.databasePages,
     chainDigest: last.after.chainDigest.toString('hex'),
-    ...(base && { previous: base.reference }),
+    height: base ? base.generation.height + 1 : 0,
+    earlier: base ? earlierGenerations(base.reference, base.generation) : [],
     archiveDigest: sha256(archive).toString('hex'),
     ...placed,
   };
   const bytes = encodeGeneration(sealer, generation);
   await writeOnce(runtime, store, generationName(database, term, number), bytes);
-  return { reference: { term, number, digest: sha256(bytes).toString('hex'), commit: generation.commit }, generation };
+  const digest = sha256(bytes).toString('hex');
+  const { commit, commitTimeMs } = generation;
+  return {
+    reference: { ...(source > 0 && { source }), term, number, digest, commit, commitTimeMs },
+    generation,
+  };
 }
 
 async function foldSegments(input: FoldInput, pages: number): Promise<Pick<Generation, 'segments' | 'lists'>> {
-  const { runtime, store, sealer, database, base, term, number } = input;
+  const { runtime, store, sealer, base, term, number } = input;
+  const { database, source } = sealer;
   const basePages = base?.generation.databasePages ?? 1;
   const { dirty, keptPages } = latestPages(input.fragments, basePages);
-  const writer = new SegmentWriter(runtime, store, sealer, database, term, number);
+  const writer = new SegmentWriter(runtime, store, sealer, term, number);
   const total = segmentCount(pages);
   const listCount = Math.ceil(total / segmentsPerList);
   const unchanged: (readonly SegmentReference[])[] = [];
@@ -85,7 +92,7 @@ async function foldSegments(input: FoldInput, pages: number): Promise<Pick<Gener
   for (let list = 0; list < listCount; list++) {
     const first = list * segmentsPerList;
     const end = Math.min(first + segmentsPerList, total);
-    const old = base ? await readSegmentList(runtime, store, base.generation, list) : [];
+    const old = base ? await readSegmentList(runtime, store, sealer.line, base.generation, list) : [];
     unchanged.push(old);
     for (let segment = first; segment < end; segment++) {
       const changed = dirty.get(segment);
@@ -122,7 +129,8 @@ async function foldSegments(input: FoldInput, pages: number): Promise<Pick<Gener
     if (before && same) return before;
     const bytes = encodeSegmentList(segments);
     await writeOnce(runtime, store, segmentListName(database, term, number, list), bytes);
-    return { term, generation: number, list, digest: sha256(bytes).toString('hex') };
+    const digest = sha256(bytes).toString('hex');
+    return { ...(source > 0 && { source }), term, generation: number, list, digest };
   });
   return { lists: await Promise.all(references) };
 }
@@ -166,10 +174,10 @@ async function baseSegment(
   reference: SegmentReference | undefined,
   segment: number,
 ): Promise<Buffer> {
-  const { runtime, store, sealer, database, base, reservedBytes } = input;
+  const { runtime, store, sealer, base, reservedBytes } = input;
   if (!base) return segment === 0 ? emptyDatabaseImage(reservedBytes) : Buffer.alloc(0);
   if (!reference) return Buffer.alloc(0);
-  const [plaintext] = await readSegmentRun(runtime, store, sealer, database, {
+  const [plaintext] = await readSegmentRun(runtime, store, sealer, {
     firstSegment: segment,
     references: [reference],
   });

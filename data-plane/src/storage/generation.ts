@@ -14,8 +14,8 @@ import type { ObjectStore } from '../object-store/object-store.js';
 import type { Runtime } from '../runtime.js';
 import { readWithRetry } from './conditional-write.js';
 import { pageBytes } from './fragment.js';
-import type { GenerationReference } from './manifest.js';
-import { generationName, segmentListName } from './object-names.js';
+import { generationReferenceSchema, type GenerationReference } from './manifest.js';
+import { generationName, segmentBundleName, segmentListName } from './object-names.js';
 import { StoredJson } from './stored-json.js';
 
 export const segmentBytes = 128 * 1024;
@@ -23,7 +23,10 @@ export const pagesPerSegment = segmentBytes / pageBytes;
 /** A segment list covers this many segments (32 MiB of database). */
 export const segmentsPerList = 256;
 
-/** Where a segment lies: [term, generation, bundle, offset, sealed length, SHA-256 of the sealed bytes in hex]. */
+/**
+ * Where a segment lies: [term, generation, bundle, offset, sealed length, SHA-256 of the sealed bytes in hex], and the
+ * place in the line of branches of the database it belongs to, unless that is the first.
+ */
 export type SegmentReference = readonly [
   term: number,
   generation: number,
@@ -31,10 +34,13 @@ export type SegmentReference = readonly [
   offset: number,
   length: number,
   digest: string,
+  source?: number,
 ];
 
 /** A list of its own, for databases of more than one list; digest of the object in hex. */
 export interface SegmentListReference {
+  /** Place in the line of branches of the database it belongs to; absent for the first. */
+  readonly source?: number;
   readonly term: number;
   readonly generation: number;
   readonly list: number;
@@ -51,8 +57,13 @@ export interface Generation {
   readonly databasePages: number;
   /** Digest of the last fragment folded in, hex: the next fragment names it as its predecessor. */
   readonly chainDigest: string;
-  /** The generation this one was made from. */
-  readonly previous?: GenerationReference;
+  /** How many generations came before, those of ancestors included. */
+  readonly height: number;
+  /**
+   * A skip list of the generations before: the one this was made from, then, for k = 1, 2, …, the last one whose height
+   * is a multiple of 4^k.
+   */
+  readonly earlier: readonly GenerationReference[];
   /** SHA-256 of the archive with the fragments from the previous generation to this one, hex. */
   readonly archiveDigest: string;
   /** The segments, when one list holds them all; otherwise `lists`. */
@@ -67,7 +78,7 @@ const segmentsSchema = {
   maxItems: segmentsPerList,
   items: {
     type: 'array',
-    items: [count, count, count, count, count, digestSchema],
+    items: [count, count, count, count, count, digestSchema, count],
     minItems: 6,
     additionalItems: false,
   },
@@ -83,19 +94,15 @@ const storedGeneration = new StoredJson<Generation & { proof: string }>('turso-b
     commitTimeMs: count,
     databasePages: count,
     chainDigest: digestSchema,
-    previous: {
-      type: 'object',
-      properties: { term: count, number: count, digest: digestSchema, commit: count },
-      required: ['term', 'number', 'digest', 'commit'],
-      additionalProperties: false,
-    },
+    height: count,
+    earlier: { type: 'array', items: generationReferenceSchema },
     archiveDigest: digestSchema,
     segments: segmentsSchema,
     lists: {
       type: 'array',
       items: {
         type: 'object',
-        properties: { term: count, generation: count, list: count, digest: digestSchema },
+        properties: { source: count, term: count, generation: count, list: count, digest: digestSchema },
         required: ['term', 'generation', 'list', 'digest'],
         additionalProperties: false,
       },
@@ -110,6 +117,8 @@ const storedGeneration = new StoredJson<Generation & { proof: string }>('turso-b
     'commitTimeMs',
     'databasePages',
     'chainDigest',
+    'height',
+    'earlier',
     'archiveDigest',
     'proof',
   ],
@@ -146,44 +155,93 @@ export function encodeSegmentList(segments: readonly SegmentReference[]): Buffer
 }
 
 /**
- * Reads the generation that a manifest names and proves it: right digest, right database, sealed under this database's
+ * Reads a generation of a line of branches and proves it: right digest, right database, sealed under that database's
  * key. Throws `STORE_OBJECT_MISSING` or `STORE_OBJECT_CORRUPT`.
  */
 export async function readGeneration(
   runtime: Runtime,
   store: ObjectStore,
   sealer: Sealer,
-  database: DatabaseId,
   reference: GenerationReference,
 ): Promise<Generation> {
+  const { key, generation, proof } = await readStored(runtime, store, sealer.line, reference);
+  const source = sealer.at(reference.source ?? 0, `object ${key}`);
+  const proved = source.open(proofPosition(reference.term, reference.number), Buffer.from(proof, 'base64'), key);
+  if (!proved.equals(sha256(Buffer.from(JSON.stringify(generation))))) throw notTheNamed(key);
+  return generation;
+}
+
+/** The same without the key: what is read is what the reference's digest names, and that is all that is known of it. */
+export async function readGenerationWithoutKey(
+  runtime: Runtime,
+  store: ObjectStore,
+  line: readonly DatabaseId[],
+  reference: GenerationReference,
+): Promise<Generation> {
+  return (await readStored(runtime, store, line, reference)).generation;
+}
+
+async function readStored(
+  runtime: Runtime,
+  store: ObjectStore,
+  line: readonly DatabaseId[],
+  reference: GenerationReference,
+): Promise<{ key: string; generation: Generation; proof: string }> {
+  const database = databaseAt(line, reference);
   const key = generationName(database, reference.term, reference.number);
   const bytes = await readDigested(runtime, store, key, reference.digest);
   const { proof, ...generation } = storedGeneration.decode(key, bytes);
-  const proved = sealer.open(proofPosition(reference.term, reference.number), Buffer.from(proof, 'base64'), key);
   if (
-    !proved.equals(sha256(Buffer.from(JSON.stringify(generation)))) ||
     generation.database !== database ||
     generation.term !== reference.term ||
     generation.number !== reference.number ||
-    generation.commit !== reference.commit
+    generation.commit !== reference.commit ||
+    generation.commitTimeMs !== reference.commitTimeMs
   ) {
-    throw new ByocError('STORE_OBJECT_CORRUPT', `object ${key} is not the generation that the manifest names`);
+    throw notTheNamed(key);
   }
-  return generation;
+  return { key, generation, proof };
+}
+
+function notTheNamed(key: string): ByocError {
+  return new ByocError('STORE_OBJECT_CORRUPT', `object ${key} is not the generation that the manifest names`);
+}
+
+/** The database that a reference names. Throws `STORE_OBJECT_CORRUPT` when the line has none at its place. */
+export function databaseAt(line: readonly DatabaseId[], { source = 0 }: { readonly source?: number }): DatabaseId {
+  const database = line[source];
+  if (database) return database;
+  throw new ByocError('STORE_OBJECT_CORRUPT', `a reference names ancestor ${source} in a line of ${line.length}`);
+}
+
+export function segmentListKey(line: readonly DatabaseId[], reference: SegmentListReference): string {
+  return segmentListName(databaseAt(line, reference), reference.term, reference.generation, reference.list);
+}
+
+/** The key of the bundle that a segment lies in. */
+export function segmentBundleKey(line: readonly DatabaseId[], reference: SegmentReference): string {
+  const [term, generation, bundle, , , , source = 0] = reference;
+  return segmentBundleName(databaseAt(line, { source }), term, generation, bundle);
 }
 
 /** The segments of one list of a generation, in order. `list` counts from 0. */
 export async function readSegmentList(
   runtime: Runtime,
   store: ObjectStore,
+  line: readonly DatabaseId[],
   generation: Generation,
   list: number,
 ): Promise<readonly SegmentReference[]> {
   if (generation.segments) return list === 0 ? generation.segments : [];
   const reference = generation.lists?.[list];
   if (!reference) return [];
-  const key = segmentListName(generation.database, reference.term, reference.generation, reference.list);
+  const key = segmentListKey(line, reference);
   return storedSegmentList.decode(key, await readDigested(runtime, store, key, reference.digest)).segments;
+}
+
+/** Lists that a generation has. */
+export function listCount(generation: Generation): number {
+  return generation.segments ? 1 : (generation.lists?.length ?? 0);
 }
 
 /** Segments that a database of `pages` pages has. */

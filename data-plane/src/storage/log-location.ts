@@ -1,6 +1,5 @@
 import type { NodeEpoch } from '../identity.js';
 import type { IndexedFragment } from './log-object.js';
-import { logObjectName, packName } from './object-names.js';
 
 /**
  * Where consecutive commits of one database lie: [place, offset, length, first commit, last commit].
@@ -36,11 +35,6 @@ export function packedLocation(pack: number, run: IndexedFragment): FragmentLoca
 /** The number of the pack that a location names, or undefined when it names a position of the log. */
 export function packOf([place]: FragmentLocation): number | undefined {
   return place < 0 ? -place : undefined;
-}
-
-/** The object that a location of this epoch names: in the data store when it is a pack, else in the log store. */
-export function containerName(epoch: NodeEpoch, [place]: FragmentLocation): string {
-  return place < 0 ? packName(epoch, -place) : logObjectName(epoch, place);
 }
 
 const count = { type: 'integer', minimum: 0 } as const;

@@ -9,7 +9,7 @@ import { manifestName } from './object-names.js';
 
 const full: Manifest = sampleManifest({
   deletedAtMs: 5,
-  generation: { term: 1, number: 2, digest: 'f'.repeat(64), commit: 9 },
+  generation: { term: 1, number: 2, digest: 'f'.repeat(64), commit: 9, commitTimeMs: 9 },
   tail: [{ epoch: epochB, term: 1, fragments: [[0, 100, 200, 10, 12]] }],
 });
 const damaged = expect.objectContaining({ code: expect.stringMatching(/^STORE_(OBJECT_CORRUPT|FORMAT_UNKNOWN)$/) });

@@ -15,16 +15,63 @@ export interface WrappedDataKey {
   /** Base64. */
   readonly wrapped: string;
   readonly context: EncryptionContext;
+  /** The ancestor whose objects the key opens; absent when they are the database's own. Its numbers are its own, too. */
+  readonly opens?: DatabaseId;
 }
 
 /** Names a generation object and proves it: its digest is checked before anything in it is believed. */
 export interface GenerationReference {
+  /** Place in the line of branches of the database it belongs to; absent for the first. */
+  readonly source?: number;
   readonly term: number;
   readonly number: number;
   /** SHA-256 of the generation object, hex. */
   readonly digest: string;
   /** Last commit that is folded in. */
   readonly commit: number;
+  readonly commitTimeMs: number;
+}
+
+/**
+ * Fragments that follow the generation and lie in an object of their own: what a branch began with, or what a database
+ * was deleted with. The next generation folds them in.
+ */
+export interface CarriedFragments {
+  /** Random, part of the object's name. */
+  readonly attempt: string;
+  /** SHA-256 of the object, hex. */
+  readonly digest: string;
+  /** Last commit in it. */
+  readonly commit: number;
+}
+
+/** Keeps a generation, and all it refers to, for a branch. */
+export interface Pin {
+  readonly child: DatabaseId;
+  /** One attempt to make the branch; the child's manifest names the one that did. */
+  readonly attempt: string;
+  readonly generation: GenerationReference;
+  readonly pinnedAtMs: number;
+}
+
+/** Where a branch came from. */
+export interface BranchPoint {
+  readonly database: DatabaseId;
+  readonly name: string;
+  /** The attempt whose pin protects what the branch shares. */
+  readonly attempt: string;
+  /** The last commit that both have. */
+  readonly commit: number;
+  readonly commitTimeMs: number;
+  readonly branchedAtMs: number;
+  /** Set when nothing that the branch keeps belongs to an ancestor any more: the pin is not needed. */
+  readonly released?: boolean;
+}
+
+/** A list of objects that the manifest gave up, to be deleted by whoever owns the database. */
+export interface GarbageReference {
+  readonly attempt: string;
+  readonly digest: string;
 }
 
 export interface Manifest {
@@ -51,6 +98,23 @@ export interface Manifest {
   readonly generation?: GenerationReference;
   /** Log ranges of former owners, oldest first, that no generation has folded in. */
   readonly tail: readonly LogRange[];
+  /** The databases that this one was branched from, the oldest first; absent for one that is no branch. */
+  readonly ancestors?: readonly DatabaseId[];
+  readonly parent?: BranchPoint;
+  readonly carried?: CarriedFragments;
+  readonly pins?: readonly Pin[];
+  /** The oldest generation that is kept for going back in time; absent while all are. */
+  readonly horizon?: GenerationReference;
+  readonly garbage?: GarbageReference;
+  /** Number of the generation up to which what crashed folds left behind was looked for. */
+  readonly sweptUpTo?: number;
+  /** On a tombstone: its content is deleted, and what wrapped its data keys. */
+  readonly collected?: boolean;
+}
+
+/** The line of branches that leads to a database, the oldest first and itself last. */
+export function lineOf(manifest: Pick<Manifest, 'id' | 'ancestors'>): DatabaseId[] {
+  return [...(manifest.ancestors ?? []), manifest.id];
 }
 
 const text = { type: 'string', minLength: 1, maxLength: 512 } as const;
@@ -73,6 +137,14 @@ export const logRangeSchema = object({
   fragments: { type: 'array', items: fragmentLocationSchema },
 });
 
+const digest = { type: 'string', pattern: '^[0-9a-f]{64}$' } as const;
+const attempt = { type: 'string', pattern: '^[0-9a-f]{16}$' } as const;
+
+export const generationReferenceSchema = object(
+  { term: count, number: count, digest, commit: count, commitTimeMs: count },
+  { source: count },
+);
+
 const manifestSchema = object(
   {
     version: count,
@@ -88,26 +160,44 @@ const manifestSchema = object(
     currentKey: count,
     keys: {
       type: 'array',
-      minItems: 1,
-      items: object({
-        number: count,
-        keyId: text,
-        wrapped: { type: 'string', maxLength: 16_384 },
-        context: object({ deployment: text, organization: text, group: text, database: uuid }),
-      }),
+      items: object(
+        {
+          number: count,
+          keyId: text,
+          wrapped: { type: 'string', maxLength: 16_384 },
+          context: object({ deployment: text, organization: text, group: text, database: uuid }),
+        },
+        { opens: uuid },
+      ),
     },
     tail: { type: 'array', items: logRangeSchema },
   },
   {
     deletedAtMs: count,
     owner: epoch,
-    generation: object({
-      term: count,
-      number: count,
-      digest: { type: 'string', pattern: '^[0-9a-f]{64}$' },
-      commit: count,
-    }),
+    generation: generationReferenceSchema,
+    ancestors: { type: 'array', items: uuid },
+    parent: object(
+      { database: uuid, name: text, attempt, commit: count, commitTimeMs: count, branchedAtMs: count },
+      { released: { type: 'boolean' } },
+    ),
+    carried: object({ attempt, digest, commit: count }),
+    pins: {
+      type: 'array',
+      items: object({ child: uuid, attempt, generation: generationReferenceSchema, pinnedAtMs: count }),
+    },
+    horizon: generationReferenceSchema,
+    garbage: object({ attempt, digest }),
+    sweptUpTo: count,
+    collected: { type: 'boolean' },
   },
 );
 
-export const storedManifest = new StoredJson<Manifest>('turso-byoc/manifest/1', manifestSchema);
+export const storedManifest = new StoredJson<Manifest>('turso-byoc/manifest/1', {
+  ...manifestSchema,
+  // Only a tombstone whose content is gone has no key.
+  anyOf: [
+    { properties: { keys: { type: 'array', minItems: 1 } } },
+    { properties: { collected: { const: true } }, required: ['collected'] },
+  ],
+});

@@ -9,12 +9,9 @@ import type { DatabaseId, NodeEpoch } from '../identity.js';
 const hash = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 4);
 const padded = (value: number): string => value.toString().padStart(12, '0');
 
-/** What the names of an epoch's log objects start with. */
-export const logPrefix = (epoch: NodeEpoch): string => `log/${hash(epoch)}/${epoch}/`;
-
 /** One object of a node epoch's commit log, or the seal that ends it. In the log store. */
 export function logObjectName(epoch: NodeEpoch, position: number): string {
-  return `${logPrefix(epoch)}${padded(position)}`;
+  return `log/${hash(epoch)}/${epoch}/${padded(position)}`;
 }
 
 export const uncollectedLogPrefix = 'logs/';
@@ -32,10 +29,15 @@ export function packName(epoch: NodeEpoch, number: number): string {
   return `${packPrefix(epoch)}${padded(number)}`;
 }
 
-export const nodeRecordPrefix = 'nodes/';
-
 export function nodeRecordName(epoch: NodeEpoch): string {
-  return `${nodeRecordPrefix}${epoch}`;
+  return `nodes/${epoch}`;
+}
+
+export const memberPrefix = 'members/';
+
+/** Makes the epoch findable while it may have to be watched or recovered. */
+export function memberName(epoch: NodeEpoch): string {
+  return `${memberPrefix}${epoch}`;
 }
 
 export function recoveryRecordName(epoch: NodeEpoch): string {
@@ -52,8 +54,19 @@ export function manifestName(database: DatabaseId): string {
   return `manifests/${hash(database)}/${database}`;
 }
 
+/** Begins the names of all objects of a database but its manifest and its log. */
+export function objectsPrefix(database: DatabaseId): string {
+  return `objects/${hash(database)}/${database}/`;
+}
+
 function databaseObjects(database: DatabaseId, term: number, generation: number): string {
-  return `objects/${hash(database)}/${database}/${padded(term)}-${padded(generation)}`;
+  return `${objectsPrefix(database)}${padded(term)}-${padded(generation)}`;
+}
+
+/** Term and generation that an object below `objectsPrefix` was written for, or undefined for one of another kind. */
+export function termAndGeneration(key: string): { term: number; generation: number } | undefined {
+  const found = /^objects\/[0-9a-f]{4}\/[0-9a-f-]{36}\/([0-9]{12})-([0-9]{12})\/[^/]+$/.exec(key);
+  return found ? { term: Number(found[1]), generation: Number(found[2]) } : undefined;
 }
 
 export function generationName(database: DatabaseId, term: number, generation: number): string {
@@ -72,4 +85,14 @@ export function segmentListName(database: DatabaseId, term: number, generation: 
 /** The fragments that led from the previous generation to this one. */
 export function archiveName(database: DatabaseId, term: number, generation: number): string {
   return `${databaseObjects(database, term, generation)}/archive`;
+}
+
+/** Fragments that follow the generation of a branch or of a deleted database. `attempt` is random. */
+export function carriedFragmentsName(database: DatabaseId, attempt: string): string {
+  return `${objectsPrefix(database)}carried/${attempt}`;
+}
+
+/** A list of objects of the database that are to be deleted. `attempt` is random. */
+export function garbageListName(database: DatabaseId, attempt: string): string {
+  return `${objectsPrefix(database)}garbage/${attempt}`;
 }

@@ -1,9 +1,8 @@
 /** Reads many locations with few requests: what lies close together in one object is read at once. */
 import type { NodeEpoch } from '../identity.js';
-import type { Runtime } from '../runtime.js';
-import { containerName, packOf, type FragmentLocation } from './log-location.js';
+import { packOf, type FragmentLocation } from './log-location.js';
 import { fragmentsOfRun } from './pack.js';
-import { readContainer, type TailStores } from './tail.js';
+import { containerName, readContainer, type TailStores } from './tail.js';
 
 /** Bytes between two locations that are read rather than asked around, and the most bytes of one request. */
 const mostGapBytes = 128 * 1024;
@@ -18,7 +17,6 @@ interface Span {
 
 /** The fragments at each location, in order. Throws `STORE_OBJECT_MISSING` or `STORE_OBJECT_CORRUPT`. */
 export async function readLocations(
-  runtime: Runtime,
   stores: TailStores,
   epoch: NodeEpoch,
   locations: readonly FragmentLocation[],
@@ -29,8 +27,8 @@ export async function readLocations(
     for (let span = spans.pop(); span; span = spans.pop()) {
       const { first, end } = span;
       const [place, start] = first;
-      const key = containerName(epoch, first);
-      const bytes = await readContainer(runtime, stores, key, [place, start, end - start, 0, 0]);
+      const key = containerName(stores, epoch, first);
+      const bytes = await readContainer(stores, epoch, [place, start, end - start, 0, 0]);
       for (const location of span.locations) {
         const part = bytes.subarray(location[1] - start, location[1] - start + location[2]);
         found.set(location, packOf(location) === undefined ? [part] : fragmentsOfRun(key, part));

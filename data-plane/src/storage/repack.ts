@@ -5,14 +5,13 @@
  */
 import { ByocError } from '../errors/catalogue.js';
 import type { DatabaseId, NodeEpoch } from '../identity.js';
-import type { Runtime } from '../runtime.js';
 import { conditionalWrite } from './conditional-write.js';
 import { decodeFragmentHeader, fragmentDigest } from './fragment.js';
-import { containerName, packedLocation, type FragmentLocation } from './log-location.js';
+import { packedLocation, type FragmentLocation } from './log-location.js';
 import { packName } from './object-names.js';
 import { encodePack, type PackRun } from './pack.js';
 import { readLocations } from './read-locations.js';
-import type { TailStores } from './tail.js';
+import { containerName, type TailStores } from './tail.js';
 
 /** Unfolded fragments of one database, next to each other in its history. */
 export interface PackSource {
@@ -35,7 +34,6 @@ export interface Repacked {
  * `STORE_OBJECT_CORRUPT` when a source cannot be copied, and `STORE_UNAVAILABLE`; then the pack may exist or not.
  */
 export async function repack(
-  runtime: Runtime,
   stores: TailStores,
   epoch: NodeEpoch,
   number: number,
@@ -43,13 +41,13 @@ export async function repack(
 ): Promise<{ bytes: number; repacked: Repacked[] }> {
   const sorted = [...sources].sort((a, b) => (a.database < b.database ? -1 : a.database > b.database ? 1 : 0));
   const found = await readLocations(
-    runtime,
     stores,
     epoch,
     sorted.flatMap(({ locations }) => locations),
   );
   const runs = sorted.map((source) =>
     checkedRun(
+      stores,
       epoch,
       source,
       source.locations.flatMap((location) => found.get(location) ?? []),
@@ -57,7 +55,7 @@ export async function repack(
   );
   const { bytes, index } = encodePack(runs);
   const key = packName(epoch, number);
-  const written = await conditionalWrite(runtime, stores.dataStore, key, bytes, { ifAbsent: true });
+  const written = await conditionalWrite(stores.runtime, stores.dataStore, key, bytes, { ifAbsent: true });
   if (!written.won) throw new Error(`pack ${key} was written by someone else`);
   const repacked = sorted.map((source, at) => ({
     source,
@@ -66,9 +64,9 @@ export async function repack(
   return { bytes: bytes.length, repacked };
 }
 
-function checkedRun(epoch: NodeEpoch, source: PackSource, fragments: readonly Buffer[]): PackRun {
+function checkedRun(stores: TailStores, epoch: NodeEpoch, source: PackSource, fragments: readonly Buffer[]): PackRun {
   const { database, term, locations, foldedCommit } = source;
-  const where = containerName(epoch, locations[0] as FragmentLocation);
+  const where = containerName(stores, epoch, locations[0] as FragmentLocation);
   const kept: Buffer[] = [];
   let firstCommit = 0;
   let lastCommit = 0;

@@ -1,16 +1,16 @@
 /**
- * Restore: writes a database file that holds exactly the generation and tail that a manifest names. The file never
- * existed before; nothing that lies on the local disk is ever believed.
+ * Restore: fills a new file with exactly the generation and tail that a manifest names. Nothing that lay on the local disk
+ * is ever believed.
  */
-import { open, type FileHandle } from 'node:fs/promises';
 import { ByocError } from '../errors/catalogue.js';
-import type { DatabaseId } from '../identity.js';
 import type { Sealer } from '../keys/sealing.js';
 import type { ObjectStore } from '../object-store/object-store.js';
 import type { Runtime } from '../runtime.js';
 import { emptyDatabaseImage } from './empty-database.js';
 import { chainStart, forEachPage, pageBytes } from './fragment.js';
+import { openFragment, type ChainPoint, type SealedFragment } from './fragment-chain.js';
 import {
+  listCount,
   readGeneration,
   readSegmentList,
   segmentBytes,
@@ -20,19 +20,21 @@ import {
   type Generation,
 } from './generation.js';
 import type { LogRange } from './log-location.js';
-import type { GenerationReference } from './manifest.js';
+import type { LogStore } from './log-store/log-store.js';
+import type { CarriedFragments, GenerationReference } from './manifest.js';
+import { isBeyond, type Moment } from './moment.js';
+import type { RestoredFile } from './restored-file.js';
 import { readSegmentRun, segmentRuns } from './segments.js';
-import { readTail, type ChainPoint } from './tail.js';
-import { writeFully } from './write-fully.js';
+import { readUnfolded } from './unfolded.js';
 
 export interface RestoreInput {
   readonly runtime: Runtime;
   readonly dataStore: ObjectStore;
-  readonly logStore: ObjectStore;
+  readonly logStore: LogStore;
   readonly sealer: Sealer;
-  readonly database: DatabaseId;
   readonly reservedBytes: number;
   readonly generation: GenerationReference | undefined;
+  readonly carried?: CarriedFragments | undefined;
   /** Everything logged since the generation; what it already holds is passed over. */
   readonly ranges: readonly LogRange[];
 }
@@ -46,36 +48,56 @@ export interface RestoredDatabase extends ChainPoint {
 
 const parallelRuns = 8;
 
-/** Creates the file at `path`. Throws `STORE_OBJECT_MISSING`, `STORE_OBJECT_CORRUPT`, `LOCAL_DISK_FULL` (as ENOSPC). */
-export async function restore(path: string, input: RestoreInput): Promise<RestoredDatabase> {
-  const { runtime, dataStore, sealer, database } = input;
-  const file = await open(path, 'wx', 0o600);
+/** Fills `file`, which is empty, and closes it. Throws `STORE_OBJECT_MISSING`, `STORE_OBJECT_CORRUPT` and the errors of the file. */
+export async function restore(file: RestoredFile, input: RestoreInput): Promise<RestoredDatabase> {
+  const line = input.sealer.line;
+  return rebuild(file, input, input.generation, (from) => readUnfolded({ ...input, line }, from));
+}
+
+/**
+ * Fills `file` with a generation and the commits that follow it, up to the last one that is not beyond a moment, and
+ * closes it. Where the end lies within a fragment, the result's chain digest is that of the fragment before.
+ */
+export async function rebuild(
+  file: RestoredFile,
+  input: Pick<RestoreInput, 'runtime' | 'dataStore' | 'sealer' | 'reservedBytes'>,
+  base: GenerationReference | undefined,
+  fragmentsAfter: (from: ChainPoint) => AsyncIterable<SealedFragment>,
+  until?: Moment,
+): Promise<RestoredDatabase> {
+  const { runtime, dataStore, sealer } = input;
   try {
-    const generation =
-      input.generation && (await readGeneration(runtime, dataStore, sealer, database, input.generation));
+    const generation = base && (await readGeneration(runtime, dataStore, sealer, base));
     if (generation) await writeSegments(file, input, generation);
-    else await writeFully(file, emptyDatabaseImage(input.reservedBytes), 0);
+    else await file.write(emptyDatabaseImage(input.reservedBytes), 0);
 
     const from = chainPoint(generation);
     let point = from;
     let databasePages = generation?.databasePages ?? 1;
     let tailBytes = 0;
-    for await (const { bytes, commits, after } of readTail(runtime, input, sealer, database, from, input.ranges)) {
+    const end = (): RestoredDatabase => ({ ...point, databasePages, tailBytes, generation });
+    for await (const fragment of fragmentsAfter(from)) {
+      const { bytes, commits, after } = openFragment(sealer, fragment);
       for (const commit of commits) {
+        if (until && isBeyond(until, commit.number, commit.timeMs)) {
+          await file.truncate(databasePages * pageBytes);
+          return end();
+        }
         // A page that was cut off is gone: when the database grows again it is empty, whatever was folded in between.
         if (commit.databasePages < databasePages) await file.truncate(commit.databasePages * pageBytes);
         databasePages = commit.databasePages;
         const writes: Promise<void>[] = [];
         forEachPage(commit, (page, content) => {
-          if (page <= commit.databasePages) writes.push(writeFully(file, content, (page - 1) * pageBytes));
+          if (page <= commit.databasePages) writes.push(file.write(content, (page - 1) * pageBytes));
         });
         await Promise.all(writes);
+        point = { ...point, commit: commit.number, commitTimeMs: commit.timeMs };
       }
       tailBytes += bytes.length;
       point = after;
     }
     await file.truncate(databasePages * pageBytes);
-    return { ...point, databasePages, tailBytes, generation };
+    return end();
   } finally {
     await file.close();
   }
@@ -88,22 +110,24 @@ export function chainPoint(generation: Generation | undefined): ChainPoint {
   return { commit, commitTimeMs, chainDigest: Buffer.from(chainDigest, 'hex') };
 }
 
-async function writeSegments(file: FileHandle, input: RestoreInput, generation: Generation): Promise<void> {
-  const { runtime, dataStore, sealer, database } = input;
-  const { databasePages, term, number } = generation;
-  const listCount = generation.segments ? 1 : (generation.lists?.length ?? 0);
+async function writeSegments(
+  file: RestoredFile,
+  { runtime, dataStore, sealer }: Pick<RestoreInput, 'runtime' | 'dataStore' | 'sealer'>,
+  generation: Generation,
+): Promise<void> {
+  const { database, databasePages, term, number } = generation;
   let segmentsSeen = 0;
-  for (let list = 0; list < listCount; list++) {
-    const references = await readSegmentList(runtime, dataStore, generation, list);
+  for (let list = 0; list < listCount(generation); list++) {
+    const references = await readSegmentList(runtime, dataStore, sealer.line, generation, list);
     segmentsSeen += references.length;
     const runs = segmentRuns(references, list * segmentsPerList);
     const workers = Array.from({ length: Math.min(parallelRuns, runs.length) }, async () => {
       for (let run = runs.pop(); run; run = runs.pop()) {
-        const segments = await readSegmentRun(runtime, dataStore, sealer, database, run);
+        const segments = await readSegmentRun(runtime, dataStore, sealer, run);
         for (const [index, plaintext] of segments.entries()) {
           const segment = run.firstSegment + index;
           if (plaintext.length !== segmentLength(databasePages, segment)) throw incomplete();
-          await writeFully(file, plaintext, segment * segmentBytes);
+          await file.write(plaintext, segment * segmentBytes);
         }
       }
     });

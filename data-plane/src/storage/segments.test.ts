@@ -15,7 +15,7 @@ afterEach(removeTemporaryDirectories);
 describe('segments', () => {
   it('are written several to a bundle, and read back run by run', async () => {
     const store = await temporaryStore();
-    const writer = new SegmentWriter(runtime, store, sealer, databaseA, 1, 1);
+    const writer = new SegmentWriter(runtime, store, sealer, 1, 1);
     const contents = new Map<number, Buffer>();
     for (let segment = 0; segment < 70; segment++) {
       if (segment % 7 === 3) continue;
@@ -27,18 +27,18 @@ describe('segments', () => {
     expect(await store.get(segmentBundleName(databaseA, 1, 1, 1))).toBeUndefined();
     for (const [segment, content] of contents) {
       const run = { firstSegment: segment, references: [references.get(segment) as SegmentReference] };
-      const [plaintext] = await readSegmentRun(runtime, store, sealer, databaseA, run);
+      const [plaintext] = await readSegmentRun(runtime, store, sealer, run);
       expect(plaintext?.equals(content)).toBe(true);
     }
     const first = [0, 1, 2].map((segment) => references.get(segment) as SegmentReference);
     const runs = segmentRuns(first, 0);
     expect(runs).toHaveLength(1);
-    expect(await readSegmentRun(runtime, store, sealer, databaseA, { firstSegment: 0, references: [] })).toEqual([]);
+    expect(await readSegmentRun(runtime, store, sealer, { firstSegment: 0, references: [] })).toEqual([]);
   });
 
   it('fill a bundle of at most 8 MiB before the next', async () => {
     const store = await temporaryStore();
-    const writer = new SegmentWriter(runtime, store, sealer, databaseA, 1, 1);
+    const writer = new SegmentWriter(runtime, store, sealer, 1, 1);
     const content = Buffer.alloc(128 * 1024);
     for (let segment = 0; segment < 65; segment++) await writer.add(segment, content);
     const references = await writer.finish();
@@ -53,7 +53,7 @@ describe('segments', () => {
   it('never replace what another writer stored under the name', async () => {
     const store = await temporaryStore();
     await store.put(segmentBundleName(databaseA, 1, 1, 0), Buffer.from('other'), { ifAbsent: true });
-    const writer = new SegmentWriter(runtime, store, sealer, databaseA, 1, 1);
+    const writer = new SegmentWriter(runtime, store, sealer, 1, 1);
     await writer.add(0, Buffer.alloc(4096));
     await expect(writer.finish()).rejects.toThrow('someone else');
   });

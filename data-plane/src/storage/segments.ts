@@ -1,10 +1,9 @@
 import { ByocError } from '../errors/catalogue.js';
-import type { DatabaseId } from '../identity.js';
 import type { Sealer, SealedPosition } from '../keys/sealing.js';
 import type { ObjectStore } from '../object-store/object-store.js';
 import type { Runtime } from '../runtime.js';
 import { conditionalWrite, readWithRetry } from './conditional-write.js';
-import { sha256, type SegmentReference } from './generation.js';
+import { segmentBundleKey, sha256, type SegmentReference } from './generation.js';
 import { segmentBundleName } from './object-names.js';
 
 const maxBundleBytes = 8 * 1024 * 1024;
@@ -26,7 +25,6 @@ export class SegmentWriter {
     private readonly runtime: Runtime,
     private readonly store: ObjectStore,
     private readonly sealer: Sealer,
-    private readonly database: DatabaseId,
     private readonly term: number,
     private readonly generation: number,
   ) {}
@@ -35,7 +33,9 @@ export class SegmentWriter {
     const sealed = this.sealer.seal(segmentPosition(this.term, this.generation, segment), plaintext);
     if (this.#bytes + sealed.length > maxBundleBytes) await this.#flush();
     const digest = sha256(sealed).toString('hex');
-    this.#references.set(segment, [this.term, this.generation, this.#bundle, this.#bytes, sealed.length, digest]);
+    const place = [this.term, this.generation, this.#bundle, this.#bytes, sealed.length, digest] as const;
+    const { source } = this.sealer;
+    this.#references.set(segment, source === 0 ? place : [...place, source]);
     this.#parts.push(sealed);
     this.#bytes += sealed.length;
   }
@@ -48,7 +48,7 @@ export class SegmentWriter {
 
   async #flush(): Promise<void> {
     if (this.#bytes === 0) return;
-    const key = segmentBundleName(this.database, this.term, this.generation, this.#bundle);
+    const key = segmentBundleName(this.sealer.database, this.term, this.generation, this.#bundle);
     const written = await conditionalWrite(this.runtime, this.store, key, Buffer.concat(this.#parts), {
       ifAbsent: true,
     });
@@ -79,6 +79,7 @@ export function segmentRuns(references: readonly SegmentReference[], first: numb
       last[0] === reference[0] &&
       last[1] === reference[1] &&
       last[2] === reference[2] &&
+      last[6] === reference[6] &&
       last[3] + last[4] === reference[3] &&
       bytes + reference[4] <= maxRunBytes;
     if (run && follows) {
@@ -97,18 +98,18 @@ export async function readSegmentRun(
   runtime: Runtime,
   store: ObjectStore,
   sealer: Sealer,
-  database: DatabaseId,
   run: SegmentRun,
 ): Promise<Buffer[]> {
   const [first, last] = [run.references[0], run.references.at(-1)];
   if (!first || !last) return [];
-  const key = segmentBundleName(database, first[0], first[1], first[2]);
+  const key = segmentBundleKey(sealer.line, first);
+  const source = sealer.at(first[6] ?? 0, `object ${key}`);
   const length = last[3] + last[4] - first[3];
   const bytes = await readWithRetry(runtime, key, () => store.getRange(key, first[3], length));
   if (!bytes) throw new ByocError('STORE_OBJECT_MISSING', `object ${key} is missing`);
   if (bytes.length !== length) throw new ByocError('STORE_OBJECT_CORRUPT', `object ${key} is truncated`);
   return run.references.map(([term, generation, , offset, sealedLength], index) =>
-    sealer.open(
+    source.open(
       segmentPosition(term, generation, run.firstSegment + index),
       bytes.subarray(offset - first[3], offset - first[3] + sealedLength),
       key,

@@ -7,7 +7,8 @@ import { createHash } from 'node:crypto';
 import { Ajv, type JSONSchemaType, type Schema, type ValidateFunction } from 'ajv';
 import { ByocError } from '../errors/catalogue.js';
 
-const ajv = new Ajv({ strict: true, allErrors: false, allowUnionTypes: true });
+// A tuple may end in elements that can be left out.
+const ajv = new Ajv({ strict: true, strictTuples: false, allErrors: false, allowUnionTypes: true });
 
 export class StoredJson<T> {
   readonly #format: string;

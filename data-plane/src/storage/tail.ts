@@ -4,33 +4,22 @@
  * its last acknowledged state or not at all.
  */
 import { ByocError } from '../errors/catalogue.js';
-import type { DatabaseId } from '../identity.js';
-import type { Sealer } from '../keys/sealing.js';
+import type { DatabaseId, NodeEpoch } from '../identity.js';
 import type { ObjectStore } from '../object-store/object-store.js';
 import type { Runtime } from '../runtime.js';
 import { readWithRetry } from './conditional-write.js';
-import { decodeFragment, decodeFragmentHeader, fragmentDigest, type Commit, type FragmentDigest } from './fragment.js';
-import { containerName, packOf, type FragmentLocation, type LogRange } from './log-location.js';
+import { decodeFragmentHeader } from './fragment.js';
+import { fragmentEnd, nextFragment, type ChainEnd, type SealedFragment } from './fragment-chain.js';
+import { packOf, type FragmentLocation, type LogRange } from './log-location.js';
+import type { LogStore } from './log-store/log-store.js';
+import { packName } from './object-names.js';
 import { fragmentsOfRun } from './pack.js';
 
-/** The state that a fragment follows. */
-export interface ChainPoint {
-  readonly commit: number;
-  readonly commitTimeMs: number;
-  readonly chainDigest: FragmentDigest;
-}
-
-export interface TailFragment {
-  readonly bytes: Buffer;
-  readonly commits: readonly Commit[];
-  /** The chain after this fragment. */
-  readonly after: ChainPoint;
-}
-
-/** Where logged fragments lie: log objects in one store, packs in the other. */
+/** Where logged fragments lie: in entries of a log, or in packs, which are in the data store. */
 export interface TailStores {
+  readonly runtime: Runtime;
   readonly dataStore: ObjectStore;
-  readonly logStore: ObjectStore;
+  readonly logStore: LogStore;
 }
 
 /** Read at once: so many locations, or so many bytes if that is less; one location always. */
@@ -38,55 +27,45 @@ const parallelReads = 64;
 const parallelBytes = 16 * 2 ** 20;
 
 interface Wanted {
-  readonly key: string;
+  readonly epoch: NodeEpoch;
   readonly term: number;
   readonly location: FragmentLocation;
 }
 
-/** Throws `STORE_OBJECT_MISSING` or `STORE_OBJECT_CORRUPT`, naming the log object or pack. */
+/**
+ * The fragments as they are stored; of each its place in the chain is known, its content is not. Needs no key. Throws
+ * `STORE_OBJECT_MISSING` or `STORE_OBJECT_CORRUPT`, naming the log object or pack.
+ */
 export async function* readTail(
-  runtime: Runtime,
   stores: TailStores,
-  sealer: Sealer,
   database: DatabaseId,
-  from: ChainPoint,
+  from: ChainEnd,
   ranges: readonly LogRange[],
-): AsyncGenerator<TailFragment, ChainPoint> {
+): AsyncGenerator<SealedFragment> {
   const wanted = ranges.flatMap(({ epoch, term, fragments }) =>
     fragments
       .filter(([, , , , lastCommit]) => lastCommit > from.commit)
-      .map((location): Wanted => ({ key: containerName(epoch, location), term, location })),
+      .map((location): Wanted => ({ epoch, term, location })),
   );
-  let point = from;
+  let end = from;
   for (const batch of batches(wanted)) {
-    const found = await Promise.all(batch.map(({ key, location }) => readLocated(runtime, stores, key, location)));
-    for (const [index, { key, term, location }] of batch.entries()) {
-      for (const bytes of found[index] ?? []) {
-        const header = decodeFragmentHeader(key, bytes);
+    const found = await Promise.all(batch.map(({ epoch, location }) => readContainer(stores, epoch, location)));
+    for (const [index, { epoch, term, location }] of batch.entries()) {
+      const key = containerName(stores, epoch, location);
+      const bytes = found[index] as Buffer;
+      const isPacked = packOf(location) !== undefined;
+      for (const fragment of isPacked ? fragmentsOfRun(key, bytes) : [bytes]) {
         // A run may begin with what is folded in, or with what the location before it holds as well.
-        if (packOf(location) !== undefined && header.lastCommit <= point.commit) continue;
-        const follows =
-          header.database === database &&
-          header.term === term &&
-          header.firstCommit === point.commit + 1 &&
-          header.previous.equals(point.chainDigest);
-        if (!follows) {
-          throw new ByocError(
-            'STORE_OBJECT_CORRUPT',
-            `the fragment in ${key} does not follow commit ${point.commit} of database ${database}`,
-          );
-        }
-        const commits = decodeFragment(sealer, key, bytes);
-        const last = commits.at(-1) as Commit;
-        point = { commit: last.number, commitTimeMs: last.timeMs, chainDigest: fragmentDigest(bytes) };
-        yield { bytes, commits, after: point };
+        if (isPacked && decodeFragmentHeader(key, fragment).lastCommit <= end.commit) continue;
+        const next = nextFragment(key, fragment, end, [database], term);
+        end = fragmentEnd(next);
+        yield next;
       }
-      if (point.commit < location[4]) {
-        throw new ByocError('STORE_OBJECT_CORRUPT', `${key} ends at commit ${point.commit}, before ${location[4]}`);
+      if (end.commit < location[4]) {
+        throw new ByocError('STORE_OBJECT_CORRUPT', `${key} ends at commit ${end.commit}, before ${location[4]}`);
       }
     }
   }
-  return point;
 }
 
 function* batches(wanted: readonly Wanted[]): Generator<readonly Wanted[]> {
@@ -98,31 +77,21 @@ function* batches(wanted: readonly Wanted[]): Generator<readonly Wanted[]> {
   }
 }
 
-/** The fragments at a location, in order. */
-async function readLocated(
-  runtime: Runtime,
-  stores: TailStores,
-  key: string,
-  location: FragmentLocation,
-): Promise<Buffer[]> {
-  const bytes = await readContainer(runtime, stores, key, location);
-  return packOf(location) === undefined ? [bytes] : fragmentsOfRun(key, bytes);
+/** Names the object that a location names to a reader of messages. */
+export function containerName({ logStore }: TailStores, epoch: NodeEpoch, location: FragmentLocation): string {
+  const pack = packOf(location);
+  return pack === undefined ? logStore.nameOf(epoch, location[0]) : packName(epoch, pack);
 }
 
-/**
- * The bytes that a location names in the object `key`, its container. Throws `STORE_OBJECT_MISSING` or
- * `STORE_OBJECT_CORRUPT`, naming the object.
- */
-export async function readContainer(
-  runtime: Runtime,
-  { dataStore, logStore }: TailStores,
-  key: string,
-  location: FragmentLocation,
-): Promise<Buffer> {
-  const [, offset, length] = location;
+/** The bytes that a location names. Throws `STORE_OBJECT_MISSING` or `STORE_OBJECT_CORRUPT`, naming the log object or pack. */
+export async function readContainer(stores: TailStores, epoch: NodeEpoch, location: FragmentLocation): Promise<Buffer> {
+  const { runtime, dataStore, logStore } = stores;
+  const [place, offset, length] = location;
+  const key = containerName(stores, epoch, location);
   const isPacked = packOf(location) !== undefined;
-  const store = isPacked ? dataStore : logStore;
-  const bytes = await readWithRetry(runtime, key, () => store.getRange(key, offset, length));
+  const bytes = await (isPacked
+    ? readWithRetry(runtime, key, () => dataStore.getRange(key, offset, length))
+    : logStore.read(epoch, place, offset, length));
   const what = isPacked ? `pack ${key}` : `log object ${key}`;
   if (!bytes) throw new ByocError('STORE_OBJECT_MISSING', `${what} is missing`);
   if (bytes.length !== length) throw new ByocError('STORE_OBJECT_CORRUPT', `${what} is truncated`);

@@ -20,16 +20,26 @@ async function residentBytes(pid: number): Promise<number> {
   return Number(/^VmRSS:\s*(\d+) kB$/m.exec(status)?.[1]) * 1024;
 }
 
+/** Requests to the store but for those by which nodes know of each other: these are a node's, however many databases it has. */
+async function requestsForDatabases(node: DataNode): Promise<number> {
+  const counts = [
+    await node.counted('store_requests_total'),
+    -(await node.counted('store_requests_total', 'objects="nodes"')),
+    -(await node.counted('store_requests_total', 'objects="members"')),
+  ];
+  return counts.reduce((sum, count) => sum + count, 0);
+}
+
 /** What a node and its engine processes do in a window of time. */
 async function activity(node: DataNode): Promise<{ storeRequests: number; cpuMs: number }> {
   const processes = [node.pid, ...engineProcesses(node)];
   const sum = async (): Promise<number> =>
     (await Promise.all(processes.map(cpuTicks))).reduce((total, ticks) => total + ticks, 0);
-  const requestsBefore = await node.counted('store_requests_total');
+  const requestsBefore = await requestsForDatabases(node);
   const ticksBefore = await sum();
   await delay(windowMs);
   const cpuMs = ((await sum()) - ticksBefore) * 10;
-  return { storeRequests: (await node.counted('store_requests_total')) - requestsBefore, cpuMs };
+  return { storeRequests: (await requestsForDatabases(node)) - requestsBefore, cpuMs };
 }
 
 async function untilClosed(node: DataNode): Promise<void> {

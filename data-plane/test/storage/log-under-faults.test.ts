@@ -3,6 +3,7 @@ import { recoverEpoch } from '../../src/ownership/recover-epoch.js';
 import { createNodeRecord } from '../../src/ownership/node-record.js';
 import { recoveredFragments } from '../../src/ownership/recovery-record.js';
 import { CommitLog } from '../../src/storage/commit-log.js';
+import { SingleLogStore } from '../../src/storage/log-store/single-log-store.js';
 import { FaultyObjectStore, someFaults } from '../faulty-object-store.js';
 import { seededRandom, testSeeds } from '../seeded-random.js';
 import { removeTemporaryDirectories, temporaryStore } from '../temporary-store.js';
@@ -26,7 +27,7 @@ async function runLog(seed: number, recoverers: readonly (typeof epochB)[]): Pro
   const faulty = new FaultyObjectStore(runtime, logStore, someFaults, seed + 1);
   const log = new CommitLog({
     runtime,
-    store: faulty,
+    store: new SingleLogStore(runtime, faulty),
     epoch: epochA,
     windowMs: 5,
     maxObjectBytes: 20_000,
@@ -43,10 +44,12 @@ async function runLog(seed: number, recoverers: readonly (typeof epochB)[]): Pro
     if (step !== recoverAt) continue;
     const faultyData = new FaultyObjectStore(runtime, dataStore, { ...someFaults, unavailable: 0 }, seed + 2);
     recoveries = recoverers.map((by) =>
-      recoverEpoch({ runtime, dataStore: faultyData, logStore: faulty }, epochA, by).catch((error: unknown) => {
-        // The attempts may be used up; another recoverer comes then.
-        expect(error).toEqual(expect.objectContaining({ code: 'STORE_UNAVAILABLE' }));
-      }),
+      recoverEpoch({ runtime, dataStore: faultyData, logStore: new SingleLogStore(runtime, faulty) }, epochA, by).catch(
+        (error: unknown) => {
+          // The attempts may be used up; another recoverer comes then.
+          expect(error).toEqual(expect.objectContaining({ code: 'STORE_UNAVAILABLE' }));
+        },
+      ),
     );
   }
   faulty.heal();
@@ -55,7 +58,9 @@ async function runLog(seed: number, recoverers: readonly (typeof epochB)[]): Pro
 
   const record =
     recoverers.length > 0
-      ? await runtime.run(recoverEpoch({ runtime, dataStore, logStore }, epochA, epochC))
+      ? await runtime.run(
+          recoverEpoch({ runtime, dataStore, logStore: new SingleLogStore(runtime, logStore) }, epochA, epochC),
+        )
       : undefined;
   if (!record) expect(log.isFenced).toBe(false);
   return {

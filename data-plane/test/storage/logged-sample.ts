@@ -4,7 +4,9 @@ import type { ObjectStore } from '../../src/object-store/object-store.js';
 import { systemRuntime, type Runtime } from '../../src/runtime.js';
 import type { CommitLog, LoggedDatabase } from '../../src/storage/commit-log.js';
 import { chainStart, type Commit, type FragmentDigest } from '../../src/storage/fragment.js';
+import { openFragment } from '../../src/storage/fragment-chain.js';
 import type { FragmentLocation } from '../../src/storage/log-location.js';
+import { SingleLogStore } from '../../src/storage/log-store/single-log-store.js';
 import { readTail } from '../../src/storage/tail.js';
 import { pageOf, SampleDatabase, sampleSealer } from './sample-database.js';
 
@@ -50,15 +52,9 @@ export class LoggedSample implements LoggedDatabase {
     const start = { commit: 0, commitTimeMs: 0, chainDigest: chainStart };
     const ranges = [{ epoch, term: this.term, fragments }];
     const numbers: number[] = [];
-    for await (const { commits } of readTail(
-      systemRuntime,
-      { dataStore, logStore: store },
-      this.sealer,
-      this.id,
-      start,
-      ranges,
-    )) {
-      for (const commit of commits) {
+    const stores = { runtime: systemRuntime, dataStore, logStore: new SingleLogStore(systemRuntime, store) };
+    for await (const fragment of readTail(stores, this.id, start, ranges)) {
+      for (const commit of openFragment(this.sealer, fragment).commits) {
         const original = this.sample.commits[commit.number - 1];
         if (!original || !Buffer.concat(original.pages).equals(Buffer.concat(commit.pages))) {
           throw new Error(`commit ${commit.number} was changed`);

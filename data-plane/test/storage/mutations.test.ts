@@ -9,6 +9,9 @@ import { recoverEpoch } from '../../src/ownership/recover-epoch.js';
 import type { RecoveryRecord } from '../../src/ownership/recovery-record.js';
 import { emptyDatabaseImage } from '../../src/storage/empty-database.js';
 import { CommitLog, type CommitLogOptions } from '../../src/storage/commit-log.js';
+import { heldLease } from '../support/leases.js';
+import type { LogStore } from '../../src/storage/log-store/log-store.js';
+import { SingleLogStore } from '../../src/storage/log-store/single-log-store.js';
 import { ManifestStore } from '../../src/storage/manifest-store.js';
 import { removeTemporaryDirectories, temporaryStore } from '../temporary-store.js';
 import { VirtualRuntime } from '../virtual-runtime.js';
@@ -91,7 +94,7 @@ async function takeover({ logStore: breakStore, makeLog, recovery, beforeTakeove
   await beforeTakeover?.(runtime, dataStore);
 
   const recover = (log: ObjectStore): Promise<RecoveryRecord> =>
-    recoverEpoch({ runtime, dataStore, logStore: log }, epochA, epochB);
+    recoverEpoch({ runtime, dataStore, logStore: new SingleLogStore(runtime, log) }, epochA, epochB);
   const findRecovery = async (): ReturnType<FindRecovery> =>
     recovery ? recovery(recover, logStore) : recover(logStore);
   const second = node(epochB, logStore, { findRecovery });
@@ -134,9 +137,11 @@ const breakages: Record<string, Breakage> = {
     makeLog: (options) =>
       new CommitLog({
         ...options,
-        store: withPut(options.store, async (key, body, condition) => {
-          const result = await options.store.put(key, body, condition);
-          return result.won ? result : { won: true, etag: 'none' as never };
+        store: Object.assign(Object.create(options.store) as LogStore, {
+          create: async (...[epoch, position, bytes]: Parameters<LogStore['create']>) => {
+            await options.store.create(epoch, position, bytes);
+            return 'won';
+          },
         }),
       }),
   },
@@ -266,7 +271,7 @@ async function leavesEarly(gate: DurabilityGate, runtime: VirtualRuntime): Promi
 describe('the gate', () => {
   it('holds an answer back for ever', async () => {
     const runtime = new VirtualRuntime();
-    expect(await leavesEarly(new DurabilityGate(runtime, 0, 100), runtime)).toBe(false);
+    expect(await leavesEarly(new DurabilityGate(runtime, heldLease, 0, 100), runtime)).toBe(false);
   });
 
   it('is noticed to let an answer out because time passed', async () => {
@@ -276,6 +281,6 @@ describe('the gate', () => {
       }
     }
     const runtime = new VirtualRuntime();
-    expect(await leavesEarly(new ImpatientGate(runtime, 0, 100), runtime)).toBe(true);
+    expect(await leavesEarly(new ImpatientGate(runtime, heldLease, 0, 100), runtime)).toBe(true);
   });
 });

@@ -4,6 +4,7 @@ import { recoverEpoch } from '../../src/ownership/recover-epoch.js';
 import { recoveredFragments } from '../../src/ownership/recovery-record.js';
 import type { ObjectStore } from '../../src/object-store/object-store.js';
 import { CommitLog } from '../../src/storage/commit-log.js';
+import { SingleLogStore } from '../../src/storage/log-store/single-log-store.js';
 import { logObjectName } from '../../src/storage/object-names.js';
 import { removeTemporaryDirectories, temporaryStore } from '../temporary-store.js';
 import { VirtualRuntime } from '../virtual-runtime.js';
@@ -32,7 +33,7 @@ describe('a writer that races its recoverer', () => {
     const held = new HeldWrites(runtime, logStore);
     const log = new CommitLog({
       runtime,
-      store: held,
+      store: new SingleLogStore(runtime, held),
       epoch: epochA,
       windowMs: 1,
       maxObjectBytes: 1 << 20,
@@ -65,7 +66,11 @@ describe('a writer that races its recoverer', () => {
       },
     });
     await at('before it reads');
-    const record = await recoverEpoch({ runtime, dataStore, logStore: recoverersView }, epochA, epochB);
+    const record = await recoverEpoch(
+      { runtime, dataStore, logStore: new SingleLogStore(runtime, recoverersView) },
+      epochA,
+      epochB,
+    );
     await at('after it recorded');
     await write(
       upTo(inFlight)

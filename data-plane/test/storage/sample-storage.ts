@@ -1,5 +1,6 @@
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { DatabaseFile } from '../../src/engine/pool/database-file.js';
 import type { DatabaseId, NodeEpoch } from '../../src/identity.js';
 import type { Sealer } from '../../src/keys/sealing.js';
 import type { LocalObjectStore } from '../../src/object-store/local-object-store.js';
@@ -8,20 +9,26 @@ import { systemRuntime, type Runtime } from '../../src/runtime.js';
 import { emptyDatabaseImage } from '../../src/storage/empty-database.js';
 import { fold, type FoldInput } from '../../src/storage/fold.js';
 import { chainStart, encodeFragment, fragmentDigest, type FragmentDigest } from '../../src/storage/fragment.js';
+import { openFragment, type TailFragment } from '../../src/storage/fragment-chain.js';
 import type { Generation } from '../../src/storage/generation.js';
 import { fragmentLocation, type FragmentLocation, type LogRange } from '../../src/storage/log-location.js';
 import { encodeLogObject } from '../../src/storage/log-object.js';
-import type { GenerationReference } from '../../src/storage/manifest.js';
+import type { GenerationReference, Manifest } from '../../src/storage/manifest.js';
+import type { Moment } from '../../src/storage/moment.js';
+import { restoreAt } from '../../src/storage/restore-point.js';
+import { SingleLogStore } from '../../src/storage/log-store/single-log-store.js';
 import { logObjectName } from '../../src/storage/object-names.js';
 import { chainPoint, restore, type RestoredDatabase, type RestoreInput } from '../../src/storage/restore.js';
-import { readTail, type TailFragment } from '../../src/storage/tail.js';
+import { readTail } from '../../src/storage/tail.js';
 import { temporaryDirectory, temporaryStore } from '../temporary-store.js';
 import { databaseA, epochA, SampleDatabase, sampleSealer } from './sample-database.js';
+import { sampleManifest } from './sample-manifest.js';
 
 /** A sample database in real stores: logged fragment by fragment, folded and restored as its owners would do it. */
 export class SampleStorage {
   readonly sample = new SampleDatabase(emptyDatabaseImage(0));
   readonly sealer: Sealer;
+  readonly logs: SingleLogStore;
   term = 1;
   epoch: NodeEpoch = epochA;
   generation: { reference: GenerationReference; generation: Generation } | undefined;
@@ -40,6 +47,7 @@ export class SampleStorage {
     readonly runtime: Runtime,
   ) {
     this.sealer = sampleSealer(runtime, database);
+    this.logs = new SingleLogStore(runtime, logStore);
   }
 
   static async create(database: DatabaseId = databaseA, runtime: Runtime = systemRuntime): Promise<SampleStorage> {
@@ -79,8 +87,9 @@ export class SampleStorage {
   async tail(): Promise<TailFragment[]> {
     const from = chainPoint(this.generation?.generation);
     const fragments: TailFragment[] = [];
-    for await (const fragment of readTail(this.runtime, this, this.sealer, this.database, from, this.ranges)) {
-      fragments.push(fragment);
+    const stores = { runtime: this.runtime, dataStore: this.dataStore, logStore: this.logs };
+    for await (const fragment of readTail(stores, this.database, from, this.ranges)) {
+      fragments.push(openFragment(this.sealer, fragment));
     }
     return fragments;
   }
@@ -92,7 +101,6 @@ export class SampleStorage {
       runtime: this.runtime,
       store,
       sealer: this.sealer,
-      database: this.database,
       reservedBytes: 0,
       ...(this.generation && { base: this.generation }),
       term: this.term,
@@ -106,12 +114,11 @@ export class SampleStorage {
   /** The restored file and what restore says of it. */
   async restore(changes: Partial<RestoreInput> = {}): Promise<{ image: Buffer; restored: RestoredDatabase }> {
     const path = join(this.directory, `restored-${this.#restores++}`);
-    const restored = await restore(path, {
+    const restored = await restore(await DatabaseFile.create(path), {
       runtime: this.runtime,
       dataStore: this.dataStore,
-      logStore: this.logStore,
+      logStore: this.logs,
       sealer: this.sealer,
-      database: this.database,
       reservedBytes: 0,
       generation: this.generation?.reference,
       ranges: this.ranges,
@@ -120,5 +127,35 @@ export class SampleStorage {
     const image = await readFile(path);
     await rm(path);
     return { image, restored };
+  }
+
+  /** The manifest as its owner would have it. */
+  get manifest(): Manifest {
+    return sampleManifest({
+      id: this.database,
+      createdAtMs: 1_000,
+      term: this.term,
+      owner: this.epoch,
+      ...(this.generation && { generation: this.generation.reference }),
+    });
+  }
+
+  /** The file as it was at a moment. `manifest` changes what the manifest says. */
+  async restoreAt(moment: Moment, manifest: Partial<Manifest> = {}, store?: ObjectStore): Promise<Buffer> {
+    const path = join(this.directory, `restored-${this.#restores++}`);
+    const input = {
+      runtime: this.runtime,
+      dataStore: store ?? this.dataStore,
+      logStore: this.logs,
+      sealer: this.sealer,
+      manifest: { ...this.manifest, ...manifest },
+      ranges: this.ranges,
+    };
+    try {
+      await restoreAt(await DatabaseFile.create(path), input, moment);
+      return await readFile(path);
+    } finally {
+      await rm(path);
+    }
   }
 }

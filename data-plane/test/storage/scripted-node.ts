@@ -4,21 +4,20 @@ import { foldDatabase } from '../../src/database/fold-database.js';
 import type { NodeContext } from '../../src/database/node-context.js';
 import { restoreTo, type OwnedDatabase } from '../../src/database/ready-database.js';
 import { UnfoldedFragments } from '../../src/database/unfolded-fragments.js';
+import { DatabaseFile } from '../../src/engine/pool/database-file.js';
 import type { NodeEpoch } from '../../src/identity.js';
 import type { Sealer } from '../../src/keys/sealing.js';
 import type { ObjectStore } from '../../src/object-store/object-store.js';
 import { claim } from '../../src/ownership/claim.js';
 import { LogUpkeep, type LogUpkeepLimits } from '../../src/ownership/log-upkeep.js';
-import { LowWaterMark, type MarkRecord } from '../../src/ownership/low-water-mark.js';
+import { LowWaterMark, type LowWaterMarkOptions } from '../../src/ownership/low-water-mark.js';
 import { recoverEpoch } from '../../src/ownership/recover-epoch.js';
 import { createRecoveryRecord } from '../../src/ownership/recovery-record.js';
 import { CommitLog, type CommitLogOptions, type LoggedDatabase } from '../../src/storage/commit-log.js';
-import { conditionalWrite } from '../../src/storage/conditional-write.js';
 import { chainStart, type Commit, type FragmentDigest } from '../../src/storage/fragment.js';
 import type { FragmentLocation } from '../../src/storage/log-location.js';
-import { encodeLogObject } from '../../src/storage/log-object.js';
+import { SingleLogStore } from '../../src/storage/log-store/single-log-store.js';
 import { ManifestStore } from '../../src/storage/manifest-store.js';
-import { logObjectName } from '../../src/storage/object-names.js';
 import { temporaryDirectory } from '../temporary-store.js';
 import type { VirtualRuntime } from '../virtual-runtime.js';
 import { databaseA, deployment, sampleSealer, type SampleDatabase } from './sample-database.js';
@@ -45,8 +44,8 @@ export interface ScriptedNodeOptions {
   readonly makeLog?: (options: CommitLogOptions) => CommitLog;
   /** Packs its log, raises its mark and deletes below it when these bounds are passed. */
   readonly upkeep?: LogUpkeepLimits;
-  /** What stands between the mark and the node record. */
-  readonly makeRecord?: (record: MarkRecord) => MarkRecord;
+  /** Another mark, or another record of it. */
+  readonly makeMark?: (options: LowWaterMarkOptions) => LowWaterMark;
 }
 
 /** A data node with one database and no engine: the real storage and ownership, driven call by call. */
@@ -57,14 +56,15 @@ export class ScriptedNode implements LoggedDatabase {
   readonly #options: ScriptedNodeOptions;
   readonly #context: NodeContext;
   readonly #record: StoredRecord;
-  #upkeep: LogUpkeep | undefined;
+  readonly #upkeep: LogUpkeep | undefined;
   #owned: OwnedDatabase | undefined;
   #nextGeneration = 1;
   #durable = 0;
   #waiters: { commit: number; resolve: () => void }[] = [];
 
   constructor(options: ScriptedNodeOptions) {
-    const { runtime, dataStore, logStore, epoch } = options;
+    const { runtime, dataStore, epoch } = options;
+    const logStore = new SingleLogStore(runtime, options.logStore);
     this.#options = options;
     this.sealer = options.sealer ?? sampleSealer(runtime);
     const makeLog = options.makeLog ?? ((logOptions) => new CommitLog(logOptions));
@@ -89,16 +89,16 @@ export class ScriptedNode implements LoggedDatabase {
       findRecovery: options.findRecovery ?? (async (other) => recoverEpoch(stores, other, epoch)),
     } as Partial<NodeContext> as NodeContext;
     this.#record = new StoredRecord(runtime, dataStore, epoch);
-    if (options.upkeep) this.#upkeep = this.#makeUpkeep(options.upkeep);
+    this.#upkeep = options.upkeep && this.#makeUpkeep(options.upkeep);
   }
 
   #makeUpkeep(limits: LogUpkeepLimits): LogUpkeep {
     const { runtime, epoch, dataStore, logStore, log, unfolded } = this.#context;
-    const stores = { dataStore, logStore };
-    const record = this.#options.makeRecord?.(this.#record) ?? this.#record;
-    const mark = new LowWaterMark({ runtime, epoch, ...stores, record, log, unfolded });
+    const common = { epoch, stores: { runtime, dataStore, logStore }, log, unfolded };
+    const makeMark = this.#options.makeMark ?? ((options) => new LowWaterMark(options));
+    const mark = makeMark({ ...common, record: this.#record });
     // Failures show in what is found afterwards; a process that crashed fails all the time.
-    return new LogUpkeep({ runtime, epoch, stores, log, unfolded, mark, limits, report: () => undefined });
+    return new LogUpkeep({ ...common, mark, limits, report: () => undefined });
   }
 
   get term(): number {
@@ -110,10 +110,8 @@ export class ScriptedNode implements LoggedDatabase {
   }
 
   async start(): Promise<void> {
-    const { runtime, logStore, epoch, upkeep } = this.#options;
-    if (upkeep) {
-      await conditionalWrite(runtime, logStore, logObjectName(epoch, 0), encodeLogObject([]).bytes, { ifAbsent: true });
-    }
+    const { epoch, upkeep } = this.#options;
+    if (upkeep) await this.#context.logStore.begin(epoch);
     await this.#record.create(upkeep ? { logBegun: true } : {});
   }
 
@@ -132,7 +130,7 @@ export class ScriptedNode implements LoggedDatabase {
     this.#owned = { owned, unlocked: { sealer: this.sealer, wipe: () => undefined } };
     this.#nextGeneration = (owned.manifest.generation?.number ?? 0) + 1;
     const path = join(await temporaryDirectory(), 'db');
-    const restored = await restoreTo(this.#context, this.#owned, path);
+    const restored = await restoreTo(this.#context, this.#owned, async () => DatabaseFile.create(path));
     const image = await runtime.hold(readFile(path));
     await runtime.hold(rm(path));
     if (restored.commit < world.acknowledged) {

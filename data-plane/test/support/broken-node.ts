@@ -19,14 +19,14 @@ export interface Held {
   readonly key: string;
 }
 
-/** What a test wants of a node: stores that it can hold up, a mutation. */
-export function nodeProgram(options: { steered?: boolean; mutation?: Mutation | undefined }): {
+/** What a test wants of a node: stores that it can hold up, mutations. */
+export function nodeProgram(options: { steered?: boolean; mutation?: Mutation | readonly Mutation[] | undefined }): {
   environment: Record<string, string>;
   program: NodeProgram;
 } {
   const { steered = false, mutation } = options;
   return {
-    environment: mutation ? { MUTATION: JSON.stringify(mutation) } : {},
+    environment: mutation ? { MUTATION: JSON.stringify([mutation].flat()) } : {},
     program: { ...(steered && { entry: steeredEntry }), ...(mutation && { nodeArguments: ['--import', mutate] }) },
   };
 }

@@ -10,6 +10,8 @@ import { constants, chmodSync, chownSync, mkdirSync, rmSync } from 'node:fs';
 import { chmod, chown, lstat, mkdir, open, readdir, rm, rmdir, unlink, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ByocError } from '../../errors/catalogue.js';
+import type { RestoredFile } from '../../storage/restored-file.js';
+import { DatabaseFile } from './database-file.js';
 
 /** The user that an engine process runs as. */
 export interface EngineUser {
@@ -70,6 +72,11 @@ export class EngineDirectory {
     const path = this.#databasePath(name);
     await mkdir(path, { mode: 0o700 }).catch(explain);
     return { path };
+  }
+
+  /** Creates the file at `path` in a database directory that was not handed over yet. Throws the file system's error. */
+  async createDatabaseFile(path: string): Promise<RestoredFile> {
+    return DatabaseFile.create(path);
   }
 
   /**

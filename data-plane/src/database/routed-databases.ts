@@ -1,0 +1,114 @@
+/**
+ * The databases of the deployment, through any of its nodes: a request runs where its database is open, and is passed on
+ * to the owner otherwise. While nobody can serve the database (its owner died, or is handing it over) the request waits;
+ * it is sent on only as long as nothing of it can have taken effect.
+ */
+import { ByocError, isByocError } from '../errors/catalogue.js';
+import type { DatabaseId } from '../identity.js';
+import type { Location, Locator } from '../ownership/locator.js';
+import type { Runtime } from '../runtime.js';
+import type { DatabaseDescription, DatabaseService, NewDatabase, SqlRequest, SqlResponse } from './database-service.js';
+import type { NodeDatabases } from './node-databases.js';
+import { PeerUnreachableError, type Peers } from './peers.js';
+
+export interface RoutedDatabasesOptions {
+  readonly runtime: Runtime;
+  readonly local: NodeDatabases;
+  readonly locator: Locator;
+  readonly peers: Peers;
+  /** How long a request may wait for somebody who serves its database. */
+  readonly routeTimeoutMs: number;
+}
+
+const firstDelayMs = 10;
+const maxDelayMs = 250;
+
+export class RoutedDatabases implements DatabaseService {
+  readonly #options: RoutedDatabasesOptions;
+
+  constructor(options: RoutedDatabasesOptions) {
+    this.#options = options;
+  }
+
+  async find(
+    organization: string,
+    name: string,
+    options?: { readonly fresh?: boolean },
+  ): Promise<DatabaseDescription | undefined> {
+    return this.#options.local.find(organization, name, options);
+  }
+
+  async describe(id: DatabaseId): Promise<DatabaseDescription | undefined> {
+    return this.#options.local.describe(id);
+  }
+
+  async create(database: NewDatabase): Promise<DatabaseDescription> {
+    return this.#options.local.create(database);
+  }
+
+  async execute(id: DatabaseId, request: SqlRequest): Promise<SqlResponse> {
+    const { local, peers } = this.#options;
+    // A request that was passed on once is not passed on again: two nodes that disagree would send it in circles.
+    if (request.isForwarded) return local.execute(id, request);
+    if (local.isOpen(id)) {
+      try {
+        return await local.execute(id, request);
+      } catch (error) {
+        if (!isByocError(error, 'DATABASE_MOVED')) throw error;
+      }
+    }
+    return this.#route(
+      id,
+      async (location) =>
+        location.kind === 'here'
+          ? local.execute(id, request, location.found)
+          : peers.execute(location.address, request),
+      request.signal,
+    );
+  }
+
+  async delete(id: DatabaseId, { isForwarded = false } = {}): Promise<void> {
+    const { local, peers } = this.#options;
+    if (isForwarded) return local.delete(id);
+    return this.#route(id, async (location) =>
+      location.kind === 'here' ? local.delete(id) : peers.delete(location.address, id),
+    );
+  }
+
+  async #route<T>(
+    id: DatabaseId,
+    run: (location: Exclude<Location, { kind: 'nobody' }>) => Promise<T>,
+    signal?: AbortSignal,
+  ): Promise<T> {
+    const { runtime, locator, routeTimeoutMs } = this.#options;
+    const deadlineMs = runtime.monotonicMs() + routeTimeoutMs;
+    for (let attempt = 0; ; attempt++) {
+      const leftMs = deadlineMs - runtime.monotonicMs();
+      let failure: unknown;
+      const location = await locator.locate(id);
+      if (location.kind === 'nobody') {
+        if (leftMs > 0) await locator.waitFor(location.owner, leftMs);
+        failure = new ByocError('DATABASE_MOVED', `the node that owns database ${id} does not answer`);
+      } else {
+        try {
+          return await run(location);
+        } catch (error) {
+          if (!isNotTaken(error, location)) throw error;
+          failure = error;
+        }
+        locator.forget(id);
+        if (location.kind === 'peer' && failure instanceof PeerUnreachableError) void locator.watch(location.epoch);
+        await runtime.sleep(Math.min(firstDelayMs * 2 ** attempt, maxDelayMs) * (0.5 + runtime.randomFraction()));
+      }
+      if (runtime.monotonicMs() < deadlineMs && signal?.aborted !== true) continue;
+      if (!(failure instanceof PeerUnreachableError)) throw failure;
+      throw new ByocError('DATABASE_MOVED', `the node that owns database ${id} cannot be reached`, { cause: failure });
+    }
+  }
+}
+
+/** Whether the request certainly had no effect and another node, or the same one later, may take it. */
+function isNotTaken(error: unknown, location: Location): boolean {
+  if (error instanceof PeerUnreachableError || isByocError(error, 'DATABASE_MOVED')) return true;
+  return location.kind === 'peer' && isByocError(error, 'SHUTTING_DOWN', 'NOT_READY');
+}

@@ -1,0 +1,23 @@
+/**
+ * What the owner of a database needs of the engine processes, and nothing more. `EnginePool` implements it; a simulator
+ * puts an engine of its own in its place.
+ */
+import type { DatabaseId, EngineName } from '../../identity.js';
+import type { EngineDirectory } from './engine-directory.js';
+import type { EngineSlot } from './engine-slot.js';
+
+export interface Engines {
+  /** The engine process that a database is to be opened in. Throws SHUTTING_DOWN. */
+  place(id: DatabaseId, engine: EngineName): Promise<EnginePlace>;
+}
+
+/** An engine process that databases are opened in. */
+export type EnginePlace = Pick<
+  EngineSlot,
+  'isAlive' | 'open' | 'close' | 'checkpoint' | 'request' | 'credit' | 'cancel'
+> & {
+  readonly directory: Pick<
+    EngineDirectory,
+    'createDatabaseDirectory' | 'createDatabaseFile' | 'handOver' | 'removeDatabaseDirectory'
+  >;
+};

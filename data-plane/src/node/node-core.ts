@@ -1,0 +1,205 @@
+/**
+ * A data node without its surroundings: everything between the HTTP servers above and the stores, the key service and the
+ * engine processes below. The real node and the simulator run the same one.
+ *
+ * Order matters twice. At the start the epoch is announced before anything of it can be named by a manifest. At the end the
+ * record says `draining` before a database is released with a tail in this log, and the log is sealed only when nothing
+ * uses it any more.
+ */
+import { NodeDatabases } from '../database/node-databases.js';
+import type { DatabasePolicy, NodeContext } from '../database/node-context.js';
+import type { Peers } from '../database/peers.js';
+import { RoutedDatabases } from '../database/routed-databases.js';
+import { UnfoldedFragments } from '../database/unfolded-fragments.js';
+import type { DatabaseLimits } from '../engine/ipc/messages.js';
+import { ByocError } from '../errors/catalogue.js';
+import type { NodeEpoch } from '../identity.js';
+import type { ObjectStore } from '../object-store/object-store.js';
+import type { LogStore } from '../storage/log-store/log-store.js';
+import { EndedEpochs } from '../ownership/ended-epochs.js';
+import type { LeaseTiming } from '../ownership/lease-timing.js';
+import { Locator } from '../ownership/locator.js';
+import type { NodeAddress } from '../ownership/node-record.js';
+import { NodeWatch } from '../ownership/node-watch.js';
+import { OwnRecord } from '../ownership/own-record.js';
+import type { Runtime } from '../runtime.js';
+import { CommitLog, type CommitLogOptions } from '../storage/commit-log.js';
+import { ManifestStore } from '../storage/manifest-store.js';
+import { NameStore } from '../storage/name-store.js';
+import { announceEpoch, endEpoch, firstCommitPosition } from './node-epoch.js';
+
+export interface NodeCoreOptions {
+  readonly runtime: Runtime;
+  readonly deployment: string;
+  readonly dataStore: ObjectStore;
+  readonly logStore: LogStore;
+  readonly keys: NodeContext['keys'];
+  readonly engines: NodeContext['engines'];
+  readonly peers: Peers;
+  readonly limits: DatabaseLimits;
+  readonly policy: DatabasePolicy;
+  readonly timing: LeaseTiming;
+  readonly log: Pick<CommitLogOptions, 'windowMs' | 'maxObjectBytes' | 'maxInFlight' | 'onStored'>;
+  readonly maxOpenDatabases: number;
+  /** How long a request may wait for somebody who serves its database. */
+  readonly routeTimeoutMs: number;
+  readonly report: NodeContext['report'];
+  /** This epoch was ended by another node, or can go on no more: nothing is acknowledged after that. Called once. */
+  readonly onFenced: (cause?: unknown) => void;
+  readonly onCondemned?: (epoch: NodeEpoch) => void;
+  readonly onRecovered?: (epoch: NodeEpoch) => void;
+}
+
+/** Recovery records that are kept in memory. */
+const rememberedEpochs = 64;
+const rememberedNames = 100_000;
+const rememberedOwners = 100_000;
+
+export class NodeCore {
+  /** What the servers serve; requests for databases of other nodes are passed on. */
+  readonly databases: RoutedDatabases;
+  readonly #options: NodeCoreOptions;
+  readonly #own: OwnRecord;
+  readonly #watch: NodeWatch;
+  readonly #local: NodeDatabases;
+  readonly #log: CommitLog;
+  readonly #unfolded = new UnfoldedFragments();
+  #state: 'serving' | 'draining' | 'fenced' = 'serving';
+
+  /** Resolves when the node can serve; `serveAt` then tells the others. */
+  static async start(options: NodeCoreOptions): Promise<NodeCore> {
+    const { runtime, dataStore, logStore } = options;
+    const announced = await announceEpoch(runtime, { dataStore, logStore });
+    const core = new NodeCore(options, announced);
+    core.#own.start();
+    await core.#watch.start();
+    return core;
+  }
+
+  private constructor(options: NodeCoreOptions, announced: Awaited<ReturnType<typeof announceEpoch>>) {
+    const { runtime, dataStore, logStore, timing, report } = options;
+    const { epoch, created, createdAt } = announced;
+    this.#options = options;
+    this.#own = new OwnRecord({
+      runtime,
+      store: dataStore,
+      timing,
+      created,
+      createdAt,
+      onLost: (cause) => this.#fence(cause),
+    });
+    const ended = new EndedEpochs(runtime, dataStore, rememberedEpochs);
+    this.#watch = new NodeWatch({
+      stores: { runtime, dataStore, logStore },
+      own: epoch,
+      timing,
+      report,
+      onEnded: (record, address) => {
+        ended.remember(record);
+        if (address) options.peers.abandon(address);
+        options.onRecovered?.(record.epoch);
+      },
+      ...(options.onCondemned && { onCondemned: options.onCondemned }),
+    });
+    this.#log = new CommitLog({
+      runtime,
+      store: logStore,
+      epoch,
+      firstPosition: firstCommitPosition,
+      ...options.log,
+      onFenced: (cause) => this.#fence(cause),
+    });
+    const manifests = new ManifestStore(runtime, dataStore);
+    const locator = new Locator({
+      own: epoch,
+      manifests,
+      watch: this.#watch,
+      ended,
+      takesDatabases: () => this.#state === 'serving',
+      maxRemembered: rememberedOwners,
+    });
+    const context: NodeContext = {
+      runtime,
+      deployment: options.deployment,
+      epoch,
+      dataStore,
+      logStore,
+      keys: options.keys,
+      names: new NameStore(runtime, dataStore),
+      manifests,
+      log: this.#log,
+      engines: options.engines,
+      unfolded: this.#unfolded,
+      findRecovery: async (other) => ended.find(other),
+      lease: this.#own,
+      prefersAnotherNode: (id) => locator.prefersAnother(id),
+      limits: options.limits,
+      policy: options.policy,
+      report,
+    };
+    this.#local = new NodeDatabases(context, {
+      maxOpen: options.maxOpenDatabases,
+      maxRememberedNames: rememberedNames,
+    });
+    this.databases = new RoutedDatabases({
+      runtime,
+      local: this.#local,
+      locator,
+      peers: options.peers,
+      routeTimeoutMs: options.routeTimeoutMs,
+    });
+    this.#watch.onJoin(() => {
+      void this.#local.rebalance().catch((error: unknown) => report('rebalancing failed', { error: String(error) }));
+    });
+  }
+
+  get epoch(): NodeEpoch {
+    return this.#own.epoch;
+  }
+
+  get openDatabases(): number {
+    return this.#local.openCount;
+  }
+
+  /** Whether this node should be sent requests: it can reach the store, and keeps its databases. */
+  get isReady(): boolean {
+    return this.#state === 'serving' && this.#own.holds();
+  }
+
+  /** Whether another node could take over what this one gives up. */
+  get hasPeers(): boolean {
+    return this.#watch.candidates().length > 0;
+  }
+
+  /** Tells the other nodes where this one serves. Rejects when the epoch was ended meanwhile. */
+  async serveAt(address: NodeAddress): Promise<void> {
+    await this.#own.change({ address }, { urgent: true });
+  }
+
+  /**
+   * Hands everything over: databases one by one as soon as nobody uses them, the rest with the end of the epoch. Requests
+   * are passed on from then on. Throws when the epoch cannot be ended cleanly; another node will end it then.
+   */
+  async drain(): Promise<void> {
+    if (this.#state !== 'serving') return;
+    this.#state = 'draining';
+    await this.#own.change({ state: 'draining' }, { urgent: true });
+    await this.#local.handOver();
+    await this.#local.close();
+    const { runtime, dataStore } = this.#options;
+    await endEpoch(runtime, dataStore, this.#own, this.#log, () => this.#unfolded.byDatabase());
+  }
+
+  /** Ends all that runs by itself. Without `drain` before it, the epoch ends as if the node had died. */
+  async stop(): Promise<void> {
+    this.#watch.stop();
+    await this.#own.stop();
+  }
+
+  #fence(cause: unknown): void {
+    if (this.#state === 'fenced') return;
+    this.#state = 'fenced';
+    this.#local.abandon(new ByocError('DATABASE_MOVED', 'another node has taken over the databases of this one'));
+    this.#options.onFenced(cause);
+  }
+}

@@ -1,0 +1,188 @@
+/**
+ * Passes requests on to other nodes over HTTP, with the token that the client sent: the other node admits them itself, so
+ * that no node, and nobody on the network between them, can do more than the client could.
+ */
+import { Agent, request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
+import type { SqlRequest, SqlResponse } from '../database/database-service.js';
+import { PeerUnreachableError, type Peers } from '../database/peers.js';
+import { ByocError, type ErrorCode } from '../errors/catalogue.js';
+import type { DatabaseId } from '../identity.js';
+import type { NodeAddress } from '../ownership/node-record.js';
+import { adminPrefix } from './admin-server.js';
+import { forwardedHeader } from './forwarding.js';
+import { sqlPath } from './sql-routes.js';
+
+export interface HttpPeersOptions {
+  readonly adminCredential: string;
+  /** What this node calls itself in the header of forwarded requests. */
+  readonly name: string;
+  /** A node that does not accept a connection for this long counts as unreachable. */
+  readonly connectTimeoutMs: number;
+}
+
+/** Answers with these codes come from a node that did nothing with the request. */
+const notTaken = new Set<ErrorCode>(['DATABASE_MOVED', 'SHUTTING_DOWN', 'NOT_READY']);
+/** Shorter than a server keeps an idle connection, so that it is never a closed one that is used again. */
+const idleConnectionMs = 30_000;
+const connectionsPerPeer = 256;
+const maxErrorBytes = 64 * 1024;
+
+export class HttpPeers implements Peers {
+  readonly #options: HttpPeersOptions;
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: connectionsPerPeer, timeout: idleConnectionMs });
+  readonly #underWay = new Map<string, Set<AbortController>>();
+
+  constructor(options: HttpPeersOptions) {
+    this.#options = options;
+  }
+
+  async execute(address: NodeAddress, request: SqlRequest): Promise<SqlResponse> {
+    const { label, authorization } = request.admission;
+    const controller = this.#begin(address);
+    const abort = (): void => controller.abort();
+    request.signal.addEventListener('abort', abort, { once: true });
+    const end = (): void => {
+      request.signal.removeEventListener('abort', abort);
+      this.#end(address, controller);
+    };
+    try {
+      const response = await this.#send(
+        {
+          host: address.host,
+          port: address.httpPort,
+          method: 'POST',
+          path: `/db/${label}${sqlPath(request.kind)}`,
+          headers: { authorization, 'content-type': 'application/json', 'content-length': request.body.length },
+          signal: controller.signal,
+        },
+        request.body,
+      );
+      if (response.headers['content-length'] === undefined && response.statusCode === 200) {
+        return { status: 200, body: streamed(response, end) };
+      }
+      const body = await whole(response);
+      end();
+      assertTaken(response, body);
+      return { status: response.statusCode ?? 500, body };
+    } catch (error) {
+      end();
+      throw error;
+    }
+  }
+
+  async delete(address: NodeAddress, id: DatabaseId): Promise<void> {
+    const controller = this.#begin(address);
+    try {
+      const response = await this.#send({
+        host: address.host,
+        port: address.adminPort,
+        method: 'DELETE',
+        path: `${adminPrefix}/databases/${id}`,
+        headers: { authorization: `Bearer ${this.#options.adminCredential}` },
+        signal: controller.signal,
+      });
+      const body = await whole(response);
+      if (response.statusCode === 200) return;
+      assertTaken(response, body);
+      throw new ByocError('INTERNAL', `another node answered ${String(response.statusCode)} to a deletion`);
+    } finally {
+      this.#end(address, controller);
+    }
+  }
+
+  abandon(address: NodeAddress): void {
+    for (const controller of this.#underWay.get(addressKey(address)) ?? []) controller.abort();
+  }
+
+  /** Closes idle connections. */
+  close(): void {
+    this.#agent.destroy();
+  }
+
+  #begin(address: NodeAddress): AbortController {
+    const controller = new AbortController();
+    const key = addressKey(address);
+    const controllers = this.#underWay.get(key) ?? new Set();
+    this.#underWay.set(key, controllers.add(controller));
+    return controller;
+  }
+
+  #end(address: NodeAddress, controller: AbortController): void {
+    const controllers = this.#underWay.get(addressKey(address));
+    controllers?.delete(controller);
+    if (controllers?.size === 0) this.#underWay.delete(addressKey(address));
+  }
+
+  /** Resolves with the head of the answer. Nothing was sent when this rejects with `PeerUnreachableError`. */
+  async #send(options: RequestOptions, body?: Buffer): Promise<IncomingMessage> {
+    const { name, connectTimeoutMs } = this.#options;
+    return new Promise((resolve, reject) => {
+      let isConnected = false;
+      const request = httpRequest({
+        ...options,
+        agent: this.#agent,
+        headers: { ...(options.headers as Record<string, string>), [forwardedHeader]: name },
+      });
+      request.once('socket', (socket) => {
+        // A connection that was used before may have carried the request out before it broke.
+        if (!socket.connecting) {
+          isConnected = true;
+          return;
+        }
+        const giveUp = (): void => void request.destroy(new Error(`no connection within ${connectTimeoutMs} ms`));
+        socket.setTimeout(connectTimeoutMs, giveUp);
+        socket.once('connect', () => {
+          isConnected = true;
+          socket.off('timeout', giveUp);
+          socket.setTimeout(0);
+        });
+      });
+      request.once('response', resolve);
+      request.once('error', (cause) => {
+        reject(
+          isConnected
+            ? new ByocError('OUTCOME_UNKNOWN', 'the node that serves the database ended while the request ran', {
+                cause,
+              })
+            : new PeerUnreachableError(`${String(options.host)}:${String(options.port)} cannot be reached`, { cause }),
+        );
+      });
+      request.end(body);
+    });
+  }
+}
+
+function addressKey({ host, httpPort }: NodeAddress): string {
+  return `${host}:${httpPort}`;
+}
+
+async function whole(response: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  try {
+    for await (const chunk of response) chunks.push(chunk as Buffer);
+  } catch (cause) {
+    throw new ByocError('OUTCOME_UNKNOWN', 'the answer of the node that serves the database broke off', { cause });
+  }
+  return chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks);
+}
+
+async function* streamed(response: IncomingMessage, ended: () => void): AsyncGenerator<Buffer> {
+  try {
+    for await (const chunk of response) yield chunk as Buffer;
+  } finally {
+    ended();
+  }
+}
+
+/** Throws when the answer says that the other node did not take the request. */
+function assertTaken({ statusCode }: IncomingMessage, body: Buffer): void {
+  if (statusCode !== 503 || body.length > maxErrorBytes) return;
+  let code: unknown;
+  try {
+    ({ code } = JSON.parse(body.toString('utf8')) as { code?: unknown });
+  } catch {
+    // Not an answer of a data node; it is passed on as it is.
+    return;
+  }
+  if (notTaken.has(code as ErrorCode)) throw new ByocError(code as ErrorCode, 'another node did not take the request');
+}

@@ -1,0 +1,72 @@
+import { ByocError } from '../../errors/catalogue.js';
+import type { NodeEpoch } from '../../identity.js';
+import type { ObjectStore } from '../../object-store/object-store.js';
+import type { Runtime } from '../../runtime.js';
+import { conditionalWrite, readWithRetry } from '../conditional-write.js';
+import { decodeIndex, encodeLogObject, encodeSeal, isSeal } from '../log-object.js';
+import { logObjectName } from '../object-names.js';
+import type { CreateOutcome, LogEntry, LogStore } from './log-store.js';
+
+const absent = { ifAbsent: true } as const;
+const firstReadBytes = 16 * 1024;
+
+/** Logs in one object store: a position is an object, and the first create-if-absent decides what stands there. */
+export class SingleLogStore implements LogStore {
+  readonly #runtime: Runtime;
+  readonly #store: ObjectStore;
+
+  constructor(runtime: Runtime, store: ObjectStore) {
+    this.#runtime = runtime;
+    this.#store = store;
+  }
+
+  async begin(epoch: NodeEpoch): Promise<void> {
+    const beginning = encodeLogObject([]).bytes;
+    const written = await conditionalWrite(this.#runtime, this.#store, this.nameOf(epoch, 0), beginning, absent);
+    if (!written.won) throw new Error(`the log of node epoch ${epoch} exists already`);
+  }
+
+  async create(epoch: NodeEpoch, position: number, bytes: Buffer): Promise<CreateOutcome> {
+    const key = this.nameOf(epoch, position);
+    const result = await this.#store.put(key, bytes, absent);
+    if (result.won) return 'won';
+    const current = await this.#store.get(key);
+    return current?.body.equals(bytes) ? 'won' : 'lost';
+  }
+
+  async look(epoch: NodeEpoch, position: number): Promise<LogEntry | 'seal' | undefined> {
+    const key = this.nameOf(epoch, position);
+    let wanted = firstReadBytes;
+    for (;;) {
+      const bytes = await this.read(epoch, position, 0, wanted);
+      if (bytes === undefined) return undefined;
+      if (isSeal(bytes)) return 'seal';
+      const index = decodeIndex(key, bytes);
+      if (typeof index !== 'number') return { index };
+      if (bytes.length < wanted) throw new ByocError('STORE_OBJECT_CORRUPT', `log object ${key} is truncated`);
+      wanted = index;
+    }
+  }
+
+  async seal(epoch: NodeEpoch, position: number, by: NodeEpoch): Promise<'sealed' | LogEntry> {
+    const key = this.nameOf(epoch, position);
+    const seal = await conditionalWrite(this.#runtime, this.#store, key, encodeSeal(by), absent);
+    if (seal.won) return 'sealed';
+    const entry = await this.look(epoch, position);
+    if (entry === undefined) throw new ByocError('STORE_OBJECT_MISSING', `object ${key} appeared and vanished`);
+    return entry === 'seal' ? 'sealed' : entry;
+  }
+
+  async read(epoch: NodeEpoch, position: number, start: number, length: number): Promise<Buffer | undefined> {
+    const key = this.nameOf(epoch, position);
+    return readWithRetry(this.#runtime, key, () => this.#store.getRange(key, start, length));
+  }
+
+  async remove(epoch: NodeEpoch, position: number): Promise<void> {
+    if (position > 0) await this.#store.delete(this.nameOf(epoch, position));
+  }
+
+  nameOf(epoch: NodeEpoch, position: number): string {
+    return logObjectName(epoch, position);
+  }
+}
