@@ -13,6 +13,9 @@ export interface Budget {
   readonly smallDatabases: number;
   readonly smallBytes: number;
   readonly smallRestarts: number;
+  readonly branchBytes: number;
+  /** Branches in each state of the database. */
+  readonly branches: number;
   readonly largeBytes: number;
   readonly largeOpens: number;
   /** Databases that are opened to see what each costs in memory. */
@@ -35,6 +38,8 @@ export const fullBudget: Budget = {
   smallDatabases: 8,
   smallBytes: mebibyte,
   smallRestarts: 5,
+  branchBytes: 1_024 * mebibyte,
+  branches: 5,
   largeBytes: 100 * mebibyte,
   largeOpens: 5,
   memoryDatabases: 1_000,
@@ -55,6 +60,8 @@ export const quickBudget: Budget = {
   smallDatabases: 3,
   smallBytes: mebibyte,
   smallRestarts: 1,
+  branchBytes: 16 * mebibyte,
+  branches: 2,
   largeBytes: 10 * mebibyte,
   largeOpens: 2,
   memoryDatabases: 60,

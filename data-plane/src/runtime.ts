@@ -4,6 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { TurnQueue, type WorkKind } from './turns.js';
 
 export interface Runtime {
   /** Wall clock, milliseconds since 1970. */
@@ -13,10 +14,17 @@ export interface Runtime {
   sleep(ms: number): Promise<void>;
   /** Calls `run` once after `ms` milliseconds (0 = after the current turn of the event loop) unless the returned function was called before. */
   schedule(ms: number, run: () => void): () => void;
+  /**
+   * Resolves in a later turn of the event loop, when it is the turn of a computation of this kind to go on: of all that
+   * wait, one per turn.
+   */
+  turn(kind: WorkKind): Promise<void>;
   randomBytes(count: number): Buffer;
   /** Uniform in [0, 1). */
   randomFraction(): number;
 }
+
+const turns = new TurnQueue(setImmediate);
 
 export const systemRuntime: Runtime = {
   nowMs: () => Date.now(),
@@ -30,6 +38,7 @@ export const systemRuntime: Runtime = {
     const timer = setTimeout(run, ms);
     return () => clearTimeout(timer);
   },
+  turn: async (kind) => turns.take(kind),
   randomBytes: (count) => randomBytes(count),
   randomFraction: () => Math.random(),
 };

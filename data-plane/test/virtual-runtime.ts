@@ -1,4 +1,5 @@
 import type { Runtime } from '../src/runtime.js';
+import { TurnQueue, type WorkKind } from '../src/turns.js';
 import { seededRandom, type SeededRandom } from './seeded-random.js';
 
 interface Timer {
@@ -18,6 +19,7 @@ export class VirtualRuntime implements Runtime {
   #nextOrder = 0;
   #timers: Timer[] = [];
   #held = 0;
+  readonly #turns = new TurnQueue((run) => this.schedule(0, run));
 
   constructor(seed = 1) {
     this.#random = seededRandom(seed);
@@ -46,6 +48,10 @@ export class VirtualRuntime implements Runtime {
     return () => {
       this.#timers = this.#timers.filter((other) => other !== timer);
     };
+  }
+
+  async turn(kind: WorkKind): Promise<void> {
+    return this.#turns.take(kind);
   }
 
   randomBytes(count: number): Buffer {

@@ -1,4 +1,5 @@
 import type { BenchCase } from './bench-case.js';
+import { branchCase } from './branch.js';
 import { coldOpenCase } from './cold-open.js';
 import { creationCase } from './creation.js';
 import { idleCase } from './idle.js';
@@ -11,6 +12,7 @@ export const allCases: readonly BenchCase[] = [
   ...statementCases,
   writersCase,
   creationCase,
+  branchCase,
   coldOpenCase,
   memoryCase,
   idleCase,

@@ -7,12 +7,10 @@ import { latencyFigures, medianFigure, singleFigure } from '../report/figures.js
 import type { Figure, Result } from '../report/report.js';
 import { DataNode, type BenchDatabase } from '../subjects/data-node.js';
 import { Deployment } from '../subjects/deployment.js';
+import { createFilled } from '../subjects/filled-database.js';
 import { commitWindowMs, type BenchCase, type CaseContext } from './bench-case.js';
 
 const mebibyte = 2 ** 20;
-const rowBytes = 1_000;
-/** Rows of one insert when a database is filled. */
-const rowsPerInsert = 5_000;
 const firstQuery = 'SELECT length(content) FROM blobs WHERE id = 1';
 const idleCloseMs = 500;
 
@@ -80,22 +78,11 @@ async function fillDatabases(
   { budget }: CaseContext,
 ): Promise<[BenchDatabase[], BenchDatabase]> {
   return withNode(deployment, async (node) => {
-    const fill = async (name: string, bytes: number): Promise<BenchDatabase> => {
-      const database = await node.createDatabase(name);
-      await node.execute(database, 'CREATE TABLE blobs (id INTEGER PRIMARY KEY, content BLOB NOT NULL)');
-      for (let left = Math.round(bytes / rowBytes); left > 0; left -= rowsPerInsert) {
-        const rows = Math.min(left, rowsPerInsert);
-        await node.execute(
-          database,
-          `INSERT INTO blobs (content) WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < ${rows})
-           SELECT randomblob(${rowBytes}) FROM numbers`,
-        );
-      }
-      return database;
-    };
     const small: BenchDatabase[] = [];
-    for (let at = 0; at < budget.smallDatabases; at++) small.push(await fill(`small${at}`, budget.smallBytes));
-    return [small, await fill('large', budget.largeBytes)];
+    for (let at = 0; at < budget.smallDatabases; at++) {
+      small.push(await createFilled(node, `small${at}`, budget.smallBytes));
+    }
+    return [small, await createFilled(node, 'large', budget.largeBytes)];
   });
 }
 

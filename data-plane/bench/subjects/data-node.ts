@@ -105,6 +105,19 @@ export class DataNode {
     return { id, label };
   }
 
+  /** Makes a branch of a database, as it is or as it was at a time. */
+  async branchDatabase(name: string, { id: parent }: BenchDatabase, timeMs?: number): Promise<void> {
+    const { body } = this.newDatabase(name);
+    const branch = { parent, ...(timeMs !== undefined && { timeMs }) };
+    const request = { ...(JSON.parse(body.toString('utf8')) as object), branch };
+    await this.#admin.send(
+      'POST',
+      '/admin/v1/databases',
+      this.deployment.adminCredential,
+      Buffer.from(JSON.stringify(request)),
+    );
+  }
+
   /** A database that does not exist yet, and the complete HTTP request that creates it. */
   newDatabase(name: string, engine: EngineName = 'libsql'): BenchDatabase & { body: Buffer; request: Buffer } {
     const id = newDatabaseId(engine);

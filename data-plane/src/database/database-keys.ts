@@ -8,6 +8,7 @@ import {
   type KeyService,
 } from '../keys/key-service.js';
 import { Sealer } from '../keys/sealing.js';
+import type { DatabaseId } from '../identity.js';
 import type { Runtime } from '../runtime.js';
 import type { Manifest, WrappedDataKey } from '../storage/manifest.js';
 
@@ -23,31 +24,63 @@ export async function newDataKey(keys: KeyService, context: EncryptionContext): 
   return { number: 1, keyId, wrapped: wrapped.toString('base64'), context };
 }
 
-/** Throws `KEY_DISABLED`, `KEY_WRONG`, `KEY_UNAVAILABLE`. */
-export async function unlock(runtime: Runtime, keys: KeyService, manifest: Manifest): Promise<UnlockedDatabase> {
-  const unwrapped = await Promise.all(
-    manifest.keys.map(async ({ number, keyId, wrapped, context }) => {
-      // The key service proves that the key was wrapped for this context; that the context is this database's is ours to
-      // check, or another database's whole key ring could be copied into this manifest.
-      if (context.database !== manifest.id || context.deployment !== manifest.deployment) {
-        throw new ByocError(
-          'KEY_WRONG',
-          `data key ${number} in the manifest of database ${manifest.id} belongs to another one`,
-        );
-      }
-      const key = await translated(manifest.id, () => keys.unwrap(keyId, Buffer.from(wrapped, 'base64'), context));
-      return [number, key] as const;
+/**
+ * The data keys of a database and of its ancestors, wrapped once more for a branch of it; the plaintext does not leave
+ * the key service. Throws `KEY_DISABLED`, `KEY_WRONG`, `KEY_UNAVAILABLE`.
+ */
+export async function keysForBranch(
+  keys: KeyService,
+  parent: Manifest,
+  context: EncryptionContext,
+): Promise<WrappedDataKey[]> {
+  return Promise.all(
+    parent.keys.map(async (key) => {
+      assertOwnContext(parent, key);
+      const from = { keyId: key.keyId, wrapped: Buffer.from(key.wrapped, 'base64'), context: key.context };
+      const wrapped = await translated(parent.id, () => keys.rewrap(from, { keyId: key.keyId, context }));
+      const { number, keyId, opens = parent.id } = key;
+      return { number, keyId, wrapped: wrapped.toString('base64'), context, opens };
     }),
   );
-  const ring = new Map(unwrapped);
-  const sealer = new Sealer(runtime, manifest.deployment, manifest.id, { current: manifest.currentKey, keys: ring });
+}
+
+/** Throws `KEY_DISABLED`, `KEY_WRONG`, `KEY_UNAVAILABLE`. */
+export async function unlock(runtime: Runtime, keys: KeyService, manifest: Manifest): Promise<UnlockedDatabase> {
+  const rings = new Map<DatabaseId, Map<number, Buffer>>();
+  await Promise.all(
+    manifest.keys.map(async (entry) => {
+      assertOwnContext(manifest, entry);
+      const { number, keyId, wrapped, context, opens = manifest.id } = entry;
+      const key = await translated(manifest.id, () => keys.unwrap(keyId, Buffer.from(wrapped, 'base64'), context));
+      rings.set(opens, (rings.get(opens) ?? new Map<number, Buffer>()).set(number, key));
+    }),
+  );
+  const { deployment, id, currentKey } = manifest;
+  const ancestors = (manifest.ancestors ?? []).map((database) => {
+    const ring = rings.get(database);
+    return { database, sealer: ring && new Sealer(runtime, deployment, database, { current: 0, keys: ring }) };
+  });
+  const ring = { current: currentKey, keys: rings.get(id) ?? new Map<number, Buffer>() };
+  const sealer = new Sealer(runtime, deployment, id, ring, ancestors);
   return {
     sealer,
     wipe: () => {
       sealer.wipe();
-      for (const key of ring.values()) key.fill(0);
+      for (const ring of rings.values()) for (const key of ring.values()) key.fill(0);
     },
   };
+}
+
+/**
+ * The key service proves that a key was wrapped for its context; that the context is this database's is ours to check, or
+ * another database's whole key ring could be copied into this manifest.
+ */
+function assertOwnContext(manifest: Manifest, { number, context }: WrappedDataKey): void {
+  if (context.database === manifest.id && context.deployment === manifest.deployment) return;
+  throw new ByocError(
+    'KEY_WRONG',
+    `data key ${number} in the manifest of database ${manifest.id} belongs to another one`,
+  );
 }
 
 async function translated<T>(database: string, call: () => Promise<T>): Promise<T> {

@@ -2,9 +2,10 @@
 import { ByocError } from '../errors/catalogue.js';
 import type { DatabaseId } from '../identity.js';
 import { claim } from '../ownership/claim.js';
-import type { DatabaseAddress } from '../naming/host-label.js';
+import { assertDatabaseAddress, type DatabaseAddress } from '../naming/host-label.js';
 import type { Manifest } from '../storage/manifest.js';
 import type { DatabaseDescription, NewDatabase } from './database-service.js';
+import { carryUnfolded, isDamage } from './carry-fragments.js';
 import { newDataKey } from './database-keys.js';
 import type { NodeContext } from './node-context.js';
 import { unfoldedRanges } from './ready-database.js';
@@ -14,6 +15,29 @@ export async function describe(context: NodeContext, id: DatabaseId): Promise<Da
   return found && found.manifest.deletedAtMs === undefined ? description(found.manifest) : undefined;
 }
 
+/** Gives a new database its name. Throws `DATABASE_EXISTS` when another one has it. */
+export async function takeName(context: NodeContext, { id, name, organization }: NewDatabase): Promise<void> {
+  const holder = await context.names.take({ organization, database: name }, id);
+  if (holder !== id) throw new ByocError('DATABASE_EXISTS', `database with name ${name} already exists`);
+}
+
+/**
+ * The database that an earlier call with the same id created, or undefined. Throws `DATABASE_EXISTS` when the id was used
+ * for something else.
+ */
+export async function createdBefore(
+  context: NodeContext,
+  { id, name, organization }: NewDatabase,
+): Promise<DatabaseDescription | undefined> {
+  const existing = await context.manifests.read(id);
+  if (!existing) return undefined;
+  const { manifest } = existing;
+  if (manifest.deletedAtMs === undefined && manifest.name === name && manifest.organization === organization) {
+    return description(manifest);
+  }
+  throw new ByocError('DATABASE_EXISTS', `the id ${id} was used before`);
+}
+
 /**
  * Name record, then manifest; a call that was cut off is completed by calling again with the same id. Throws
  * `DATABASE_EXISTS` when another database has the name or the id was used before.
@@ -21,11 +45,7 @@ export async function describe(context: NodeContext, id: DatabaseId): Promise<Da
 export async function createDatabase(context: NodeContext, database: NewDatabase): Promise<DatabaseDescription> {
   const { id, name, organization, group, engine } = database;
   const encryptionContext = { deployment: context.deployment, organization, group: group.id, database: id };
-  const [holder, key] = await Promise.all([
-    context.names.take({ organization, database: name }, id),
-    newDataKey(context.keys, encryptionContext),
-  ]);
-  if (holder !== id) throw new ByocError('DATABASE_EXISTS', `database with name ${name} already exists`);
+  const [key] = await Promise.all([newDataKey(context.keys, encryptionContext), takeName(context, database)]);
   const manifest: Manifest = {
     version: 1,
     deployment: context.deployment,
@@ -43,18 +63,15 @@ export async function createDatabase(context: NodeContext, database: NewDatabase
     tail: [],
   };
   if (await context.manifests.create(manifest)) return description(manifest);
-  const existing = await context.manifests.read(id);
-  const same = existing?.manifest.deletedAtMs === undefined && existing?.manifest.name === name;
-  if (!existing || !same || existing.manifest.organization !== organization) {
-    throw new ByocError('DATABASE_EXISTS', `the id ${id} was used before`);
-  }
-  return description(existing.manifest);
+  const existing = await createdBefore(context, database);
+  if (!existing) throw new ByocError('STORE_OBJECT_MISSING', `the manifest of database ${id} is missing`);
+  return existing;
 }
 
 /**
  * Turns the manifest into a tombstone and frees the name. Everything needed to bring the database back stays named in
- * the tombstone. Returns where the database was found, or undefined when it never existed. Throws `DATABASE_MOVED` when
- * another node owns it.
+ * the tombstone; what was not folded moves out of the logs first. Returns where the database was found, or undefined when
+ * it never existed. Throws `DATABASE_MOVED` when another node owns it.
  */
 export async function deleteDatabase(context: NodeContext, id: DatabaseId): Promise<DatabaseAddress | undefined> {
   const found = await context.manifests.read(id);
@@ -62,10 +79,10 @@ export async function deleteDatabase(context: NodeContext, id: DatabaseId): Prom
   const address = { organization: found.manifest.organization, database: found.manifest.name };
   for (let current = found; current.manifest.deletedAtMs === undefined;) {
     const claimed = await claim(context.manifests, context.findRecovery, context.epoch, current);
-    const { owner: _owner, ...manifest } = claimed.manifest;
-    const tail = unfoldedRanges(context, claimed.manifest);
+    const content = await contentToKeep(context, claimed.manifest);
+    const { owner: _owner, carried: _carried, ...manifest } = claimed.manifest;
     const deletedAtMs = context.runtime.nowMs();
-    const result = await context.manifests.replace(claimed, { ...manifest, tail, deletedAtMs });
+    const result = await context.manifests.replace(claimed, { ...manifest, ...content, deletedAtMs });
     if (!('lost' in result)) {
       context.unfolded.forget(id);
       break;
@@ -79,6 +96,52 @@ export async function deleteDatabase(context: NodeContext, id: DatabaseId): Prom
   return address;
 }
 
-function description({ id, name, organization, group, engine, createdAtMs }: Manifest): DatabaseDescription {
-  return { id, name, organization, group, engine, createdAtMs };
+async function contentToKeep(context: NodeContext, manifest: Manifest): Promise<Pick<Manifest, 'tail' | 'carried'>> {
+  try {
+    const carried = await carryUnfolded(context, manifest);
+    return { tail: [], ...(carried && { carried }) };
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+    // A damaged database can be deleted, too. Its tombstone goes on naming what is left.
+    context.report('a damaged database is deleted', { database: manifest.id, error: String(error) });
+    const { carried } = manifest;
+    return { tail: unfoldedRanges(context, manifest), ...(carried && { carried }) };
+  }
+}
+
+/**
+ * Brings a deleted database back, under a new name if one is given. Throws `DATABASE_NOT_FOUND` when it never existed,
+ * `UNDELETE_EXPIRED` after the time that the deployment grants, and `DATABASE_EXISTS` when another one has the name.
+ */
+export async function undeleteDatabase(
+  context: NodeContext,
+  id: DatabaseId,
+  newName?: string,
+): Promise<DatabaseDescription> {
+  for (;;) {
+    const found = await context.manifests.read(id);
+    if (!found) throw new ByocError('DATABASE_NOT_FOUND', 'database not found');
+    const { deletedAtMs, ...manifest } = found.manifest;
+    if (deletedAtMs === undefined) return description(manifest);
+    if (manifest.collected === true || isUndeleteOver(context, deletedAtMs)) {
+      const when = new Date(deletedAtMs).toISOString();
+      throw new ByocError('UNDELETE_EXPIRED', `database ${manifest.name} was deleted at ${when}`);
+    }
+    const restored = { ...manifest, name: newName ?? manifest.name };
+    assertDatabaseAddress({ organization: restored.organization, database: restored.name });
+    await takeName(context, restored);
+    const result = await context.manifests.replace(found, restored);
+    if (!('lost' in result)) return description(result.manifest);
+  }
+}
+
+/** Whether a database that was deleted then can no longer be brought back. */
+export function isUndeleteOver({ runtime, policy }: NodeContext, deletedAtMs: number): boolean {
+  return runtime.nowMs() >= deletedAtMs + policy.undeleteMs;
+}
+
+export function description(manifest: Manifest): DatabaseDescription {
+  const { id, name, organization, group, engine, createdAtMs, parent } = manifest;
+  const from = parent && { id: parent.database, name: parent.name, branchedAtMs: parent.branchedAtMs };
+  return { id, name, organization, group, engine, createdAtMs, ...(from && { parent: from }) };
 }

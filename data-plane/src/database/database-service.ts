@@ -12,6 +12,8 @@ export interface DatabaseDescription {
   readonly group: { readonly id: string; readonly name: string };
   readonly engine: EngineName;
   readonly createdAtMs: number;
+  /** The database that it is a branch of, under the name that had then. */
+  readonly parent?: { readonly id: DatabaseId; readonly name: string; readonly branchedAtMs: number };
 }
 
 export interface SqlRequest {
@@ -49,6 +51,13 @@ export interface NewDatabase {
   readonly organization: string;
   readonly group: { readonly id: string; readonly name: string };
   readonly engine: EngineName;
+  /** Begin as another database is, or was at a time (the last commit at or before it; milliseconds since 1970). */
+  readonly branch?: { readonly parent: DatabaseId; readonly timeMs?: number };
+}
+
+export interface Forwarding {
+  /** Another node found that this one is the owner; it is not asked again where the database is. */
+  readonly isForwarded?: boolean;
 }
 
 export interface DatabaseService {
@@ -65,11 +74,20 @@ export interface DatabaseService {
   describe(id: DatabaseId): Promise<DatabaseDescription | undefined>;
   /** Opens the database if need be, runs the request, and resolves when its answer may leave. Throws `ByocError`. */
   execute(id: DatabaseId, request: SqlRequest): Promise<SqlResponse>;
-  /** Creates a database; returns the existing one when the same id and name were created before. Throws `DATABASE_EXISTS`. */
-  create(database: NewDatabase): Promise<DatabaseDescription>;
+  /**
+   * Creates a database; returns the existing one when the same id and name were created before. Throws `DATABASE_EXISTS`,
+   * for a branch, which the owner of the parent makes, `DATABASE_NOT_FOUND` (the parent), `BRANCH_REFUSED` and
+   * `RESTORE_POINT_NOT_FOUND`.
+   */
+  create(database: NewDatabase, options?: Forwarding): Promise<DatabaseDescription>;
   /**
    * Deletes a database; deleting one that is gone succeeds. The owner does it; `isForwarded`: another node found that this
    * one is the owner.
    */
-  delete(id: DatabaseId, options?: { readonly isForwarded?: boolean }): Promise<void>;
+  delete(id: DatabaseId, options?: Forwarding): Promise<void>;
+  /**
+   * Brings a deleted database back, under a new name if one is given. Throws `DATABASE_NOT_FOUND`, `UNDELETE_EXPIRED`,
+   * `DATABASE_EXISTS` when another one has the name.
+   */
+  undelete(id: DatabaseId, newName?: string): Promise<DatabaseDescription>;
 }

@@ -2,10 +2,11 @@
 import type { VersionedManifest } from '../storage/manifest-store.js';
 import { fold } from '../storage/fold.js';
 import { pageBytes } from '../storage/fragment.js';
-import { openFragment, type TailFragment } from '../storage/fragment-chain.js';
+import { openingFragment, type TailFragment } from '../storage/fragment-chain.js';
 import { readGeneration } from '../storage/generation.js';
 import type { GenerationReference, Manifest } from '../storage/manifest.js';
 import { chainPoint } from '../storage/restore.js';
+import { Turns } from '../turns.js';
 import { readUnfolded } from '../storage/unfolded.js';
 import type { NodeContext } from './node-context.js';
 import { stillOwned, withUnfoldedRanges, type OwnedDatabase } from './ready-database.js';
@@ -34,12 +35,13 @@ export async function foldDatabase(
   const { manifest } = owned;
   const { sealer } = unlocked;
   const generation = manifest.generation && (await readGeneration(runtime, dataStore, sealer, manifest.generation));
+  const turns = new Turns(runtime, 'background');
   const fragments: TailFragment[] = [];
   await withUnfoldedRanges(context, manifest, async (ranges) => {
     const { carried } = manifest;
     const unfolded = { runtime, dataStore, logStore, line: sealer.line, carried, ranges };
     for await (const fragment of readUnfolded(unfolded, chainPoint(generation))) {
-      fragments.push(openFragment(sealer, fragment));
+      fragments.push(await turns.run(openingFragment(sealer, fragment)));
     }
   });
   if (fragments.length === 0) return owned;

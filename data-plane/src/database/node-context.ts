@@ -29,6 +29,10 @@ export interface DatabasePolicy {
   readonly foldFragments: number;
   /** The engine folds its local WAL into its local file when the WAL has grown by this much. */
   readonly localWalBytes: number;
+  /** How far back every commit can be restored. */
+  readonly historyMs: number;
+  /** How long a deleted database can be brought back. */
+  readonly undeleteMs: number;
 }
 
 /** What the databases of one node share. */

@@ -8,10 +8,12 @@
 import { ByocError } from '../errors/catalogue.js';
 import type { DatabaseId } from '../identity.js';
 import { assertDatabaseAddress, hostLabel, type DatabaseAddress } from '../naming/host-label.js';
-import { createDatabase, deleteDatabase, describe } from './database-records.js';
+import { branchDatabase } from './branch-database.js';
+import { createDatabase, deleteDatabase, describe, undeleteDatabase } from './database-records.js';
 import type { DatabaseDescription, DatabaseService, NewDatabase, SqlRequest, SqlResponse } from './database-service.js';
 import type { NodeContext } from './node-context.js';
 import { OpenDatabase } from './open-database.js';
+import { own } from './ready-database.js';
 import { continuesStream } from './stream-request.js';
 import { onStreamEnd } from './stream-end.js';
 import type { VersionedManifest } from '../storage/manifest-store.js';
@@ -85,7 +87,7 @@ export class NodeDatabases implements DatabaseService {
 
   /** `found` is the manifest when it was just read. */
   async execute(id: DatabaseId, request: SqlRequest, found?: VersionedManifest): Promise<SqlResponse> {
-    const entry = await this.#acquire(id, request, found);
+    const entry = await this.#acquire(id, () => continuesStream(request.body), found);
     let response: SqlResponse | undefined;
     try {
       response = await (await entry.database).execute(request);
@@ -98,7 +100,12 @@ export class NodeDatabases implements DatabaseService {
 
   async create(database: NewDatabase): Promise<DatabaseDescription> {
     assertDatabaseAddress({ organization: database.organization, database: database.name });
+    if (database.branch) return this.#branch(database, database.branch);
     return this.#alone(database.id, async () => createDatabase(this.#context, database));
+  }
+
+  async undelete(id: DatabaseId, newName?: string): Promise<DatabaseDescription> {
+    return this.#alone(id, async () => undeleteDatabase(this.#context, id, newName));
   }
 
   async delete(id: DatabaseId): Promise<void> {
@@ -191,11 +198,12 @@ export class NodeDatabases implements DatabaseService {
     }
   }
 
-  async #acquire(id: DatabaseId, request: SqlRequest, found: VersionedManifest | undefined): Promise<Entry> {
+  /** `continues`: whether it is for a stream, which keeps the database here until it has ended. */
+  async #acquire(id: DatabaseId, continues: () => boolean, found?: VersionedManifest): Promise<Entry> {
     for (;;) {
       if (this.#state === 'stopping') throw new ByocError('SHUTTING_DOWN', 'the node is stopping');
       const leaving = this.#open.get(id)?.leaving;
-      if (leaving && !continuesStream(request.body)) {
+      if (leaving && !continues()) {
         await leaving;
         throw new ByocError('DATABASE_MOVED', `database ${id} was handed over to another node`);
       }
@@ -238,6 +246,31 @@ export class NodeDatabases implements DatabaseService {
     });
     this.#armSweep();
     return entry;
+  }
+
+  /** A database that is not open is branched without opening it: what it consists of is in the store. */
+  async #branch(
+    child: NewDatabase,
+    { parent, timeMs }: NonNullable<NewDatabase['branch']>,
+  ): Promise<DatabaseDescription> {
+    const moment = timeMs === undefined ? undefined : { timeMs };
+    if (!this.#open.has(parent)) {
+      return this.#alone(parent, async () => {
+        if (this.#state !== 'serving') throw new ByocError('DATABASE_MOVED', 'this node takes no more databases');
+        const owned = await own(this.#context, parent);
+        try {
+          return (await branchDatabase(this.#context, owned, child, moment)).branch;
+        } finally {
+          owned.unlocked.wipe();
+        }
+      });
+    }
+    const entry = await this.#acquire(parent, () => false);
+    try {
+      return await (await entry.database).branch(child, moment);
+    } finally {
+      this.#release(entry);
+    }
   }
 
   /** Runs `work` while nothing else happens to the database. */

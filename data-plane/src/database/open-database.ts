@@ -16,7 +16,9 @@ import { commitDefect, type Commit, type FragmentDigest } from '../storage/fragm
 import type { FragmentLocation } from '../storage/log-location.js';
 import type { Manifest } from '../storage/manifest.js';
 import type { VersionedManifest } from '../storage/manifest-store.js';
-import type { SqlRequest, SqlResponse } from './database-service.js';
+import type { Moment } from '../storage/moment.js';
+import { branchDatabase } from './branch-database.js';
+import type { DatabaseDescription, NewDatabase, SqlRequest, SqlResponse } from './database-service.js';
 import { DurabilityGate } from './durability-gate.js';
 import { foldDatabase, isFoldDue } from './fold-database.js';
 import { lostRequestError, RequestLostError, runInEngine } from './engine-request.js';
@@ -198,6 +200,15 @@ export class OpenDatabase implements LoggedDatabase {
     });
   }
 
+  /** Makes a branch of everything that was committed before the call, or at a moment. Throws as `branchDatabase` does. */
+  async branch(child: NewDatabase, moment?: Moment): Promise<DatabaseDescription> {
+    await this.#durable(this.#handedCommit);
+    if (this.#defunct) throw this.#defunct;
+    const { branch, parent } = await branchDatabase(this.#context, this.#owned, child, moment);
+    this.#adopt(parent);
+    return branch;
+  }
+
   /** After `abandon`: resolves when no commit of this instance can become durable any more. */
   async resolved(): Promise<void> {
     await this.#resolved;
@@ -336,9 +347,7 @@ export class OpenDatabase implements LoggedDatabase {
 
   /** Folds until nothing that is durable is left unfolded. */
   async #foldAll(): Promise<void> {
-    const owned = await foldDatabase(this.#context, this.#owned, this.#nextGeneration++);
-    this.#owned = { ...this.#owned, owned };
-    this.#context.unfolded.folded(this.id, owned.manifest.generation?.commit ?? 0);
+    this.#adopt(await foldDatabase(this.#context, this.#owned, this.#nextGeneration++));
   }
 
   #foldIfDue(): void {
@@ -353,14 +362,19 @@ export class OpenDatabase implements LoggedDatabase {
     });
   }
 
+  /** Goes on from a newer manifest, and forgets the fragments that its generation holds. */
+  #adopt(owned: VersionedManifest): void {
+    // One step: whoever restores next must see the new generation and the shorter list together.
+    if (owned.manifest.version > this.manifest.version) this.#owned = { ...this.#owned, owned };
+    this.#context.unfolded.folded(this.id, this.manifest.generation?.commit ?? 0);
+  }
+
   async #fold(): Promise<void> {
     try {
       const owned = await foldDatabase(this.#context, this.#owned, this.#nextGeneration++);
       // The next instance may hold the manifest from before this fold: with it, it needs every fragment.
       if (this.#defunct) return;
-      // One step: whoever restores next must see the new generation and the shorter list together.
-      this.#owned = { ...this.#owned, owned };
-      this.#context.unfolded.folded(this.id, owned.manifest.generation?.commit ?? 0);
+      this.#adopt(owned);
       this.#tailBytes = 0;
     } catch (error) {
       const failure = asByocError(error);

@@ -1,6 +1,6 @@
 import type { DatabaseId } from '../identity.js';
 import type { NodeAddress } from '../ownership/node-record.js';
-import type { SqlRequest, SqlResponse } from './database-service.js';
+import type { DatabaseDescription, NewDatabase, SqlRequest, SqlResponse } from './database-service.js';
 
 /** What the nodes of a deployment ask of each other. */
 export interface Peers {
@@ -10,6 +10,8 @@ export interface Peers {
    * `OUTCOME_UNKNOWN` when the connection broke after the request was sent.
    */
   execute(address: NodeAddress, request: SqlRequest): Promise<SqlResponse>;
+  /** Makes a branch on the node that owns the parent. Throws as `execute`, and what the other node throws. */
+  branch(address: NodeAddress, child: NewDatabase): Promise<DatabaseDescription>;
   /** Deletes a database on the node that owns it. Throws as `execute`. */
   delete(address: NodeAddress, id: DatabaseId): Promise<void>;
   /** Gives up what is under way to a node that has ended: it will not answer. */

@@ -42,8 +42,16 @@ export class RoutedDatabases implements DatabaseService {
     return this.#options.local.describe(id);
   }
 
-  async create(database: NewDatabase): Promise<DatabaseDescription> {
-    return this.#options.local.create(database);
+  async create(database: NewDatabase, { isForwarded = false } = {}): Promise<DatabaseDescription> {
+    const { local, peers } = this.#options;
+    if (isForwarded || !database.branch) return local.create(database);
+    return this.#route(database.branch.parent, async (location) =>
+      location.kind === 'here' ? local.create(database) : peers.branch(location.address, database),
+    );
+  }
+
+  async undelete(id: DatabaseId, newName?: string): Promise<DatabaseDescription> {
+    return this.#options.local.undelete(id, newName);
   }
 
   async execute(id: DatabaseId, request: SqlRequest): Promise<SqlResponse> {

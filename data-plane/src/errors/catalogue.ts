@@ -29,6 +29,8 @@ export const catalogue = {
   AUTH_FORBIDDEN: entry(401, 'Use a token that was minted for this database or its group.'),
   ADMIN_UNAUTHORIZED: entry(401, 'Send the header "Authorization: Bearer <admin credential of the deployment>".'),
   DATABASE_NOT_FOUND: entry(404, 'Check the host name or the /db/<database>-<organization>/ path.'),
+  BRANCH_REFUSED: entry(400, 'Branch into the group of the parent; delete branches that nobody needs.'),
+  UNDELETE_EXPIRED: entry(410, 'The content is gone; restore it from a backup of the deployment.'),
   RESTORE_POINT_NOT_FOUND: entry(400, 'Choose a moment within the kept history of the database.'),
   DATABASE_EXISTS: entry(409, 'Choose another name, or use the existing database.'),
   DATABASE_ADDRESS_MISSING: entry(
@@ -55,6 +57,7 @@ export const catalogue = {
   TRANSACTION_BUSY: entry(400, 'Another transaction holds the write lock; try again.'),
   TRANSACTION_TOO_LARGE: entry(400, 'Split the transaction into smaller ones.'),
   STATEMENT_TIMEOUT: entry(400, 'The statement ran past its deadline and was stopped; make it cheaper or split it.'),
+  REQUEST_TOO_LONG: entry(400, 'Send fewer statements per request; those that ran are not undone.'),
   // --- the node
   ENGINE_RESTARTED: entry(503, 'The statement did not take effect; send it again.'),
   ENGINE_UNAVAILABLE: entry(501, 'Create the database with engine "libsql"; this platform has no binary of the other.'),

@@ -78,7 +78,7 @@ class Cursor {
         states.push('skipped');
         continue;
       }
-      if (states.length > 0) yield undefined;
+      if (states.length > 0) yield* this.#context.giveWay();
       states.push(yield* this.#step(states.length, statement));
       yield* this.wait(() => this.#writer.advance());
     }

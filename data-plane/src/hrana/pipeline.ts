@@ -30,7 +30,7 @@ export function* servePipeline(
     const pipeline = new Pipeline(host, stream, context);
     let results = '';
     for (const request of requests) {
-      if (results !== '') yield undefined;
+      if (results !== '') yield* context.giveWay();
       const result = yield* pipeline.run(request);
       results = results === '' ? result : `${results},${result}`;
     }
@@ -42,8 +42,7 @@ export function* servePipeline(
     } else {
       streams.close(stream);
     }
-    const body = Buffer.from(`{"baton":${next},"base_url":null,"results":[${results}]}`);
-    response.send(200, host.commit, body, true);
+    response.sendText(200, host.commit, `{"baton":${next},"base_url":null,"results":[${results}]}`);
   } catch (error) {
     streams.close(stream);
     throw error;
@@ -123,7 +122,7 @@ class Pipeline {
       let result = 'null';
       let error = 'null';
       if (!condition || conditionHolds(condition, states, () => this.#stream.session.isAutocommit)) {
-        if (states.length > 0) yield undefined;
+        if (states.length > 0) yield* this.#context.giveWay();
         try {
           result = yield* runStatement(this.#stream, statement, this.#context, restBytes);
           restBytes -= result.length;
@@ -145,7 +144,7 @@ class Pipeline {
     for (const statement of this.#host.gate.split(sql)) {
       const bind = (plan: { parameters: readonly (string | null)[] }) => bindArguments(plan.parameters, noArguments);
       yield* this.#stream.session.run({ sql: statement, bind }, this.#context, discardRows);
-      yield undefined;
+      yield* this.#context.giveWay();
     }
   }
 

@@ -7,10 +7,11 @@ const maxTextBytes = 16 * 1024;
 
 /** SQL texts that a client stored in its stream, to send them once and run them often. */
 export class StoredSql {
-  readonly #texts = new Map<number, string>();
+  /** Made when it is needed: most streams store nothing. */
+  #texts: Map<number, string> | undefined;
 
   get isEmpty(): boolean {
-    return this.#texts.size === 0;
+    return this.#texts === undefined || this.#texts.size === 0;
   }
 
   /** Stores a text; an id in use gets the new text. Throws SQL_STORE_TOO_LARGE, SQL_STORE_TOO_MANY. */
@@ -18,6 +19,7 @@ export class StoredSql {
     if (Buffer.byteLength(sql) > maxTextBytes) {
       throw new ByocError('SQL_STORE_TOO_LARGE', `a stored SQL text may have ${maxTextBytes} bytes`);
     }
+    this.#texts ??= new Map();
     if (this.#texts.size >= maxTexts && !this.#texts.has(sqlId)) {
       throw new ByocError('SQL_STORE_TOO_MANY', `a stream may store ${maxTexts} SQL texts`);
     }
@@ -26,13 +28,13 @@ export class StoredSql {
 
   /** Forgets a text; an unknown id is fine. */
   close(sqlId: number): void {
-    this.#texts.delete(sqlId);
+    this.#texts?.delete(sqlId);
   }
 
   /** The text itself. Throws SQL_INPUT_ERROR for an id that is not stored. */
   resolve(text: SqlText): string {
     if ('sql' in text) return text.sql;
-    const sql = this.#texts.get(text.sqlId);
+    const sql = this.#texts?.get(text.sqlId);
     if (sql === undefined) throw new ByocError('SQL_INPUT_ERROR', `no SQL text ${text.sqlId} is stored in this stream`);
     return sql;
   }

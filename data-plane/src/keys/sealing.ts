@@ -9,10 +9,11 @@
  *
  * Sealed bytes: u8 version, u32 number of the data key in the database's ring, 12 bytes nonce, ciphertext, 16 bytes tag.
  */
-import { createCipheriv, createDecipheriv, hkdfSync } from 'node:crypto';
+import { createCipheriv, createDecipheriv, hkdfSync, type CipherGCM } from 'node:crypto';
 import { ByocError } from '../errors/catalogue.js';
 import type { DatabaseId } from '../identity.js';
 import type { Runtime } from '../runtime.js';
+import { atOnce, stepBytes, type Work } from '../turns.js';
 
 export type SealedKind = 'fragment' | 'segment' | 'generation' | 'segment-list' | 'archive-index';
 
@@ -101,15 +102,24 @@ export class Sealer {
   }
 
   seal(position: SealedPosition, plaintext: Uint8Array): Buffer {
+    const sealed = Buffer.allocUnsafe(plaintext.byteLength + sealingOverheadBytes);
+    atOnce(this.sealInto(sealed, 0, position, [plaintext]));
+    return sealed;
+  }
+
+  /**
+   * Seals the parts as one plaintext into `target` from `offset` on. The key is taken by this call: the work that it
+   * returns is done to its end even when the keys are wiped meanwhile, so that nobody else's bytes depend on that.
+   */
+  sealInto(target: Buffer, offset: number, position: SealedPosition, parts: readonly Uint8Array[]): Work<void> {
     const number = this.#ring.current;
-    const header = Buffer.allocUnsafe(headerBytes);
-    header.writeUInt8(version, 0);
-    header.writeUInt32LE(number, 1);
     const nonce = this.#runtime.randomBytes(12);
-    nonce.copy(header, 5);
+    target.writeUInt8(version, offset);
+    target.writeUInt32LE(number, offset + 1);
+    nonce.copy(target, offset + 5);
     const cipher = createCipheriv('aes-256-gcm', this.#key(number, position), nonce);
     cipher.setAAD(this.#associatedData(position, number));
-    return Buffer.concat([header, cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]);
+    return encrypt(cipher, parts, target, offset + headerBytes);
   }
 
   /**
@@ -117,6 +127,11 @@ export class Sealer {
    * they were read, is then named.
    */
   open(position: SealedPosition, sealed: Uint8Array, object?: string): Buffer {
+    return atOnce(this.opening(position, sealed, object));
+  }
+
+  /** `open`, in steps. */
+  *opening(position: SealedPosition, sealed: Uint8Array, object?: string): Work<Buffer> {
     const bytes = Buffer.from(sealed.buffer, sealed.byteOffset, sealed.byteLength);
     if (bytes.length < sealingOverheadBytes || bytes.readUInt8(0) !== version) throw this.#refuse(position, object);
     const number = bytes.readUInt32LE(1);
@@ -130,7 +145,17 @@ export class Sealer {
     );
     decipher.setAAD(this.#associatedData(position, number));
     decipher.setAuthTag(bytes.subarray(bytes.length - tagBytes));
-    const plaintext = decipher.update(bytes.subarray(headerBytes, bytes.length - tagBytes));
+    const ciphertext = bytes.subarray(headerBytes, bytes.length - tagBytes);
+    let plaintext: Buffer;
+    if (ciphertext.length <= stepBytes) {
+      plaintext = decipher.update(ciphertext);
+    } else {
+      plaintext = Buffer.allocUnsafe(ciphertext.length);
+      for (let at = 0; at < ciphertext.length; at += stepBytes) {
+        decipher.update(ciphertext.subarray(at, at + stepBytes)).copy(plaintext, at);
+        yield stepBytes;
+      }
+    }
     try {
       decipher.final();
     } catch (cause) {
@@ -174,6 +199,19 @@ export class Sealer {
     const place = `${position.kind} ${position.numbers.join('/')} of term ${position.term}, database ${this.database}`;
     return new ByocError('STORE_OBJECT_CORRUPT', `${bytes} were altered or do not belong to ${place}`, { cause });
   }
+}
+
+function* encrypt(cipher: CipherGCM, parts: readonly Uint8Array[], target: Buffer, offset: number): Work<void> {
+  let end = offset;
+  for (const part of parts) {
+    for (let at = 0; at < part.byteLength; at += stepBytes) {
+      const piece = cipher.update(part.subarray(at, at + stepBytes));
+      end += piece.copy(target, end);
+      yield piece.length;
+    }
+  }
+  cipher.final();
+  cipher.getAuthTag().copy(target, end);
 }
 
 function lengthPrefixed(text: string): Buffer {

@@ -5,6 +5,7 @@ import { mostLogObjectsInFlight } from '../storage/commit-log.js';
 import type { NodeSettings } from './settings.js';
 
 const mebibyte = 2 ** 20;
+const dayMs = 86_400_000;
 
 export function databaseLimits(settings: NodeSettings): DatabaseLimits {
   return {
@@ -14,6 +15,7 @@ export function databaseLimits(settings: NodeSettings): DatabaseLimits {
     streamIdleTimeoutMs: 10_000,
     writeLockTimeoutMs: 5_000,
     maxTransactionBytes: 256 * mebibyte,
+    requestTimeoutMs: 60_000,
   };
 }
 
@@ -28,6 +30,8 @@ export function databasePolicy(settings: NodeSettings): DatabasePolicy {
     foldMaxBytes: 64 * mebibyte,
     foldFragments: 256,
     localWalBytes: 4 * mebibyte,
+    historyMs: settings.historyDays * dayMs,
+    undeleteMs: settings.undeleteDays * dayMs,
   };
 }
 

@@ -35,6 +35,10 @@ export interface NodeSettings {
   readonly idleCloseMs: number;
   readonly maxOpenDatabases: number;
   readonly maxDatabaseBytes: number;
+  /** How far back every commit can be restored. */
+  readonly historyDays: number;
+  /** How long a deleted database can be brought back. */
+  readonly undeleteDays: number;
   readonly logLevel: string;
 }
 
@@ -80,6 +84,8 @@ export function nodeSettings(environment: Environment): NodeSettings {
     idleCloseMs: whole('TURSO_BYOC_IDLE_CLOSE_MS', 60_000, 100, 86_400_000),
     maxOpenDatabases: whole('TURSO_BYOC_MAX_OPEN_DATABASES', 2_000, 1, 100_000),
     maxDatabaseBytes: whole('TURSO_BYOC_MAX_DATABASE_BYTES', 20 * 2 ** 30, 1 << 20, 2 ** 44),
+    historyDays: whole('TURSO_BYOC_HISTORY_DAYS', 35, 1, 3_650),
+    undeleteDays: whole('TURSO_BYOC_UNDELETE_DAYS', 7, 0, 3_650),
     logLevel: text('TURSO_BYOC_LOG_LEVEL', 'info'),
   };
 }

@@ -20,7 +20,15 @@ export const newDatabaseSchema = {
       },
     },
     engine: { enum: ['libsql', 'tursodb'] },
+    branch: {
+      type: 'object',
+      required: ['parent'],
+      additionalProperties: false,
+      properties: { parent: id, timeMs: { type: 'integer', minimum: 0 } },
+    },
   },
 } as const;
 
 export const databaseIdSchema = { type: 'object', required: ['id'], properties: { id } } as const;
+
+export const undeleteSchema = { type: 'object', additionalProperties: false, properties: { name } } as const;

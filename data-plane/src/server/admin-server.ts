@@ -7,14 +7,14 @@ import type { Metrics } from '../metering/metrics.js';
 import { assertDatabaseAddress } from '../naming/host-label.js';
 import type { Runtime } from '../runtime.js';
 import { AdminCredential } from './admin-credential.js';
-import { databaseIdSchema, newDatabaseSchema } from './admin-schemas.js';
+import { databaseIdSchema, newDatabaseSchema, undeleteSchema } from './admin-schemas.js';
 import { forwardedHeader } from './forwarding.js';
 import { defaultHttpLimits, type HttpLimits } from './http-limits.js';
 import { createHttpServer } from './http-server.js';
 import { sendJson } from './plain-replies.js';
 
 export interface AdminServerOptions {
-  readonly databases: Pick<DatabaseService, 'find' | 'describe' | 'create' | 'delete'>;
+  readonly databases: Pick<DatabaseService, 'find' | 'describe' | 'create' | 'delete' | 'undelete'>;
   /** The bearer credential that the control plane and the metrics collector present. */
   readonly credential: string;
   readonly metrics: Metrics;
@@ -29,7 +29,7 @@ export const adminPrefix = '/admin/v1';
  * The face that the control plane sees: the lifecycle of databases, and metrics. It listens on a port of its own that no
  * SQL client reaches. Returns a Fastify instance that is not listening. Throws `RangeError` for a too short credential.
  *
- * Creation and deletion may be repeated: the same call again gives the same answer.
+ * Creation, deletion and undeletion may be repeated: the same call again gives the same answer.
  */
 export function createAdminServer(options: AdminServerOptions): FastifyInstance {
   const { databases, metrics, runtime, log } = options;
@@ -53,7 +53,8 @@ export function createAdminServer(options: AdminServerOptions): FastifyInstance 
         async (request, reply) => {
           const { name, organization } = request.body;
           assertDatabaseAddress({ database: name, organization });
-          return sendJson(reply, { database: describe(await databases.create(request.body)) });
+          const isForwarded = request.headers[forwardedHeader] !== undefined;
+          return sendJson(reply, { database: describe(await databases.create(request.body, { isForwarded })) });
         },
       );
 
@@ -81,6 +82,15 @@ export function createAdminServer(options: AdminServerOptions): FastifyInstance 
         },
       );
 
+      routes.post<{ Params: { id: DatabaseId }; Body: { name?: string } }>(
+        `${adminPrefix}/databases/:id/undelete`,
+        { schema: { params: databaseIdSchema, body: undeleteSchema } },
+        async (request, reply) => {
+          const { name } = request.body;
+          return sendDatabase(reply, await databases.undelete(request.params.id, name));
+        },
+      );
+
       routes.get(`${adminPrefix}/metrics`, async (_request, reply) => {
         const { contentType, text } = await metrics.expose();
         return reply.header('content-type', contentType).send(Buffer.from(text, 'utf8'));
@@ -96,6 +106,15 @@ function sendDatabase(reply: FastifyReply, database: DatabaseDescription | undef
 }
 
 /** Exactly the documented fields, whatever else a service's own object carries. */
-function describe({ id, name, organization, group, engine, createdAtMs }: DatabaseDescription): DatabaseDescription {
-  return { id, name, organization, group: { id: group.id, name: group.name }, engine, createdAtMs };
+function describe(database: DatabaseDescription): DatabaseDescription {
+  const { id, name, organization, group, engine, createdAtMs, parent } = database;
+  return {
+    id,
+    name,
+    organization,
+    group: { id: group.id, name: group.name },
+    engine,
+    createdAtMs,
+    ...(parent && { parent: { id: parent.id, name: parent.name, branchedAtMs: parent.branchedAtMs } }),
+  };
 }

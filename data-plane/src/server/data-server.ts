@@ -8,6 +8,7 @@ import type { Runtime } from '../runtime.js';
 import { registerPreflight } from './cors.js';
 import { DatabaseAccess } from './database-access.js';
 import type { Drain } from './drain.js';
+import { FastLane } from './fast-lane.js';
 import { defaultHttpLimits, type HttpLimits } from './http-limits.js';
 import { createHttpServer } from './http-server.js';
 import { sendJson, sendText } from './plain-replies.js';
@@ -69,7 +70,7 @@ export function createDataServer(options: DataServerOptions): FastifyInstance {
       });
     },
   });
-  const endpoint = new SqlEndpoint({
+  const endpointOptions = {
     server,
     access: new DatabaseAccess(options.tokens, databases),
     databases,
@@ -78,6 +79,8 @@ export function createDataServer(options: DataServerOptions): FastifyInstance {
     log,
     limits,
     budget: new BodyBudget(limits.maxBufferedBodyBytes),
-  });
+  };
+  const endpoint = new SqlEndpoint(endpointOptions);
+  new FastLane(endpointOptions, new Map(sqlRoutes)).attach();
   return server.app;
 }

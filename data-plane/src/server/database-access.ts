@@ -34,7 +34,10 @@ export class DatabaseAccess {
    * Throws the `AUTH_…` errors, `DATABASE_ADDRESS_MISSING`,
    * `DATABASE_NOT_FOUND`, and what the verifier and the service throw.
    */
-  async grant(target: RequestTarget, headers: IncomingHttpHeaders): Promise<GrantedAccess> {
+  async grant(
+    target: RequestTarget,
+    headers: Pick<IncomingHttpHeaders, 'authorization' | 'host'>,
+  ): Promise<GrantedAccess> {
     const claims = await this.tokens.verify(bearerToken(headers.authorization));
     const address = databaseAddress(target, headers.host);
     if (address === undefined) {

@@ -9,6 +9,14 @@ import { corsHeaders } from './cors.js';
 import { endAfterUpload, uploadRemains } from './request-body.js';
 import { parseRequestTarget } from './request-target.js';
 
+/** A failed request, and what its client is told. */
+export interface Refusal {
+  readonly error: ByocError;
+  readonly requestId: string;
+  /** JSON. */
+  readonly body: string;
+}
+
 /**
  * Answers failed requests: JSON with content type exactly `application/json` (official clients compare the whole
  * string), a fresh request id in `x-request-id`, the same id in the log.
@@ -29,15 +37,12 @@ export class ErrorResponder {
    * must not look whole.
    */
   send(request: IncomingMessage, response: ServerResponse, thrown: unknown, headers: OutgoingHttpHeaders = {}): void {
-    const error = toByocError(thrown);
-    const requestId = this.newRequestId();
-    this.#record(request, error, requestId);
+    const { error, requestId, body } = this.refuse(thrown, request.method, sentTarget(request));
     if (response.destroyed || response.writableEnded) return;
     if (response.headersSent) {
       response.destroy();
       return;
     }
-    const body = JSON.stringify(errorBody(error));
     const remains = uploadRemains(request);
     if (remains || error.code === 'SHUTTING_DOWN') response.shouldKeepAlive = false;
     response.writeHead(error.status, {
@@ -51,14 +56,18 @@ export class ErrorResponder {
     else response.end(body);
   }
 
-  #record(request: IncomingMessage, error: ByocError, requestId: string): void {
+  /** Takes note of a failed request, whose target is as the client sent it; returns what it is to be answered with. */
+  refuse(thrown: unknown, method: string | undefined, target: string): Refusal {
+    const error = toByocError(thrown);
+    const requestId = this.newRequestId();
     if (error.code.startsWith('AUTH_') || error.code === 'ADMIN_UNAUTHORIZED') this.metrics.authFailed(error.code);
     // Neither the query nor any header: both may carry a token.
-    const { path, label } = parseRequestTarget(sentTarget(request));
-    const fields = { requestId, code: error.code, status: error.status, method: request.method, path, label };
+    const { path, label } = parseRequestTarget(target);
+    const fields = { requestId, code: error.code, status: error.status, method, path, label };
     if (error.status === 500) this.log.error({ ...fields, err: error }, 'request failed');
     else if (error.status > 500) this.log.warn({ ...fields, err: error }, 'request failed');
     else this.log.debug({ ...fields, reason: error.message }, 'request refused');
+    return { error, requestId, body: JSON.stringify(errorBody(error)) };
   }
 }
 

@@ -3,9 +3,9 @@
  * that no node, and nobody on the network between them, can do more than the client could.
  */
 import { Agent, request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
-import type { SqlRequest, SqlResponse } from '../database/database-service.js';
+import type { DatabaseDescription, NewDatabase, SqlRequest, SqlResponse } from '../database/database-service.js';
 import { PeerUnreachableError, type Peers } from '../database/peers.js';
-import { ByocError, type ErrorCode } from '../errors/catalogue.js';
+import { ByocError, catalogue, type ErrorCode } from '../errors/catalogue.js';
 import type { DatabaseId } from '../identity.js';
 import type { NodeAddress } from '../ownership/node-record.js';
 import { adminPrefix } from './admin-server.js';
@@ -71,20 +71,36 @@ export class HttpPeers implements Peers {
   }
 
   async delete(address: NodeAddress, id: DatabaseId): Promise<void> {
+    await this.#administer(address, 'DELETE', `/databases/${id}`);
+  }
+
+  async branch(address: NodeAddress, child: NewDatabase): Promise<DatabaseDescription> {
+    const answer = await this.#administer(address, 'POST', '/databases', Buffer.from(JSON.stringify(child)));
+    return (JSON.parse(answer.toString('utf8')) as { database: DatabaseDescription }).database;
+  }
+
+  /** A call of the other node's admin interface. Throws its error when it refuses. */
+  async #administer(address: NodeAddress, method: string, path: string, content?: Buffer): Promise<Buffer> {
     const controller = this.#begin(address);
     try {
-      const response = await this.#send({
-        host: address.host,
-        port: address.adminPort,
-        method: 'DELETE',
-        path: `${adminPrefix}/databases/${id}`,
-        headers: { authorization: `Bearer ${this.#options.adminCredential}` },
-        signal: controller.signal,
-      });
+      const response = await this.#send(
+        {
+          host: address.host,
+          port: address.adminPort,
+          method,
+          path: adminPrefix + path,
+          headers: {
+            authorization: `Bearer ${this.#options.adminCredential}`,
+            ...(content && { 'content-type': 'application/json', 'content-length': content.length }),
+          },
+          signal: controller.signal,
+        },
+        content,
+      );
       const body = await whole(response);
-      if (response.statusCode === 200) return;
+      if (response.statusCode === 200) return body;
       assertTaken(response, body);
-      throw new ByocError('INTERNAL', `another node answered ${String(response.statusCode)} to a deletion`);
+      throw refusal(response, body);
     } finally {
       this.#end(address, controller);
     }
@@ -176,13 +192,25 @@ async function* streamed(response: IncomingMessage, ended: () => void): AsyncGen
 
 /** Throws when the answer says that the other node did not take the request. */
 function assertTaken({ statusCode }: IncomingMessage, body: Buffer): void {
-  if (statusCode !== 503 || body.length > maxErrorBytes) return;
-  let code: unknown;
-  try {
-    ({ code } = JSON.parse(body.toString('utf8')) as { code?: unknown });
-  } catch {
-    // Not an answer of a data node; it is passed on as it is.
-    return;
-  }
+  if (statusCode !== 503) return;
+  const code = refusalOf(body)?.code;
   if (notTaken.has(code as ErrorCode)) throw new ByocError(code as ErrorCode, 'another node did not take the request');
+}
+
+/** The error of the catalogue that another node answered with. */
+function refusal({ statusCode }: IncomingMessage, body: Buffer): ByocError {
+  const { code, message } = refusalOf(body) ?? {};
+  if (typeof code === 'string' && Object.hasOwn(catalogue, code))
+    return new ByocError(code as ErrorCode, String(message));
+  return new ByocError('INTERNAL', `another node answered with status ${String(statusCode)}`);
+}
+
+/** Undefined when it is not an answer of a data node. */
+function refusalOf(body: Buffer): { code?: unknown; message?: unknown } | undefined {
+  if (body.length > maxErrorBytes) return undefined;
+  try {
+    return JSON.parse(body.toString('utf8')) as { code?: unknown; message?: unknown };
+  } catch {
+    return undefined;
+  }
 }

@@ -32,6 +32,8 @@ export interface HttpServer {
   readonly app: FastifyInstance;
   readonly errors: ErrorResponder;
   readonly drain: Drain;
+  /** `run` is called when the server gives up the connections that are left; those it does not know of itself are the caller's. */
+  readonly onCutOff: (run: () => void) => void;
 }
 
 /**
@@ -79,7 +81,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     },
     clientErrorHandler: (error, socket) => answerClientError(error, socket, log, errors.newRequestId()),
   });
-  const server: HttpServer = { app, errors, drain };
+  const cutOff: (() => void)[] = [];
+  const server: HttpServer = { app, errors, drain, onCutOff: (run) => cutOff.push(run) };
   app.server.maxConnections = limits.maxConnections;
   // An expectation that nobody knows may be ignored (RFC 9110, 10.1.1); Node would refuse it without a body.
   app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response));
@@ -87,7 +90,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     reply.hijack();
     errors.send(request.raw, reply.raw, error);
   });
-  app.addHook('preClose', async () => close(server, runtime, limits));
+  app.addHook('preClose', async () => close(server, runtime, limits, cutOff));
   app.register((routes, _options, done) => {
     routes.addHook('onRequest', (request, reply, next) => {
       if (drain.state === 'closing') {
@@ -127,7 +130,12 @@ export function shuttingDown(): ByocError {
   return new ByocError('SHUTTING_DOWN', 'this node is stopping');
 }
 
-async function close({ app, drain }: HttpServer, runtime: Runtime, limits: HttpLimits): Promise<void> {
+async function close(
+  { app, drain }: HttpServer,
+  runtime: Runtime,
+  limits: HttpLimits,
+  cutOff: readonly (() => void)[],
+): Promise<void> {
   const empty = drain.close();
   if (!app.server.listening) return;
   // Not `app.server.close()`, which would cut off the idle connections at once, and with them the requests on their way.
@@ -142,6 +150,7 @@ async function close({ app, drain }: HttpServer, runtime: Runtime, limits: HttpL
   cancel();
   await runtime.sleep(limits.closeGraceMs);
   app.server.closeAllConnections();
+  for (const run of cutOff) run();
   // Whoever was cut off hears of it before this server counts as closed.
   await empty;
 }

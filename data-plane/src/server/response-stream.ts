@@ -1,5 +1,15 @@
-import type { ServerResponse } from 'node:http';
 import type { Runtime } from '../runtime.js';
+
+/** Where a streamed body goes: Node's response, or a connection of the fast lane. */
+export interface BodySink {
+  /** The client is gone. */
+  readonly destroyed: boolean;
+  /** False when the connection takes no more for now; `drain` tells when it does. */
+  write(part: Buffer): boolean;
+  end(): void;
+  on(event: 'drain' | 'close', run: () => void): this;
+  off(event: 'drain' | 'close', run: () => void): this;
+}
 
 /** The client took nothing of its answer for too long. */
 export class ClientStalledError extends Error {
@@ -14,7 +24,7 @@ export class ClientStalledError extends Error {
  * `start` is called once, when the first part is there: until then a failure can still be answered as an error.
  */
 export async function streamBody(
-  response: ServerResponse,
+  response: BodySink,
   parts: AsyncIterable<Buffer>,
   start: () => void,
   runtime: Pick<Runtime, 'schedule'>,
@@ -33,7 +43,7 @@ export async function streamBody(
   response.end();
 }
 
-function drained(response: ServerResponse, runtime: Pick<Runtime, 'schedule'>, stallTimeoutMs: number): Promise<void> {
+function drained(response: BodySink, runtime: Pick<Runtime, 'schedule'>, stallTimeoutMs: number): Promise<void> {
   return new Promise((resolve, reject) => {
     if (response.destroyed) {
       resolve();

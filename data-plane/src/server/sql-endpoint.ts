@@ -6,15 +6,15 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
-import type { DatabaseService, SqlRequest, SqlResponse } from '../database/database-service.js';
+import type { DatabaseService, SqlResponse } from '../database/database-service.js';
 import type { RequestKind } from '../engine/ipc/messages.js';
-import { isByocError } from '../errors/catalogue.js';
 import { statusClass, type Metrics } from '../metering/metrics.js';
 import type { Runtime } from '../runtime.js';
 import { connectionSignal } from './connection-signal.js';
-import type { DatabaseAccess, GrantedAccess } from './database-access.js';
+import type { DatabaseAccess } from './database-access.js';
 import { corsHeaders } from './cors.js';
 import { forwardedHeader } from './forwarding.js';
+import { executeGranted } from './granted-execution.js';
 import type { HttpLimits } from './http-limits.js';
 import { shuttingDown, type HttpServer } from './http-server.js';
 import type { RequestTarget } from './request-target.js';
@@ -73,14 +73,14 @@ export class SqlEndpoint {
     response: ServerResponse,
     signal: AbortSignal,
   ): Promise<void> {
-    const { access, limits, budget } = this.#options;
+    const { access, databases, limits, budget } = this.#options;
     // Before the body is read: nobody without a token makes this process hold megabytes.
     const granted = await access.grant(target, request.headers);
     const body = await readBody(request, limits.maxBodyBytes, budget);
     const isForwarded = request.headers[forwardedHeader] !== undefined;
     let answer: SqlResponse;
     try {
-      answer = await this.#execute(granted, { kind, body, signal, isForwarded }, async () =>
+      answer = await executeGranted(databases, granted, { kind, body, signal, isForwarded }, async () =>
         access.grant(target, request.headers),
       );
     } finally {
@@ -88,27 +88,6 @@ export class SqlEndpoint {
     }
     if (Buffer.isBuffer(answer.body)) this.#sendWhole(response, answer.status, answer.body);
     else await this.#sendStream(response, answer.status, answer.body);
-  }
-
-  /**
-   * A name may be remembered for a database that was deleted through another node, and belong to a new one by now: then
-   * it is looked up once more.
-   */
-  async #execute(
-    { database, readOnly, admission }: GrantedAccess,
-    request: Pick<SqlRequest, 'kind' | 'body' | 'signal' | 'isForwarded'>,
-    grantAgain: () => Promise<GrantedAccess>,
-  ): Promise<SqlResponse> {
-    const { databases } = this.#options;
-    try {
-      return await databases.execute(database.id, { ...request, readOnly, admission });
-    } catch (error) {
-      if (!isByocError(error, 'DATABASE_NOT_FOUND')) throw error;
-      const now = await grantAgain();
-      if (now.database.id === database.id) throw error;
-      const { id } = now.database;
-      return databases.execute(id, { ...request, readOnly: now.readOnly, admission: now.admission });
-    }
   }
 
   #sendWhole(response: ServerResponse, status: number, body: Buffer): void {

@@ -1,6 +1,7 @@
 import { removeTemporaryDirectories } from '../../test/temporary-store.js';
 import { SampleStorage } from '../../test/storage/sample-storage.js';
 import { databaseA, pageOf } from '../../test/storage/sample-database.js';
+import { atOnce } from '../turns.js';
 import { encodeArchive } from './archive.js';
 import { decodeFragment, decodeFragmentHeader, fragmentDigest } from './fragment.js';
 import { sha256 } from './generation.js';
@@ -17,7 +18,7 @@ describe('archive', () => {
     storage.sample.write(2, new Map([[2, pageOf('third')]]));
     await storage.log();
     const tail = await storage.tail();
-    const archive = encodeArchive(storage.sealer, 1, 5, tail);
+    const archive = atOnce(encodeArchive(storage.sealer, 1, 5, tail));
 
     expect(archive.toString('latin1', 0, 8)).toBe('TBYOARC1');
     expect(archive.readUInt32LE(8)).toBe(2);

@@ -12,9 +12,11 @@ import type { Sealer } from '../keys/sealing.js';
 import type { ObjectStore } from '../object-store/object-store.js';
 import type { Runtime } from '../runtime.js';
 import { readWithRetry } from './conditional-write.js';
+import { Turns, type Work } from '../turns.js';
 import { forEachPage, type Commit } from './fragment.js';
 import { fragmentEnd, nextFragment, type ChainEnd, type SealedFragment, type TailFragment } from './fragment-chain.js';
 import { sha256 } from './generation.js';
+import { hashing, joining } from './long-buffers.js';
 
 const magic = Buffer.from('TBYOARC1');
 const fixedBytes = 12;
@@ -42,18 +44,18 @@ export interface IndexedCommit {
   readonly pages: readonly number[];
 }
 
-export function encodeArchive(
+export function* encodeArchive(
   sealer: Sealer,
   term: number,
   generation: number,
   fragments: readonly TailFragment[],
-): Buffer {
+): Work<Buffer> {
   const pageIndex: IndexedCommit[] = fragments.flatMap(({ commits }) => commits.map(indexedCommit));
   const sealedIndex = sealer.seal(
     { kind: 'archive-index', term, numbers: [generation] },
     Buffer.from(JSON.stringify(pageIndex)),
   );
-  return encode(
+  return yield* encode(
     fragments.map(({ bytes, commits, after }) => ({
       bytes,
       firstCommit: commits[0]?.number ?? after.commit,
@@ -64,17 +66,17 @@ export function encodeArchive(
 }
 
 /** An archive without page index. */
-export function encodeCarriedFragments(fragments: readonly SealedFragment[]): Buffer {
+export function encodeCarriedFragments(fragments: readonly SealedFragment[]): Work<Buffer> {
   return encode(
     fragments.map(({ bytes, header: { firstCommit, lastCommit } }) => ({ bytes, firstCommit, lastCommit })),
     Buffer.alloc(0),
   );
 }
 
-function encode(
+function* encode(
   fragments: readonly { readonly bytes: Buffer; readonly firstCommit: number; readonly lastCommit: number }[],
   sealedIndex: Buffer,
-): Buffer {
+): Work<Buffer> {
   const head = Buffer.allocUnsafe(fixedBytes + fragments.length * entryBytes);
   magic.copy(head);
   head.writeUInt32LE(fragments.length, 8);
@@ -89,7 +91,7 @@ function encode(
   });
   const indexLength = Buffer.allocUnsafe(4);
   indexLength.writeUInt32LE(sealedIndex.length);
-  return Buffer.concat([head, sha256(head), indexLength, sealedIndex, ...fragments.map(({ bytes }) => bytes)]);
+  return yield* joining([head, sha256(head), indexLength, sealedIndex, ...fragments.map(({ bytes }) => bytes)]);
 }
 
 /**
@@ -106,6 +108,7 @@ export async function* readArchive(
 ): AsyncGenerator<SealedFragment> {
   const entries = await readEntries(runtime, store, key);
   const wanted = entries.filter(({ firstCommit, lastCommit }) => lastCommit > from.commit && firstCommit <= upTo);
+  const turns = new Turns(runtime, 'background');
   let end = from;
   for (const run of runsOf(wanted)) {
     const [first, last] = [run[0] as Entry, run.at(-1) as Entry];
@@ -114,7 +117,8 @@ export async function* readArchive(
     if (bytes.length !== length) throw new ByocError('STORE_OBJECT_CORRUPT', `object ${key} is truncated`);
     for (const entry of run) {
       const start = entry.offset - first.offset;
-      const fragment = nextFragment(key, bytes.subarray(start, start + entry.length), end, line);
+      const sealed = bytes.subarray(start, start + entry.length);
+      const fragment = nextFragment(key, sealed, await turns.run(hashing(sealed)), end, line);
       end = fragmentEnd(fragment);
       yield fragment;
     }

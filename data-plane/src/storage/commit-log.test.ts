@@ -3,7 +3,7 @@ import type { LocalObjectStore } from '../object-store/local-object-store.js';
 import type { ObjectStore } from '../object-store/object-store.js';
 import { HeldWrites } from '../../test/storage/held-writes.js';
 import { LoggedSample, upTo } from '../../test/storage/logged-sample.js';
-import { databaseA, databaseB, epochA, epochB } from '../../test/storage/sample-database.js';
+import { databaseA, databaseB, epochA, epochB, pageOf } from '../../test/storage/sample-database.js';
 import { removeTemporaryDirectories, temporaryStore } from '../../test/temporary-store.js';
 import { VirtualRuntime } from '../../test/virtual-runtime.js';
 import { CommitLog, type CommitLogOptions } from './commit-log.js';
@@ -137,12 +137,68 @@ describe('commit log', () => {
     expect(a.durable.map(([position, , , first, last]) => [position, first, last])).toEqual([
       [0, 1, 1],
       [1, 2, 2],
-      [2, 3, 4],
-      [3, 5, 6],
-      [4, 7, 7],
+      [2, 3, 3],
+      [3, 4, 5],
+      [4, 6, 7],
     ]);
-    expect(b.durable.map(([position]) => position)).toEqual([4]);
+    expect(b.durable.map(([position]) => position)).toEqual([2]);
     expect(await a.read(store, epochA)).toEqual(upTo(7));
+  });
+
+  it('does not let a database wait for the backlog of another one', async () => {
+    const held = new HeldWrites(runtime, store);
+    const log = logOn(held, { maxObjectBytes: 2 * 4_124, maxInFlight: 1 });
+    await fillFlight(log, held, 1);
+    for (let commit = 0; commit < 20; commit++) a.commitTo(log);
+    // The object under way is the one that was filled before the other database came.
+    await held.release();
+    await runtime.advance(20);
+    b.commitTo(log);
+    for (let objects = 0; objects < 12; objects++) {
+      await held.release();
+      await runtime.advance(20);
+    }
+    expect(b.durable.map(([position]) => position)).toEqual([2]);
+    expect(await a.read(store, epochA)).toEqual(upTo(21));
+    expect(log.pendingBytes).toBe(0);
+  });
+
+  it('lets everything else go on while it seals a large commit', async () => {
+    const { log, requests } = realLog();
+    let turns = 0;
+    const turn = runtime.turn.bind(runtime);
+    runtime.turn = async (kind) => {
+      turns += 1;
+      return turn(kind);
+    };
+    const large = a.sample.write(3_000, new Map(upTo(2_000).map((page) => [page, pageOf(`large ${page}`)])));
+    log.append(a, large);
+    runtime.schedule(0, () => {
+      // While the first object is being sealed.
+      b.commitTo(log);
+      a.commitTo(log);
+    });
+    await runtime.drain();
+    expect(turns).toBeGreaterThan((2 * commitBytes(large)) / 2 ** 18);
+    expect(requests).toEqual(['put', 'put']);
+    expect([a.durable, b.durable].map((fragments) => fragments.map(([position]) => position))).toEqual([[0, 1], [1]]);
+    expect(await a.read(store, epochA)).toEqual([1, 2]);
+    expect(await b.read(store, epochA)).toEqual([1]);
+  });
+
+  it('completes an object with the commits of a database whose keys are wiped meanwhile', async () => {
+    const { log } = realLog({ maxObjectBytes: 1 << 26 });
+    log.append(a, a.sample.write(3_000, new Map(upTo(2_000).map((page) => [page, pageOf(`large ${page}`)]))));
+    b.commitTo(log);
+    runtime.turn = async () => {
+      for (const { sealer } of [a, b]) sealer.wipe();
+    };
+    await runtime.drain();
+    const again = [new LoggedSample(databaseA, 3), new LoggedSample(databaseB, 8)] as const;
+    for (const [index, { sample, durable }] of [a, b].entries()) {
+      Object.assign(again[index] as LoggedSample, { sample });
+      expect(await again[index]?.read(store, epochA, durable)).toEqual([1]);
+    }
   });
 
   it('does nothing at all when it is idle', async () => {

@@ -13,10 +13,12 @@ import type { NodeEpoch, DatabaseId } from '../identity.js';
 import type { Sealer } from '../keys/sealing.js';
 import { OutcomeUnknownError, StoreUnavailableError } from '../object-store/object-store.js';
 import type { Runtime } from '../runtime.js';
+import { Turns, type Work } from '../turns.js';
 import { CommitSpacing } from './commit-spacing.js';
 import { backoffMs, type RetryPolicy } from './conditional-write.js';
-import { commitBytes, encodeFragment, fragmentDigest, type Commit, type FragmentDigest } from './fragment.js';
-import { encodeLogObject, encodeSeal, type IndexedFragment, type LogObjectPart } from './log-object.js';
+import { commitBytes, type Commit, type FragmentDigest } from './fragment.js';
+import { encodeSeal, type IndexedFragment } from './log-object.js';
+import { sealLogObject } from './seal-log-object.js';
 import { fragmentLocation, type FragmentLocation } from './log-location.js';
 import type { LogStore } from './log-store/log-store.js';
 
@@ -83,6 +85,8 @@ export class CommitLog {
   readonly #spacing: CommitSpacing;
   #pendingBytes = 0;
   readonly #inFlight: InFlight[] = [];
+  /** An object is being sealed. */
+  #isSealing = false;
   #nextPosition: number;
   #acknowledgedPosition: number;
   #lastFlushMs = -Infinity;
@@ -173,7 +177,7 @@ export class CommitLog {
   }
 
   #scheduleFlush(): void {
-    if (this.#inFlight.length >= this.#options.maxInFlight) return;
+    if (this.#isSealing || this.#inFlight.length >= this.#options.maxInFlight) return;
     const { runtime, maxObjectBytes } = this.#options;
     const isFull = this.#pendingBytes >= maxObjectBytes;
     if (this.#cancelTimer && !isFull) return;
@@ -187,12 +191,13 @@ export class CommitLog {
   }
 
   #flush(): void {
-    if (this.#pending.size === 0 || this.#state === 'fenced' || this.#inFlight.length >= this.#options.maxInFlight)
+    const { runtime, maxInFlight, onStored } = this.#options;
+    if (this.#pending.size === 0 || this.#isSealing || this.#state === 'fenced' || this.#inFlight.length >= maxInFlight)
       return;
     const pending = this.#takePending();
-    this.#lastFlushMs = this.#options.runtime.monotonicMs();
-    const parts = pending.map(({ database, commits }) => fragmentPart(database, commits));
-    const { bytes, index } = encodeLogObject(parts);
+    const startedMs = runtime.monotonicMs();
+    this.#lastFlushMs = startedMs;
+    const { bytes, index, sealing } = sealLogObject(pending);
     // Taken only now: a position that is taken and never written would be a hole.
     const position = this.#nextPosition++;
     const fragments = pending.map(({ database, commits }, at) => ({
@@ -202,38 +207,66 @@ export class CommitLog {
     }));
     const entry: InFlight = { position, fragments, stored: false };
     this.#inFlight.push(entry);
-    // More than one object holds goes out at once, as far as the store may be asked.
-    if (this.#pending.size > 0 && this.#state === 'open') this.#scheduleFlush();
-    const startedMs = this.#lastFlushMs;
-    void this.#store(position, bytes).then((stored) => {
-      if (!stored) return;
+    void this.#inTurns(sealing).then(async () => {
+      if (!(await this.#store(position, bytes))) return;
       entry.stored = true;
-      const storeMs = this.#options.runtime.monotonicMs() - startedMs;
+      const storeMs = runtime.monotonicMs() - startedMs;
       this.#spacing.observe(storeMs);
       this.#reportDurable();
-      this.#options.onStored?.({
+      onStored?.({
         position,
         bytes: bytes.length,
-        fragments: parts.length,
+        fragments: fragments.length,
         commits: pending.reduce((sum, { commits }) => sum + commits.length, 0),
         storeMs,
       });
     });
   }
 
-  /** Commits for one object: all that is pending, or as many as fill it; one commit always fits, however large. */
-  #takePending(): Pending[] {
-    const taken: Pending[] = [];
-    let restBytes = this.#options.maxObjectBytes;
-    for (const [key, { database, commits }] of this.#pending) {
-      let count = 0;
-      for (; count < commits.length && restBytes > 0; count++) restBytes -= commitBytes(commits[count] as Commit);
-      if (count === 0) break;
-      taken.push({ database, commits: commits.splice(0, count) });
-      if (commits.length === 0) this.#pending.delete(key);
+  /** One object at a time: the next one's fragments name the digests of this one's. */
+  async #inTurns(sealing: Work<void>): Promise<void> {
+    this.#isSealing = true;
+    try {
+      await new Turns(this.#options.runtime, 'commit').run(sealing);
+    } catch (cause) {
+      this.#fence({ cause });
+    } finally {
+      this.#isSealing = false;
     }
-    this.#pendingBytes -= this.#options.maxObjectBytes - restBytes;
-    return taken;
+    // More than one object holds goes out at once, as far as the store may be asked.
+    if (this.#pending.size === 0) return;
+    if (this.#state === 'closing') this.#flush();
+    else this.#scheduleFlush();
+  }
+
+  /**
+   * Commits for one object: all that is pending, or as many as fill it; one commit always fits, however large. When it is
+   * too much, each database gets its share first, and who got something goes behind the others: a backlog of one
+   * database is not waited for by another.
+   */
+  #takePending(): Pending[] {
+    const { maxObjectBytes } = this.#options;
+    const isTooMuch = this.#pendingBytes > maxObjectBytes;
+    let restBytes = maxObjectBytes;
+    const counts = new Map<Pending, number>();
+    for (const mostBytes of isTooMuch ? [maxObjectBytes / this.#pending.size, maxObjectBytes] : [Infinity]) {
+      for (const pending of this.#pending.values()) {
+        let count = counts.get(pending) ?? 0;
+        for (let bytes = 0; count < pending.commits.length && restBytes > 0 && bytes < mostBytes; count++) {
+          bytes += commitBytes(pending.commits[count] as Commit);
+          restBytes -= commitBytes(pending.commits[count] as Commit);
+        }
+        if (count > 0) counts.set(pending, count);
+        if (restBytes <= 0) break;
+      }
+    }
+    this.#pendingBytes -= maxObjectBytes - restBytes;
+    return [...counts].map(([pending, count]) => {
+      const { database, commits } = pending;
+      this.#pending.delete(database);
+      if (count < commits.length) this.#pending.set(database, pending);
+      return { database, commits: commits.splice(0, count) };
+    });
   }
 
   #reportDurable(): void {
@@ -296,16 +329,4 @@ export class CommitLog {
     this.#reportResolved();
     this.#options.onFenced(failure?.cause);
   }
-}
-
-function fragmentPart(database: LoggedDatabase, commits: readonly Commit[]): LogObjectPart {
-  const bytes = encodeFragment(database.sealer, database.id, database.term, database.chainDigest, commits);
-  database.chainDigest = fragmentDigest(bytes);
-  return {
-    database: database.id,
-    term: database.term,
-    firstCommit: (commits[0] as Commit).number,
-    lastCommit: (commits.at(-1) as Commit).number,
-    bytes,
-  };
 }

@@ -6,10 +6,11 @@
 import type { Sealer } from '../keys/sealing.js';
 import type { ObjectStore } from '../object-store/object-store.js';
 import type { Runtime } from '../runtime.js';
+import { Turns, type Work } from '../turns.js';
 import { encodeArchive } from './archive.js';
 import { conditionalWrite } from './conditional-write.js';
 import { emptyDatabaseImage } from './empty-database.js';
-import { forEachPage, pageBytes } from './fragment.js';
+import { commitBytes, forEachPage, pageBytes } from './fragment.js';
 import {
   encodeGeneration,
   encodeSegmentList,
@@ -24,6 +25,7 @@ import {
   type SegmentListReference,
   type SegmentReference,
 } from './generation.js';
+import { hashing } from './long-buffers.js';
 import type { GenerationReference } from './manifest.js';
 import { archiveName, generationName, segmentListName } from './object-names.js';
 import { readSegmentRun, SegmentWriter } from './segments.js';
@@ -52,7 +54,9 @@ export async function fold(input: FoldInput): Promise<{ reference: GenerationRef
   const lastCommit = last?.commits.at(-1);
   if (!last || !lastCommit) throw new Error('nothing to fold');
 
-  const archive = encodeArchive(sealer, term, number, fragments);
+  const turns = new Turns(runtime, 'background');
+  const archive = await turns.run(encodeArchive(sealer, term, number, fragments));
+  const archiveDigest = (await turns.run(hashing(archive))).toString('hex');
   const archiveWritten = writeOnce(runtime, store, archiveName(database, term, number), archive);
   const [placed] = await Promise.all([foldSegments(input, lastCommit.databasePages), archiveWritten]);
 
@@ -66,7 +70,7 @@ export async function fold(input: FoldInput): Promise<{ reference: GenerationRef
     chainDigest: last.after.chainDigest.toString('hex'),
     height: base ? base.generation.height + 1 : 0,
     earlier: base ? earlierGenerations(base.reference, base.generation) : [],
-    archiveDigest: sha256(archive).toString('hex'),
+    archiveDigest,
     ...placed,
   };
   const bytes = encodeGeneration(sealer, generation);
@@ -83,7 +87,8 @@ async function foldSegments(input: FoldInput, pages: number): Promise<Pick<Gener
   const { runtime, store, sealer, base, term, number } = input;
   const { database, source } = sealer;
   const basePages = base?.generation.databasePages ?? 1;
-  const { dirty, keptPages } = latestPages(input.fragments, basePages);
+  const turns = new Turns(runtime, 'background');
+  const { dirty, keptPages } = await turns.run(latestPages(input.fragments, basePages));
   const writer = new SegmentWriter(runtime, store, sealer, term, number);
   const total = segmentCount(pages);
   const listCount = Math.ceil(total / segmentsPerList);
@@ -100,6 +105,7 @@ async function foldSegments(input: FoldInput, pages: number): Promise<Pick<Gener
       const keptBytes = Math.max(0, segmentLength(keptPages, segment));
       if (!changed && old[segment - first] && length === segmentLength(basePages, segment) && length === keptBytes)
         continue;
+      await turns.spent(length);
       const plaintext = Buffer.alloc(length);
       if (keptBytes > 0 && (!changed || changed.size < length / pageBytes)) {
         (await baseSegment(input, old[segment - first], segment)).copy(plaintext, 0, 0, keptBytes);
@@ -139,10 +145,10 @@ async function foldSegments(input: FoldInput, pages: number): Promise<Pick<Gener
  * The last content of every changed page, by segment, and how many pages of the base were never cut off: a page that was
  * is gone, and empty when the database grows again.
  */
-function latestPages(
+function* latestPages(
   fragments: readonly TailFragment[],
   basePages: number,
-): { dirty: Map<number, Map<number, Uint8Array>>; keptPages: number } {
+): Work<{ dirty: Map<number, Map<number, Uint8Array>>; keptPages: number }> {
   const dirty = new Map<number, Map<number, Uint8Array>>();
   let keptPages = basePages;
   let databasePages = basePages;
@@ -157,6 +163,7 @@ function latestPages(
       if (changed) changed.set(page, content);
       else dirty.set(segment, new Map([[page, content]]));
     });
+    yield commitBytes(commit) >> 3;
   }
   return { dirty, keptPages };
 }

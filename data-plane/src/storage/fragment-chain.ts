@@ -5,10 +5,10 @@
 import { ByocError } from '../errors/catalogue.js';
 import type { DatabaseId } from '../identity.js';
 import type { Sealer } from '../keys/sealing.js';
+import type { Work } from '../turns.js';
 import {
-  decodeFragment,
   decodeFragmentHeader,
-  fragmentDigest,
+  decodingFragment,
   type Commit,
   type FragmentDigest,
   type FragmentHeader,
@@ -42,12 +42,13 @@ export interface TailFragment {
 }
 
 /**
- * Takes `bytes`, read from `where`, for the next fragment of a chain. It must be of one of `databases` and, when a term is
+ * Takes `bytes` with their digest, read from `where`, for the next fragment of a chain. It must be of one of `databases` and, when a term is
  * given, of that term. Throws `STORE_OBJECT_CORRUPT`.
  */
 export function nextFragment(
   where: string,
   bytes: Buffer,
+  digest: FragmentDigest,
   end: ChainEnd,
   databases: readonly DatabaseId[],
   term?: number,
@@ -58,7 +59,7 @@ export function nextFragment(
     (term === undefined || header.term === term) &&
     header.firstCommit === end.commit + 1 &&
     header.previous.equals(end.chainDigest);
-  if (follows) return { where, bytes, header, digest: fragmentDigest(bytes) };
+  if (follows) return { where, bytes, header, digest };
   throw new ByocError(
     'STORE_OBJECT_CORRUPT',
     `the fragment in ${where} does not follow commit ${end.commit} of database ${databases.at(-1) ?? 'none'}`,
@@ -70,8 +71,8 @@ export function fragmentEnd({ header, digest }: SealedFragment): ChainEnd {
 }
 
 /** The content of a fragment of the sealer's database or one of its ancestors. Throws `STORE_OBJECT_CORRUPT`. */
-export function openFragment(sealer: Sealer, { where, bytes, header, digest }: SealedFragment): TailFragment {
-  const commits = decodeFragment(sealer.of(header.database, where), where, bytes);
+export function* openingFragment(sealer: Sealer, { where, bytes, header, digest }: SealedFragment): Work<TailFragment> {
+  const commits = yield* decodingFragment(sealer.of(header.database, where), where, bytes);
   const last = commits.at(-1) as Commit;
   return { bytes, commits, after: { commit: last.number, commitTimeMs: last.timeMs, chainDigest: digest } };
 }

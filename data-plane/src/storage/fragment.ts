@@ -10,6 +10,8 @@ import { createHash } from 'node:crypto';
 import { ByocError } from '../errors/catalogue.js';
 import type { DatabaseId } from '../identity.js';
 import { sealingOverheadBytes, type Sealer, type SealedPosition } from '../keys/sealing.js';
+import { atOnce, stepBytes, type Work } from '../turns.js';
+import { hashing } from './long-buffers.js';
 
 export const pageBytes = 4096;
 const pageRecordBytes = 4 + pageBytes;
@@ -85,26 +87,61 @@ export function encodeFragment(
   previous: FragmentDigest,
   commits: readonly Commit[],
 ): Buffer {
+  const bytes = Buffer.allocUnsafe(fragmentBytes(commits));
+  atOnce(writeFragment(bytes, sealer, database, term, previous, commits));
+  return bytes;
+}
+
+/** Length of the fragment that holds `commits`. */
+export function fragmentBytes(commits: readonly Commit[]): number {
+  return headerBytes + sealingOverheadBytes + commits.reduce((sum, commit) => sum + commitBytes(commit), 0);
+}
+
+/**
+ * Writes the fragment into `target`, which it fills; gives its digest. The key is taken by this call, whatever happens to
+ * the sealer while the work is done.
+ */
+export function writeFragment(
+  target: Buffer,
+  sealer: Sealer,
+  database: DatabaseId,
+  term: number,
+  previous: FragmentDigest,
+  commits: readonly Commit[],
+): Work<FragmentDigest> {
   const [first, last] = [commits[0], commits.at(-1)];
   if (!first || !last) throw new Error('a fragment has at least one commit');
   const header: FragmentHeader = { database, term, firstCommit: first.number, lastCommit: last.number, previous };
-  const head = Buffer.allocUnsafe(headerBytes);
-  head.writeUInt8(version, 0);
-  uuidBytes(database).copy(head, 1);
-  head.writeBigUInt64LE(BigInt(term), 17);
-  head.writeBigUInt64LE(BigInt(header.firstCommit), 25);
-  head.writeBigUInt64LE(BigInt(header.lastCommit), 33);
-  previous.copy(head, 41);
+  target.writeUInt8(version, 0);
+  uuidBytes(database).copy(target, 1);
+  target.writeBigUInt64LE(BigInt(term), 17);
+  target.writeBigUInt64LE(BigInt(header.firstCommit), 25);
+  target.writeBigUInt64LE(BigInt(header.lastCommit), 33);
+  previous.copy(target, 41);
+  const sealing = sealer.sealInto(target, headerBytes, sealedPosition(header), payloadParts(commits));
+  return sealedFragment(target, sealing);
+}
+
+function* sealedFragment(target: Buffer, sealing: Work<void>): Work<FragmentDigest> {
+  yield* sealing;
+  return yield* hashing(target);
+}
+
+function payloadParts(commits: readonly Commit[]): Uint8Array[] {
   const parts: Uint8Array[] = [];
+  let length = 0;
   for (const commit of commits) {
     const commitHeader = Buffer.allocUnsafe(commitHeaderBytes);
+    const pagesBytes = commitBytes(commit) - commitHeaderBytes;
     commitHeader.writeBigUInt64LE(BigInt(commit.number), 0);
     commitHeader.writeBigUInt64LE(BigInt(commit.timeMs), 8);
     commitHeader.writeUInt32LE(commit.databasePages, 16);
-    commitHeader.writeUInt32LE((commitBytes(commit) - commitHeaderBytes) / pageRecordBytes, 20);
+    commitHeader.writeUInt32LE(pagesBytes / pageRecordBytes, 20);
     parts.push(commitHeader, ...commit.pages);
+    length += commitHeaderBytes + pagesBytes;
   }
-  return Buffer.concat([head, sealer.seal(sealedPosition(header), Buffer.concat(parts))]);
+  // Encrypting many little parts takes longer than copying them.
+  return length <= stepBytes ? [Buffer.concat(parts, length)] : parts;
 }
 
 /** Reads a fragment's header. Throws `STORE_OBJECT_CORRUPT` naming `where`. */
@@ -125,6 +162,11 @@ export function decodeFragmentHeader(where: string, bytes: Buffer): FragmentHead
 
 /** The commits of a fragment. Throws `STORE_OBJECT_CORRUPT` naming `where`. */
 export function decodeFragment(sealer: Sealer, where: string, bytes: Buffer): Commit[] {
+  return atOnce(decodingFragment(sealer, where, bytes));
+}
+
+/** `decodeFragment`, in steps. */
+export function* decodingFragment(sealer: Sealer, where: string, bytes: Buffer): Work<Commit[]> {
   const header = decodeFragmentHeader(where, bytes);
   if (header.database !== sealer.database) {
     throw new ByocError(
@@ -132,7 +174,7 @@ export function decodeFragment(sealer: Sealer, where: string, bytes: Buffer): Co
       `the fragment in ${where} belongs to another database, ${header.database}`,
     );
   }
-  const payload = sealer.open(sealedPosition(header), bytes.subarray(headerBytes), where);
+  const payload = yield* sealer.opening(sealedPosition(header), bytes.subarray(headerBytes), where);
   const commits: Commit[] = [];
   let offset = 0;
   while (offset < payload.length) {

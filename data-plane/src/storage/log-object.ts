@@ -43,33 +43,39 @@ export interface LogObjectPart {
 
 /** The object's bytes, and where each part came to lie, in the order given. */
 export function encodeLogObject(parts: readonly LogObjectPart[]): { bytes: Buffer; index: IndexedFragment[] } {
-  return encodeIndexed(logMagic, parts);
+  const { bytes, index } = layOutLogObject(parts.map((part) => ({ ...part, length: part.bytes.length })));
+  index.forEach(({ offset }, at) => parts[at]?.bytes.copy(bytes, offset));
+  return { bytes, index };
 }
 
-/** The same for an object that starts with another magic. */
-export function encodeIndexed(
-  magic: Buffer,
-  parts: readonly LogObjectPart[],
+/**
+ * An object with its index, in which the fragments are yet to be written where the index says. `magic`: what the object
+ * starts with.
+ */
+export function layOutLogObject(
+  parts: readonly Omit<IndexedFragment, 'offset'>[],
+  magic: Buffer = logMagic,
 ): { bytes: Buffer; index: IndexedFragment[] } {
-  const head = Buffer.allocUnsafe(indexBytes(parts.length) - digestBytes);
-  magic.copy(head);
-  head.writeUInt32LE(parts.length, 8);
+  const start = indexBytes(parts.length);
+  const bytes = Buffer.allocUnsafe(parts.reduce((sum, { length }) => sum + length, start));
+  magic.copy(bytes);
+  bytes.writeUInt32LE(parts.length, 8);
   const index: IndexedFragment[] = [];
   let at = fixedBytes;
-  let offset = indexBytes(parts.length);
-  for (const part of parts) {
-    const { database, term, firstCommit, lastCommit } = part;
-    uuidBytes(database).copy(head, at);
-    head.writeBigUInt64LE(BigInt(term), at + 16);
-    head.writeBigUInt64LE(BigInt(firstCommit), at + 24);
-    head.writeBigUInt64LE(BigInt(lastCommit), at + 32);
-    head.writeUInt32LE(offset, at + 40);
-    head.writeUInt32LE(part.bytes.length, at + 44);
-    index.push({ database, term, firstCommit, lastCommit, offset, length: part.bytes.length });
+  let offset = start;
+  for (const { database, term, firstCommit, lastCommit, length } of parts) {
+    uuidBytes(database).copy(bytes, at);
+    bytes.writeBigUInt64LE(BigInt(term), at + 16);
+    bytes.writeBigUInt64LE(BigInt(firstCommit), at + 24);
+    bytes.writeBigUInt64LE(BigInt(lastCommit), at + 32);
+    bytes.writeUInt32LE(offset, at + 40);
+    bytes.writeUInt32LE(length, at + 44);
+    index.push({ database, term, firstCommit, lastCommit, offset, length });
     at += entryBytes;
-    offset += part.bytes.length;
+    offset += length;
   }
-  return { bytes: Buffer.concat([head, digest(head), ...parts.map((part) => part.bytes)]), index };
+  digest(bytes.subarray(0, at)).copy(bytes, at);
+  return { bytes, index };
 }
 
 /** The seal that `sealedBy` (an epoch or a name) puts at a log position. */

@@ -11,7 +11,7 @@ import type { DatabaseId } from '../identity.js';
 import type { ObjectStore } from '../object-store/object-store.js';
 import type { Runtime } from '../runtime.js';
 import { readWithRetry } from './conditional-write.js';
-import { decodeIndex, encodeIndexed, packMagic, type IndexedFragment } from './log-object.js';
+import { decodeIndex, layOutLogObject, packMagic, type IndexedFragment } from './log-object.js';
 
 const lengthBytes = 4;
 /** Indexes of up to some thousand runs are read at once. */
@@ -33,16 +33,20 @@ export function packedBytes(fragmentBytes: number): number {
 
 /** The pack's bytes, and where each run came to lie, in the order given. */
 export function encodePack(runs: readonly PackRun[]): { bytes: Buffer; index: IndexedFragment[] } {
-  return encodeIndexed(
-    packMagic,
-    runs.map(({ fragments, ...run }) => ({ ...run, bytes: Buffer.concat(fragments.flatMap(withLength)) })),
-  );
-}
-
-function withLength(fragment: Buffer): Buffer[] {
-  const length = Buffer.allocUnsafe(lengthBytes);
-  length.writeUInt32LE(fragment.length);
-  return [length, fragment];
+  const parts = runs.map(({ fragments, ...run }) => ({
+    ...run,
+    length: fragments.reduce((sum, fragment) => sum + packedBytes(fragment.length), 0),
+  }));
+  const { bytes, index } = layOutLogObject(parts, packMagic);
+  for (const [at, { fragments }] of runs.entries()) {
+    let end = index[at]?.offset ?? 0;
+    for (const fragment of fragments) {
+      bytes.writeUInt32LE(fragment.length, end);
+      fragment.copy(bytes, end + lengthBytes);
+      end += packedBytes(fragment.length);
+    }
+  }
+  return { bytes, index };
 }
 
 /** The fragments of a run, in order. Throws `STORE_OBJECT_CORRUPT` naming `where`. */

@@ -6,9 +6,10 @@ import { ByocError } from '../errors/catalogue.js';
 import type { Sealer } from '../keys/sealing.js';
 import type { ObjectStore } from '../object-store/object-store.js';
 import type { Runtime } from '../runtime.js';
+import { Turns } from '../turns.js';
 import { emptyDatabaseImage } from './empty-database.js';
 import { chainStart, forEachPage, pageBytes } from './fragment.js';
-import { openFragment, type ChainPoint, type SealedFragment } from './fragment-chain.js';
+import { openingFragment, type ChainPoint, type SealedFragment } from './fragment-chain.js';
 import {
   listCount,
   readGeneration,
@@ -71,13 +72,14 @@ export async function rebuild(
     if (generation) await writeSegments(file, input, generation);
     else await file.write(emptyDatabaseImage(input.reservedBytes), 0);
 
+    const turns = new Turns(runtime, 'background');
     const from = chainPoint(generation);
     let point = from;
     let databasePages = generation?.databasePages ?? 1;
     let tailBytes = 0;
     const end = (): RestoredDatabase => ({ ...point, databasePages, tailBytes, generation });
     for await (const fragment of fragmentsAfter(from)) {
-      const { bytes, commits, after } = openFragment(sealer, fragment);
+      const { bytes, commits, after } = await turns.run(openingFragment(sealer, fragment));
       for (const commit of commits) {
         if (until && isBeyond(until, commit.number, commit.timeMs)) {
           await file.truncate(databasePages * pageBytes);

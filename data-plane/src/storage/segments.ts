@@ -1,9 +1,11 @@
 import { ByocError } from '../errors/catalogue.js';
-import type { Sealer, SealedPosition } from '../keys/sealing.js';
+import { sealingOverheadBytes, type Sealer, type SealedPosition } from '../keys/sealing.js';
 import type { ObjectStore } from '../object-store/object-store.js';
 import type { Runtime } from '../runtime.js';
+import { Turns } from '../turns.js';
 import { conditionalWrite, readWithRetry } from './conditional-write.js';
-import { segmentBundleKey, sha256, type SegmentReference } from './generation.js';
+import { segmentBundleKey, type SegmentReference } from './generation.js';
+import { hashing, joining } from './long-buffers.js';
 import { segmentBundleName } from './object-names.js';
 
 const maxBundleBytes = 8 * 1024 * 1024;
@@ -20,6 +22,7 @@ export class SegmentWriter {
   #parts: Buffer[] = [];
   #bytes = 0;
   #bundle = 0;
+  readonly #turns: Turns;
 
   constructor(
     private readonly runtime: Runtime,
@@ -27,12 +30,16 @@ export class SegmentWriter {
     private readonly sealer: Sealer,
     private readonly term: number,
     private readonly generation: number,
-  ) {}
+  ) {
+    this.#turns = new Turns(runtime, 'background');
+  }
 
   async add(segment: number, plaintext: Uint8Array): Promise<void> {
-    const sealed = this.sealer.seal(segmentPosition(this.term, this.generation, segment), plaintext);
+    const sealed = Buffer.allocUnsafe(plaintext.byteLength + sealingOverheadBytes);
+    const position = segmentPosition(this.term, this.generation, segment);
+    await this.#turns.run(this.sealer.sealInto(sealed, 0, position, [plaintext]));
     if (this.#bytes + sealed.length > maxBundleBytes) await this.#flush();
-    const digest = sha256(sealed).toString('hex');
+    const digest = (await this.#turns.run(hashing(sealed))).toString('hex');
     const place = [this.term, this.generation, this.#bundle, this.#bytes, sealed.length, digest] as const;
     const { source } = this.sealer;
     this.#references.set(segment, source === 0 ? place : [...place, source]);
@@ -49,9 +56,8 @@ export class SegmentWriter {
   async #flush(): Promise<void> {
     if (this.#bytes === 0) return;
     const key = segmentBundleName(this.sealer.database, this.term, this.generation, this.#bundle);
-    const written = await conditionalWrite(this.runtime, this.store, key, Buffer.concat(this.#parts), {
-      ifAbsent: true,
-    });
+    const bundle = await this.#turns.run(joining(this.#parts));
+    const written = await conditionalWrite(this.runtime, this.store, key, bundle, { ifAbsent: true });
     if (!written.won) throw new Error(`object ${key} was written by someone else`);
     this.#bundle += 1;
     this.#parts = [];
@@ -108,11 +114,12 @@ export async function readSegmentRun(
   const bytes = await readWithRetry(runtime, key, () => store.getRange(key, first[3], length));
   if (!bytes) throw new ByocError('STORE_OBJECT_MISSING', `object ${key} is missing`);
   if (bytes.length !== length) throw new ByocError('STORE_OBJECT_CORRUPT', `object ${key} is truncated`);
-  return run.references.map(([term, generation, , offset, sealedLength], index) =>
-    source.open(
-      segmentPosition(term, generation, run.firstSegment + index),
-      bytes.subarray(offset - first[3], offset - first[3] + sealedLength),
-      key,
-    ),
-  );
+  const turns = new Turns(runtime, 'background');
+  const segments: Buffer[] = [];
+  for (const [index, [term, generation, , offset, sealedLength]] of run.references.entries()) {
+    const position = segmentPosition(term, generation, run.firstSegment + index);
+    const sealed = bytes.subarray(offset - first[3], offset - first[3] + sealedLength);
+    segments.push(await turns.run(source.opening(position, sealed, key)));
+  }
+  return segments;
 }

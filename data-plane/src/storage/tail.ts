@@ -7,11 +7,13 @@ import { ByocError } from '../errors/catalogue.js';
 import type { DatabaseId, NodeEpoch } from '../identity.js';
 import type { ObjectStore } from '../object-store/object-store.js';
 import type { Runtime } from '../runtime.js';
+import { Turns } from '../turns.js';
 import { readWithRetry } from './conditional-write.js';
 import { decodeFragmentHeader } from './fragment.js';
 import { fragmentEnd, nextFragment, type ChainEnd, type SealedFragment } from './fragment-chain.js';
 import { packOf, type FragmentLocation, type LogRange } from './log-location.js';
 import type { LogStore } from './log-store/log-store.js';
+import { hashing } from './long-buffers.js';
 import { packName } from './object-names.js';
 import { fragmentsOfRun } from './pack.js';
 
@@ -47,6 +49,7 @@ export async function* readTail(
       .filter(([, , , , lastCommit]) => lastCommit > from.commit)
       .map((location): Wanted => ({ epoch, term, location })),
   );
+  const turns = new Turns(stores.runtime, 'background');
   let end = from;
   for (const batch of batches(wanted)) {
     const found = await Promise.all(batch.map(({ epoch, location }) => readContainer(stores, epoch, location)));
@@ -57,7 +60,7 @@ export async function* readTail(
       for (const fragment of isPacked ? fragmentsOfRun(key, bytes) : [bytes]) {
         // A run may begin with what is folded in, or with what the location before it holds as well.
         if (isPacked && decodeFragmentHeader(key, fragment).lastCommit <= end.commit) continue;
-        const next = nextFragment(key, fragment, end, [database], term);
+        const next = nextFragment(key, fragment, await turns.run(hashing(fragment)), end, [database], term);
         end = fragmentEnd(next);
         yield next;
       }

@@ -20,6 +20,7 @@ export const limits: DatabaseLimits = {
   streamIdleTimeoutMs: 10_000,
   writeLockTimeoutMs: 5_000,
   maxTransactionBytes: 1 << 24,
+  requestTimeoutMs: 60_000,
 };
 
 export interface Scenery {

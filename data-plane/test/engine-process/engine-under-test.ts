@@ -26,6 +26,7 @@ export const generousLimits: DatabaseLimits = {
   streamIdleTimeoutMs: 30_000,
   writeLockTimeoutMs: 30_000,
   maxTransactionBytes: 256 * 1024 * 1024,
+  requestTimeoutMs: 60_000,
 };
 
 export type Message<Type extends FromEngine['type']> = Extract<FromEngine, { type: Type }>;

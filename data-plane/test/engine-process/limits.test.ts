@@ -23,6 +23,40 @@ describe.each(['libsql', 'tursodb'] as const)('limits of a %s database', (engine
     return engine.until((message) => (message.type === 'checkpointed' ? message.done : undefined), after);
   }
 
+  it('ends a sequence without end between two statements, and serves others meanwhile', async () => {
+    const database = await engine.open(engineName, { requestTimeoutMs: 200 });
+    const other = await engine.open(engineName);
+    await engine.run(database, ['CREATE TABLE t (a)']);
+    const sequence = engine.pipeline(database, [
+      { type: 'sequence', sql: 'INSERT INTO t VALUES (1);'.repeat(400_000) },
+      { type: 'get_autocommit' },
+      { type: 'execute', stmt: { sql: 'SELECT 1' } },
+    ]);
+    let served = 0;
+    const state = { hasEnded: false };
+    void sequence.finally(() => (state.hasEnded = true));
+    while (!state.hasEnded) {
+      await engine.run(other, ['SELECT 1']);
+      served += 1;
+    }
+    const { results } = await sequence;
+    expect(results.map(({ type }) => type)).toEqual(['error', 'ok', 'error']);
+    expect(results[0]?.error).toMatchObject({ code: 'REQUEST_TOO_LONG' });
+    expect(results[2]?.error).toMatchObject({ code: 'REQUEST_TOO_LONG' });
+    expect(served).toBeGreaterThan(2);
+    const after = await engine.run(database, ['SELECT count(*) > 0, count(*) < 400000 FROM t']);
+    expect(after.results[0]?.response?.result?.rows).toMatchObject([[{ value: '1' }, { value: '1' }]]);
+  });
+
+  it('ends a batch that runs too long the same way', async () => {
+    const database = await engine.open(engineName, { requestTimeoutMs: 50 });
+    const steps = Array.from({ length: 60_000 }, () => ({ stmt: { sql: 'SELECT 1', want_rows: false } }));
+    const { results } = await engine.pipeline(database, [{ type: 'batch', batch: { steps } }]);
+    const errors = results[0]?.response?.result?.step_errors ?? [];
+    expect(errors[0]).toBeNull();
+    expect(errors.at(-1)).toMatchObject({ code: 'REQUEST_TOO_LONG' });
+  });
+
   it('leaves out results that are too large and goes on', async () => {
     const database = await engine.open(engineName, { maxResponseBytes: 100_000 });
     const answer = await engine.run(database, [

@@ -144,8 +144,11 @@ describe('what is no request', () => {
     connection.send(`${await head(['content-length: 2'])}{}`);
     while (server.databases.requests.length === 0) await new Promise((resolve) => setImmediate(resolve));
     connection.send('garbage\r\n\r\n');
-    expect(await connection.untilClosed()).toBe('');
     answer();
+    expect((await connection.response()).status).toBe(200);
+    expectRefusal(await connection.response(), 400, 'MALFORMED_REQUEST');
+    await connection.untilClosed();
+    expect(server.databases.requests).toHaveLength(1);
   });
 
   it.each([

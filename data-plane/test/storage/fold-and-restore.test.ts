@@ -3,7 +3,8 @@ import type { ObjectStore } from '../../src/object-store/object-store.js';
 import { segmentsPerList } from '../../src/storage/generation.js';
 import { seededRandom, testSeeds } from '../seeded-random.js';
 import { removeTemporaryDirectories } from '../temporary-store.js';
-import { pageOf } from './sample-database.js';
+import { VirtualRuntime } from '../virtual-runtime.js';
+import { databaseA, pageOf } from './sample-database.js';
 import { SampleStorage } from './sample-storage.js';
 
 afterEach(removeTemporaryDirectories);
@@ -37,6 +38,29 @@ function pages(numbers: readonly number[], text: string): Map<number, Buffer> {
 }
 
 describe('fold and restore', () => {
+  it('let everything else go on meanwhile, however much there is to do', async () => {
+    const runtime = new VirtualRuntime();
+    const storage = await SampleStorage.create(databaseA, runtime);
+    let turns = 0;
+    const turn = runtime.turn.bind(runtime);
+    runtime.turn = async (kind) => {
+      turns += 1;
+      return turn(kind);
+    };
+    const megabytes = 12;
+    const all = Array.from({ length: megabytes * 256 }, (_, index) => index + 1);
+    storage.sample.write(all.length, pages(all, 'large'));
+    await storage.log();
+    // Each megabyte is at least opened and proved, put into the archive and hashed, sealed, hashed and put into a bundle.
+    await runtime.run(storage.fold());
+    expect(turns).toBeGreaterThan(megabytes * 4 * 4);
+    turns = 0;
+    storage.ranges = [];
+    const { image } = await runtime.run(storage.restore());
+    expect(image.equals(storage.sample.image)).toBe(true);
+    expect(turns).toBeGreaterThan(megabytes * 4);
+  });
+
   it('gives an empty database where nothing was ever written', async () => {
     const storage = await SampleStorage.create();
     await expectRestored(storage);

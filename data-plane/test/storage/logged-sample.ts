@@ -4,7 +4,8 @@ import type { ObjectStore } from '../../src/object-store/object-store.js';
 import { systemRuntime, type Runtime } from '../../src/runtime.js';
 import type { CommitLog, LoggedDatabase } from '../../src/storage/commit-log.js';
 import { chainStart, type Commit, type FragmentDigest } from '../../src/storage/fragment.js';
-import { openFragment } from '../../src/storage/fragment-chain.js';
+import { atOnce } from '../../src/turns.js';
+import { openingFragment } from '../../src/storage/fragment-chain.js';
 import type { FragmentLocation } from '../../src/storage/log-location.js';
 import { SingleLogStore } from '../../src/storage/log-store/single-log-store.js';
 import { readTail } from '../../src/storage/tail.js';
@@ -54,7 +55,7 @@ export class LoggedSample implements LoggedDatabase {
     const numbers: number[] = [];
     const stores = { runtime: systemRuntime, dataStore, logStore: new SingleLogStore(systemRuntime, store) };
     for await (const fragment of readTail(stores, this.id, start, ranges)) {
-      for (const commit of openFragment(this.sealer, fragment).commits) {
+      for (const commit of atOnce(openingFragment(this.sealer, fragment)).commits) {
         const original = this.sample.commits[commit.number - 1];
         if (!original || !Buffer.concat(original.pages).equals(Buffer.concat(commit.pages))) {
           throw new Error(`commit ${commit.number} was changed`);

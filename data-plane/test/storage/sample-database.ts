@@ -80,6 +80,15 @@ export class SampleDatabase {
     );
   }
 
+  /** A database of its own that begins as this one was after a commit. */
+  fork(commit: number): SampleDatabase {
+    const child = new SampleDatabase(this.images[0]);
+    child.images.splice(0, 1, ...this.images);
+    child.commits.push(...this.commits);
+    child.rewindTo(commit);
+    return child;
+  }
+
   /** A random commit: mostly a few pages, sometimes growing or shrinking, within `maxPages`. */
   writeRandomly(random: SeededRandom, maxPages: number): Commit {
     const size = this.databasePages;

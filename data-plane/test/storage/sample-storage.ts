@@ -9,7 +9,7 @@ import { systemRuntime, type Runtime } from '../../src/runtime.js';
 import { emptyDatabaseImage } from '../../src/storage/empty-database.js';
 import { fold, type FoldInput } from '../../src/storage/fold.js';
 import { chainStart, encodeFragment, fragmentDigest, type FragmentDigest } from '../../src/storage/fragment.js';
-import { openFragment, type TailFragment } from '../../src/storage/fragment-chain.js';
+import { openingFragment, type TailFragment } from '../../src/storage/fragment-chain.js';
 import type { Generation } from '../../src/storage/generation.js';
 import { fragmentLocation, type FragmentLocation, type LogRange } from '../../src/storage/log-location.js';
 import { encodeLogObject } from '../../src/storage/log-object.js';
@@ -20,6 +20,7 @@ import { SingleLogStore } from '../../src/storage/log-store/single-log-store.js'
 import { logObjectName } from '../../src/storage/object-names.js';
 import { chainPoint, restore, type RestoredDatabase, type RestoreInput } from '../../src/storage/restore.js';
 import { readTail } from '../../src/storage/tail.js';
+import { atOnce } from '../../src/turns.js';
 import { temporaryDirectory, temporaryStore } from '../temporary-store.js';
 import { databaseA, epochA, SampleDatabase, sampleSealer } from './sample-database.js';
 import { sampleManifest } from './sample-manifest.js';
@@ -89,7 +90,7 @@ export class SampleStorage {
     const fragments: TailFragment[] = [];
     const stores = { runtime: this.runtime, dataStore: this.dataStore, logStore: this.logs };
     for await (const fragment of readTail(stores, this.database, from, this.ranges)) {
-      fragments.push(openFragment(this.sealer, fragment));
+      fragments.push(atOnce(openingFragment(this.sealer, fragment)));
     }
     return fragments;
   }

@@ -36,6 +36,7 @@ export const wiki: DatabaseDescription = {
 
 /** Databases that are a list, and SQL that is a function: the server's side of the seam, complete. */
 export class ListedDatabases implements DatabaseService {
+  readonly deleted: DatabaseDescription[] = [];
   readonly requests: { readonly id: DatabaseId; readonly request: SqlRequest }[] = [];
   run: (request: SqlRequest, id: DatabaseId) => Promise<SqlResponse> = async () => ({
     status: 200,
@@ -61,12 +62,26 @@ export class ListedDatabases implements DatabaseService {
     const existing = await this.find(database.organization, database.name);
     if (existing?.id === database.id) return existing;
     if (existing !== undefined) throw new ByocError('DATABASE_EXISTS', 'the name is taken');
-    const created = { ...database, createdAtMs: 1_800_000_000_000 };
+    const { branch, ...fields } = database;
+    const createdAtMs = 1_800_000_000_000;
+    const parent = branch && this.list.find(({ id }) => id === branch.parent);
+    if (branch && !parent) throw new ByocError('DATABASE_NOT_FOUND', 'database not found');
+    const from = parent && { id: parent.id, name: parent.name, branchedAtMs: branch.timeMs ?? createdAtMs };
+    const created = { ...fields, createdAtMs, ...(from && { parent: from }) };
     this.list.push(created);
     return created;
   }
 
+  async undelete(id: DatabaseId, newName?: string): Promise<DatabaseDescription> {
+    const found = this.deleted.find((database) => database.id === id);
+    if (found === undefined) throw new ByocError('DATABASE_NOT_FOUND', 'database not found');
+    const restored = { ...found, name: newName ?? found.name };
+    this.list.push(restored);
+    return restored;
+  }
+
   async delete(id: DatabaseId): Promise<void> {
+    this.deleted.push(...this.list.filter((database) => database.id === id));
     this.list = this.list.filter((database) => database.id !== id);
   }
 }

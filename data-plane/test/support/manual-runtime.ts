@@ -1,10 +1,12 @@
 import type { Runtime } from '../../src/runtime.js';
+import { TurnQueue, type WorkKind } from '../../src/turns.js';
 
 /** Time that moves only when a test says so; both clocks move together. */
 export class ManualRuntime implements Runtime {
   #ms = 0;
   #timers: { readonly dueMs: number; readonly run: () => void }[] = [];
   #random = 0;
+  readonly #turns = new TurnQueue((run) => this.schedule(0, run));
 
   constructor(private readonly startMs = Date.UTC(2030, 0, 1)) {}
 
@@ -26,6 +28,10 @@ export class ManualRuntime implements Runtime {
     return () => {
       this.#timers = this.#timers.filter((other) => other !== timer);
     };
+  }
+
+  turn(kind: WorkKind): Promise<void> {
+    return this.#turns.take(kind);
   }
 
   randomBytes(count: number): Buffer {

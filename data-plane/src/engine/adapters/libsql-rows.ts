@@ -14,20 +14,34 @@ const fetchNow = 100;
 const mostRowsAhead = 100;
 /** Rows are fetched ahead up to about this many bytes, judged by the rows before. */
 const bytesAhead = 256 * 1024;
+/** Of a statement whose rows are known to be short. Two, so that a single row and the end come with one native call. */
+const firstRows = 2;
 
 /** The rows of one run of a statement. Whoever stops early calls `return()`, as `for … of` does. */
 export class LibsqlRows implements IterableIterator<SqlValue[]> {
   private buffer: SqlValue[][] = [];
   private position = 0;
-  private rowsAhead = 1;
+  private rowsAhead: number;
+  private largestBytes = 1;
   private state: 'open' | 'at-end' | 'released' = 'open';
 
-  /** `onRelease` is called once, with true when the statement came to its end by itself. */
+  /**
+   * `expectedRowBytes`: the size of the largest row of earlier runs, undefined for none. `onRelease` is called once, with
+   * true when the statement came to its end by itself.
+   */
   constructor(
     private readonly cursor: NativeCursor,
     private readonly guard: <T>(call: () => T) => T,
+    expectedRowBytes: number | undefined,
     private readonly onRelease: (finished: boolean) => void,
-  ) {}
+  ) {
+    this.rowsAhead = expectedRowBytes !== undefined && expectedRowBytes * firstRows <= bytesAhead ? firstRows : 1;
+  }
+
+  /** The size of the largest row so far. */
+  get largestRowBytes(): number {
+    return this.largestBytes;
+  }
 
   [Symbol.iterator](): this {
     return this;
@@ -84,7 +98,9 @@ export class LibsqlRows implements IterableIterator<SqlValue[]> {
       throw error;
     }
     if (fetched < wanted) this.state = 'at-end';
-    const largest = this.buffer.reduce((most, row) => Math.max(most, rowBytes(row)), 1);
+    let largest = 1;
+    for (const row of this.buffer) largest = Math.max(largest, rowBytes(row));
+    this.largestBytes = Math.max(this.largestBytes, largest);
     this.rowsAhead = Math.max(1, Math.min(mostRowsAhead, wanted * 4, Math.floor(bytesAhead / largest)));
   }
 

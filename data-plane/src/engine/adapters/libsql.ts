@@ -182,33 +182,39 @@ class LibsqlConnection implements EngineConnection {
 
 class LibsqlStatement implements EngineStatement {
   private native: NativeStatement;
+  /** Asking the binding costs a native call each time. */
+  private isReader: boolean;
   private readonly verb: string;
   private schemaVersion: SqlValue | undefined;
   /** The most values that a run has bound. */
   private bound = 0;
+  /** The size of the largest row that a run has brought; undefined before there was one. */
+  private largestRowBytes: number | undefined;
 
   constructor(
     private readonly connection: LibsqlConnection,
     private readonly sql: string,
   ) {
     this.native = connection.compile(sql);
+    this.isReader = this.native.reader;
     this.verb = mainVerb(sql);
   }
 
   /** The binding learns of a changed schema only when the statement runs, so ask first. */
   columns(): ColumnInfo[] {
-    if (!this.native.reader) return [];
+    if (!this.isReader) return [];
     const version = this.connection.currentSchemaVersion();
     if (this.schemaVersion !== undefined && version !== this.schemaVersion) {
       this.connection.refreshSchema();
       this.native = this.connection.compile(this.sql);
+      this.isReader = this.native.reader;
     }
     this.schemaVersion = version;
     return this.native.columns().map(({ name, type }) => ({ name, declaredType: type }));
   }
 
   run(parameters: readonly SqlValue[]): RunResult {
-    if (this.native.reader) {
+    if (this.isReader) {
       drain(this.rows(parameters));
       return this.connection.lastChange();
     }
@@ -221,7 +227,7 @@ class LibsqlStatement implements EngineStatement {
   }
 
   rows(parameters: readonly SqlValue[]): IterableIterator<SqlValue[]> {
-    if (!this.native.reader) {
+    if (!this.isReader) {
       this.run(parameters);
       return [].values();
     }
@@ -231,7 +237,9 @@ class LibsqlStatement implements EngineStatement {
     const rows: LibsqlRows = new LibsqlRows(
       connection.guard(() => native.iterate(values)),
       (call) => connection.guard(call),
+      this.largestRowBytes,
       (finished) => {
+        this.largestRowBytes = Math.max(this.largestRowBytes ?? 0, rows.largestRowBytes);
         // An EXPLAIN stays active at its end; one more `get` runs its first row again, which costs nothing, and resets it.
         if (verb === 'explain') native.get(values);
         else if (!finished && (changesRows(verb) || !connection.interruptOnly(rows))) rows.drain();

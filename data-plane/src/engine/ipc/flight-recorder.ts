@@ -22,15 +22,18 @@ const recordBytes = 16;
 export class FlightRecorder {
   readonly #fd: number;
   readonly #buffer = Buffer.alloc(recordBytes);
+  // Every supported machine is little endian; this runs before each statement, and views are the fastest way.
+  readonly #numbers = new Uint32Array(this.#buffer.buffer, this.#buffer.byteOffset, 2);
+  readonly #time = new BigUint64Array(this.#buffer.buffer, this.#buffer.byteOffset + 8, 1);
 
   constructor(path: string) {
     this.#fd = openSync(path, 'r+');
   }
 
   begin(request: number, database: number): void {
-    this.#buffer.writeUInt32LE(request, 0);
-    this.#buffer.writeUInt32LE(database, 4);
-    this.#buffer.writeBigUInt64LE(process.hrtime.bigint(), 8);
+    this.#numbers[0] = request;
+    this.#numbers[1] = database;
+    this.#time[0] = process.hrtime.bigint();
     writeSync(this.#fd, this.#buffer, 0, recordBytes, 0);
   }
 

@@ -23,6 +23,8 @@ export interface DatabaseLimits {
   readonly writeLockTimeoutMs: number;
   /** Most WAL bytes one transaction may append. */
   readonly maxTransactionBytes: number;
+  /** How long one request may run, however many statements it has; waiting for others and for its client not counted. */
+  readonly requestTimeoutMs: number;
 }
 
 /** Messages from the I/O process to an engine process. `database` is a handle that the I/O process never reuses. */
@@ -123,6 +125,37 @@ function frame(type: keyof typeof typeCodes, fixed: number, tail?: Uint8Array): 
   return buffer;
 }
 
+/** A whole or partial response whose body is still text. */
+export interface TextResponse {
+  readonly request: number;
+  readonly status: number;
+  readonly seenCommit: number;
+  readonly last: boolean;
+  readonly text: string;
+}
+
+const responseFields = 15;
+
+/** Bytes of the frame of a `response` message with this text as its body. */
+export function textResponseBytes(text: string): number {
+  return 4 + 1 + responseFields + Buffer.byteLength(text);
+}
+
+/** Writes a `response` message into `buffer` at `at`; the frame has `frameBytes` bytes, as `textResponseBytes` said. */
+export function writeTextResponse(buffer: Buffer, at: number, frameBytes: number, response: TextResponse): void {
+  buffer.writeUInt32LE(frameBytes - 4, at);
+  buffer.writeUInt8(typeCodes.response, at + 4);
+  writeResponseFields(buffer, at, response);
+  buffer.write(response.text, at + 5 + responseFields, 'utf8');
+}
+
+function writeResponseFields(buffer: Buffer, at: number, response: Omit<TextResponse, 'text'>): void {
+  buffer.writeUInt32LE(response.request, at + 5);
+  buffer.writeUInt16LE(response.status, at + 9);
+  buffer.writeDoubleLE(response.seenCommit, at + 11);
+  buffer.writeUInt8(response.last ? 1 : 0, at + 19);
+}
+
 const json = (value: unknown): Buffer => Buffer.from(JSON.stringify(value));
 
 /** Encodes one message as one frame. */
@@ -176,11 +209,8 @@ export function encodeMessage(message: Message): Buffer {
       return buffer;
     }
     case 'response': {
-      const buffer = frame('response', 15, message.body);
-      buffer.writeUInt32LE(message.request, 5);
-      buffer.writeUInt16LE(message.status, 9);
-      buffer.writeDoubleLE(message.seenCommit, 11);
-      buffer.writeUInt8(message.last ? 1 : 0, 19);
+      const buffer = frame('response', responseFields, message.body);
+      writeResponseFields(buffer, 0, message);
       return buffer;
     }
     case 'checkpointed': {

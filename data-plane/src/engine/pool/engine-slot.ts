@@ -277,7 +277,12 @@ export class EngineSlot {
     }
     if (!isWanted) return;
     const { status, seenCommit, last, body } = message;
-    handler.onPart({ status, seenCommit, last, body: Buffer.from(body.buffer, body.byteOffset, body.length) });
+    handler.onPart({
+      status,
+      seenCommit,
+      last,
+      body: Buffer.isBuffer(body) ? body : Buffer.from(body.buffer, body.byteOffset, body.length),
+    });
   }
 
   /** Nothing more can come for this request. */

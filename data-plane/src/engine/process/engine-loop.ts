@@ -18,7 +18,6 @@ import type { NewRequestFace, RequestFace } from './request-face.js';
 import { ResponseStream } from './response-stream.js';
 import { Scheduler } from './scheduler.js';
 import type { StatementGate } from './statement-gate.js';
-import type { Task } from './task.js';
 import { newWalScratch } from './wal-reader.js';
 
 /** Longest time one database runs before the others get their turn. */
@@ -155,20 +154,11 @@ export class EngineLoop {
     const open = this.#databases.get(message.database);
     // A request that crossed `poisoned` or `close` on its way gets no answer; the I/O process knows.
     if (!open || open.host.ended) return;
-    const body = Buffer.from(message.body.buffer, message.body.byteOffset, message.body.byteLength);
-    const { request, kind, readOnly } = message;
-    const context = new RequestContext({ request, kind, readOnly, body }, this.#options.runtime);
+    const { request, kind, readOnly, body } = message;
+    const context = new RequestContext({ request, kind, readOnly, body: asBuffer(body) }, this.#options.runtime);
     const response = new ResponseStream(request, this.#options.outbox);
     this.#requests.set(request, { context, response });
-    this.#scheduler.start(message.database, this.#serve(open.face, context, response));
-  }
-
-  *#serve(face: RequestFace, context: RequestContext, response: ResponseStream): Task {
-    try {
-      yield* face.serve(context, response);
-    } finally {
-      this.#requests.delete(context.request);
-    }
+    this.#scheduler.start(message.database, open.face.serve(context, response), () => this.#requests.delete(request));
   }
 
   #checkpoint(database: number, commit: number): void {
@@ -197,4 +187,8 @@ export class EngineLoop {
     open.host.close();
     return true;
   }
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -100,7 +100,7 @@ function* pause(execution: Execution, signal: Signal | undefined): Task {
       throw new ByocError('STREAM_EXPIRED', 'the client did not take the response in time');
     }
   } else {
-    yield undefined;
+    yield* context.giveWay();
   }
   host.throwIfEnded();
   context.throwIfAbandoned();

@@ -1,5 +1,11 @@
 import type { Runtime } from '../../runtime.js';
-import { encodeMessage, type FromEngine } from '../ipc/messages.js';
+import {
+  encodeMessage,
+  textResponseBytes,
+  writeTextResponse,
+  type FromEngine,
+  type TextResponse,
+} from '../ipc/messages.js';
 
 /** What the outbox needs of a socket. */
 export interface OutgoingSocket {
@@ -12,7 +18,8 @@ export interface OutgoingSocket {
 export class Outbox {
   readonly #socket: OutgoingSocket;
   readonly #runtime: Runtime;
-  #frames: Buffer[] = [];
+  /** Encoded messages, and responses that are encoded when they leave, straight into what is sent. */
+  #frames: (Buffer | TextResponse)[] = [];
   #flushScheduled = false;
 
   constructor(socket: OutgoingSocket, runtime: Runtime) {
@@ -31,13 +38,12 @@ export class Outbox {
   }
 
   send(message: FromEngine): void {
-    this.#frames.push(encodeMessage(message));
-    if (this.#flushScheduled) return;
-    this.#flushScheduled = true;
-    this.#runtime.schedule(0, () => {
-      this.#flushScheduled = false;
-      this.flush();
-    });
+    this.#add(encodeMessage(message));
+  }
+
+  /** Sends a `response` message. */
+  respond(response: TextResponse): void {
+    this.#add(response);
   }
 
   /** Sends what is waiting now rather than in the next turn. */
@@ -46,6 +52,29 @@ export class Outbox {
     const [only] = frames;
     if (!only) return;
     this.#frames = [];
-    this.#socket.write(frames.length === 1 ? only : Buffer.concat(frames));
+    this.#socket.write(frames.length === 1 && Buffer.isBuffer(only) ? only : joined(frames));
   }
+
+  #add(frame: Buffer | TextResponse): void {
+    this.#frames.push(frame);
+    if (this.#flushScheduled) return;
+    this.#flushScheduled = true;
+    this.#runtime.schedule(0, () => {
+      this.#flushScheduled = false;
+      this.flush();
+    });
+  }
+}
+
+function joined(frames: readonly (Buffer | TextResponse)[]): Buffer {
+  const lengths = frames.map((frame) => (Buffer.isBuffer(frame) ? frame.length : textResponseBytes(frame.text)));
+  const bytes = Buffer.allocUnsafe(lengths.reduce((sum, length) => sum + length, 0));
+  let at = 0;
+  frames.forEach((frame, index) => {
+    const length = lengths[index] ?? 0;
+    if (Buffer.isBuffer(frame)) frame.copy(bytes, at);
+    else writeTextResponse(bytes, at, length, frame);
+    at += length;
+  });
+  return bytes;
 }

@@ -1,3 +1,4 @@
+import { ByocError } from '../../errors/catalogue.js';
 import type { Runtime } from '../../runtime.js';
 import type { RequestKind } from '../ipc/messages.js';
 import type { Signal } from './task.js';
@@ -33,6 +34,8 @@ export class RequestContext implements IncomingRequest {
   readonly #runtime: Runtime;
   #abandoned: 'client-left' | 'superseded' | undefined;
   #parkedOn: Signal | undefined;
+  /** When its first statement began, on the monotonic clock, put off by the time it was not running since. */
+  #startedMs: number | undefined;
 
   constructor(incoming: IncomingRequest, runtime: Runtime) {
     this.request = incoming.request;
@@ -54,6 +57,25 @@ export class RequestContext implements IncomingRequest {
   }
 
   /**
+   * To be called before each statement. Throws REQUEST_TOO_LONG when the request has run for more than `limitMs`: a
+   * statement that takes too long is stopped, a request that makes progress ends between two of them.
+   */
+  throwIfTooLong(limitMs: number): void {
+    const nowMs = this.#runtime.monotonicMs();
+    this.#startedMs ??= nowMs;
+    if (nowMs - this.#startedMs <= limitMs) return;
+    const message = `the request has run for more than ${limitMs} ms; what it did until then is not undone`;
+    throw new ByocError('REQUEST_TOO_LONG', message);
+  }
+
+  /** Lets others run. */
+  *giveWay(): Task {
+    const fromMs = this.#runtime.monotonicMs();
+    yield undefined;
+    this.#rested(fromMs);
+  }
+
+  /**
    * Parks the task until the signal is raised, the request is abandoned, or `limitMs` have passed (which raises the
    * signal too; the caller looks at the state it waited for). Throws `RequestAbandoned`.
    */
@@ -61,12 +83,18 @@ export class RequestContext implements IncomingRequest {
     this.throwIfAbandoned();
     const cancel = this.#runtime.schedule(Math.max(1, limitMs), () => signal.raise());
     this.#parkedOn = signal;
+    const fromMs = this.#runtime.monotonicMs();
     try {
       yield signal;
+      this.#rested(fromMs);
     } finally {
       this.#parkedOn = undefined;
       cancel();
     }
     this.throwIfAbandoned();
+  }
+
+  #rested(fromMs: number): void {
+    if (this.#startedMs !== undefined) this.#startedMs += this.#runtime.monotonicMs() - fromMs;
   }
 }

@@ -29,6 +29,12 @@ export class ResponseStream {
     this.#outbox.send({ type: 'response', request: this.#request, status, seenCommit, last, body });
   }
 
+  /** Sends the whole response as text. */
+  sendText(status: number, seenCommit: number, text: string): void {
+    this.#ended = true;
+    this.#outbox.respond({ request: this.#request, status, seenCommit, last: true, text });
+  }
+
   /** The client took `bytes` more. */
   credit(bytes: number): void {
     this.#uncreditedBytes -= bytes;

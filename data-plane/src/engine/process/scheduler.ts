@@ -18,6 +18,8 @@ const slowForMs = 1_000;
 interface Entry {
   readonly task: Task;
   readonly group: Group;
+  /** Called when the task has ended, however it did. */
+  readonly ended: (() => void) | undefined;
   stopped: boolean;
 }
 
@@ -57,14 +59,17 @@ export class Scheduler {
     this.#options = options;
   }
 
-  /** Adds a task to the tasks of database `group`; it runs in a later turn of the event loop. */
-  start(group: number, task: Task): void {
+  /**
+   * Adds a task to the tasks of database `group`; it runs in a later turn of the event loop. `ended` is called once, when
+   * the task has ended by itself or was ended.
+   */
+  start(group: number, task: Task, ended?: () => void): void {
     let owner = this.#groups.get(group);
     if (!owner) {
       owner = { id: group, entries: new Set(), runnable: [], queued: false, hasGivenWay: false };
       this.#groups.set(group, owner);
     }
-    const entry: Entry = { task, group: owner, stopped: false };
+    const entry: Entry = { task, group: owner, ended, stopped: false };
     owner.entries.add(entry);
     this.#makeRunnable(entry);
   }
@@ -78,6 +83,7 @@ export class Scheduler {
     for (const entry of group.entries) {
       entry.stopped = true;
       entry.task.return();
+      entry.ended?.();
     }
     group.entries.clear();
     group.runnable.length = 0;
@@ -165,6 +171,7 @@ export class Scheduler {
       beforeMs = nowMs;
       if (step.done) {
         entry.stopped = true;
+        entry.ended?.();
         group.entries.delete(entry);
         if (group.entries.size === 0) this.#groups.delete(group.id);
         return nowMs;

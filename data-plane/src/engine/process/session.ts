@@ -74,6 +74,7 @@ export class Session {
   *run(statement: StatementRequest, context: RequestContext, sink: RowSink): Task<StatementOutcome> {
     const host = this.#host;
     const { sql } = statement;
+    context.throwIfTooLong(host.limits.requestTimeoutMs);
     let connection = yield* this.#connect(context);
     host.recorder.begin(context.request, host.database);
     let known = this.#know(connection, sql);

@@ -43,9 +43,12 @@ export function* statementRanges(sql: string): Generator<StatementRange> {
   if (start !== -1) yield { start, end };
 }
 
-/** The statements of a text, without semicolons, surrounding white space and comments. Linear in the length of the text. */
-export function splitStatements(sql: string): string[] {
-  return Array.from(statementRanges(sql), ({ start, end }) => sql.slice(start, end));
+/**
+ * The statements of a text, without semicolons, surrounding white space and comments, found as they are asked for. Linear
+ * in the length of the text.
+ */
+export function* splitStatements(sql: string): Generator<string> {
+  for (const { start, end } of statementRanges(sql)) yield sql.slice(start, end);
 }
 
 function nextHead(head: Head, cursor: TokenCursor): Head {

@@ -1,0 +1,197 @@
+/**
+ * Branches: a new database that begins as another one was at a commit, in constant time. The new manifest names the
+ * parent's generation and an archive with the few fragments after it; segments stay where they are and are shared.
+ *
+ * Order of writes: the child's name; a pin in the parent's manifest, by If-Match under the owner's term, so that it comes
+ * before or after any decision to delete what it keeps; the archive; the child's manifest. A crash leaves a pin without
+ * a child, which collection removes, or an archive that nothing names.
+ */
+import { ByocError } from '../errors/catalogue.js';
+import type { Sealer } from '../keys/sealing.js';
+import { encodeFragment } from '../storage/fragment.js';
+import { nextFragment, openFragment, type ChainPoint, type SealedFragment } from '../storage/fragment-chain.js';
+import { readGeneration } from '../storage/generation.js';
+import { lineOf, type Manifest } from '../storage/manifest.js';
+import type { VersionedManifest } from '../storage/manifest-store.js';
+import { isBeyond, type Moment } from '../storage/moment.js';
+import { carriedFragmentsName } from '../storage/object-names.js';
+import { chainPoint } from '../storage/restore.js';
+import { findRestorePoint, type RestorePoint } from '../storage/restore-point.js';
+import { isDamage, newAttempt, storeCarried } from './carry-fragments.js';
+import { keysForBranch, newDataKey, unlock } from './database-keys.js';
+import { createdBefore, description, takeName } from './database-records.js';
+import type { DatabaseDescription, NewDatabase } from './database-service.js';
+import type { NodeContext } from './node-context.js';
+import { stillOwned, unfoldedRanges, type OwnedDatabase } from './ready-database.js';
+
+/** Pins that one database may have: its manifest names them all. */
+const maxPins = 10_000;
+/** How often the parent may be folded under the work. */
+const maxRounds = 10;
+/** The term of what is sealed for a branch before it has an owner; owners count from 1. */
+const termBeforeOwners = 0;
+const latest: Moment = { commit: Infinity };
+
+/** A branch, and the manifest of its parent as it is then. */
+export interface MadeBranch {
+  readonly branch: DatabaseDescription;
+  readonly parent: VersionedManifest;
+}
+
+/**
+ * Creates the branch `child` of a database that this epoch owns, from everything that is durable now or from the last
+ * commit at a moment. Finds a branch that was made before under the same id. Throws `DATABASE_EXISTS`, `BRANCH_REFUSED`,
+ * `RESTORE_POINT_NOT_FOUND`, `DATABASE_MOVED`, key errors and store errors.
+ */
+export async function branchDatabase(
+  context: NodeContext,
+  { owned, unlocked: { sealer } }: OwnedDatabase,
+  child: NewDatabase,
+  moment: Moment = latest,
+): Promise<MadeBranch> {
+  assertSameHome(owned.manifest, child);
+  const before = await createdBefore(context, child);
+  if (before) return { branch: before, parent: owned };
+  const plan = await planned(context, owned.manifest, child);
+
+  let parent = owned;
+  for (let round = 1; round <= maxRounds; round++) {
+    const { runtime, dataStore, logStore } = context;
+    const ranges = unfoldedRanges(context, parent.manifest);
+    const history = { runtime, dataStore, logStore, sealer, manifest: parent.manifest, ranges };
+    const attempt = newAttempt(context);
+    try {
+      const point = await findRestorePoint(history, moment);
+      const pinned = await pin(context, parent, child, attempt, point);
+      if (pinned) {
+        parent = pinned;
+        const manifest = await begun(context, { parent: parent.manifest, sealer, plan, attempt, point, moment });
+        if (await context.manifests.create(manifest)) return { branch: description(manifest), parent };
+        const other = await createdBefore(context, child);
+        if (other) return { branch: other, parent };
+        throw new ByocError('DATABASE_EXISTS', `the id ${child.id} was used before`);
+      }
+      parent = await presentParent(context, parent);
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      // Folded meanwhile, and its log collected? Then what was not found lies in an archive now.
+      const present = await presentParent(context, parent);
+      if (present.manifest.version === parent.manifest.version) throw error;
+      parent = present;
+    }
+  }
+  throw new ByocError('OVERLOADED', `database ${owned.manifest.id} is folded faster than it can be branched`);
+}
+
+function assertSameHome(parent: Manifest, child: NewDatabase): void {
+  const isSame =
+    parent.organization === child.organization && parent.group.id === child.group.id && parent.engine === child.engine;
+  if (!isSame) {
+    throw new ByocError('BRANCH_REFUSED', `a branch of ${parent.name} has its organization, group and engine`);
+  }
+  if ((parent.pins?.length ?? 0) >= maxPins) {
+    throw new ByocError('BRANCH_REFUSED', `database ${parent.name} has ${maxPins} branches already`);
+  }
+}
+
+/** What the child's manifest holds whatever it begins with. Takes the name. */
+async function planned(context: NodeContext, parent: Manifest, child: NewDatabase): Promise<Manifest> {
+  const { id, name, organization, group, engine } = child;
+  const encryption = { deployment: context.deployment, organization, group: group.id, database: id };
+  const [key, inherited] = await Promise.all([
+    newDataKey(context.keys, encryption),
+    keysForBranch(context.keys, parent, encryption),
+    takeName(context, child),
+  ]);
+  return {
+    version: 1,
+    deployment: context.deployment,
+    id,
+    name,
+    organization,
+    group,
+    engine,
+    createdAtMs: context.runtime.nowMs(),
+    reservedBytes: parent.reservedBytes,
+    term: 1,
+    owner: context.epoch,
+    currentKey: key.number,
+    keys: [key, ...inherited],
+    tail: [],
+    ancestors: lineOf(parent),
+  };
+}
+
+/** Pins where the branch begins, if that is not the empty database. Undefined when the manifest has changed meanwhile. */
+async function pin(
+  context: NodeContext,
+  parent: VersionedManifest,
+  child: NewDatabase,
+  attempt: string,
+  { base }: RestorePoint,
+): Promise<VersionedManifest | undefined> {
+  if (!base) return parent;
+  const pins = parent.manifest.pins ?? [];
+  const added = { child: child.id, attempt, generation: base, pinnedAtMs: context.runtime.nowMs() };
+  const result = await context.manifests.replace(parent, { ...parent.manifest, pins: [...pins, added] });
+  return 'lost' in result ? undefined : result;
+}
+
+async function presentParent(context: NodeContext, { manifest }: VersionedManifest): Promise<VersionedManifest> {
+  const present = await context.manifests.read(manifest.id);
+  if (!present) throw new ByocError('STORE_OBJECT_MISSING', `the manifest of database ${manifest.id} is missing`);
+  return stillOwned(context, manifest, present.manifest);
+}
+
+interface Beginning {
+  readonly parent: Manifest;
+  readonly sealer: Sealer;
+  readonly plan: Manifest;
+  readonly attempt: string;
+  readonly point: RestorePoint;
+  readonly moment: Moment;
+}
+
+/** Gathers the fragments after the base, proves and stores them. Returns the child's manifest, which nothing names yet. */
+async function begun(
+  context: NodeContext,
+  { parent, sealer, plan, attempt, point, moment }: Beginning,
+): Promise<Manifest> {
+  const { base, fragmentsAfter } = point;
+  const { runtime, dataStore } = context;
+  const fragments: SealedFragment[] = [];
+  let end: ChainPoint = chainPoint(base && (await readGeneration(runtime, dataStore, sealer, base)));
+  for await (const fragment of fragmentsAfter(end)) {
+    const { commits, after } = openFragment(sealer, fragment);
+    const within = commits.filter(({ number, timeMs }) => !isBeyond(moment, number, timeMs));
+    const last = within.at(-1);
+    if (!last) break;
+    if (within.length === commits.length) {
+      fragments.push(fragment);
+      end = after;
+      continue;
+    }
+    // The moment lies within a fragment: its first commits become one of the child's own.
+    const unlocked = await unlock(runtime, context.keys, plan);
+    const bytes = encodeFragment(unlocked.sealer, plan.id, termBeforeOwners, end.chainDigest, within);
+    unlocked.wipe();
+    const own = nextFragment(carriedFragmentsName(plan.id, attempt), bytes, end, [plan.id]);
+    fragments.push(own);
+    end = { commit: last.number, commitTimeMs: last.timeMs, chainDigest: own.digest };
+    break;
+  }
+  const { id: database, name } = parent;
+  return {
+    ...plan,
+    ...(base && { generation: base }),
+    ...(fragments.length > 0 && { carried: await storeCarried(context, plan.id, attempt, fragments) }),
+    parent: {
+      database,
+      name,
+      attempt,
+      commit: end.commit,
+      commitTimeMs: end.commitTimeMs,
+      branchedAtMs: runtime.nowMs(),
+    },
+  };
+}

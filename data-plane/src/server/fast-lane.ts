@@ -1,0 +1,69 @@
+/**
+ * The fast lane: SQL requests that are simple on the wire are read from the connection and answered on it directly.
+ * Node's HTTP server spends most of what a point select costs this process; a simple request needs none of it.
+ *
+ * Invariants
+ * - A connection belongs to the lane or to Node's server, never to both. It begins here and is handed over, for good, at
+ *   the first byte of the first request that the lane does not recognize, when everything before it is answered.
+ * - The lane judges no malformed byte: what it does not recognize as simple reaches Node's parser from its first byte.
+ * - Answers leave in the order of their requests.
+ */
+import type { Server } from 'node:http';
+import type { Socket } from 'node:net';
+import type { RequestKind } from '../engine/ipc/messages.js';
+import { AnswerHead } from './answer-head.js';
+import { LaneConnection } from './lane-connection.js';
+import type { SqlEndpointOptions } from './sql-endpoint.js';
+
+type ConnectionListener = (this: Server, socket: Socket) => void;
+
+export class FastLane {
+  readonly options: SqlEndpointOptions;
+  readonly routes: ReadonlyMap<string, RequestKind>;
+  readonly answerHead: AnswerHead;
+  readonly #connections = new Set<LaneConnection>();
+  readonly #sweepMs: number;
+  #cancelSweep: (() => void) | undefined;
+
+  constructor(options: SqlEndpointOptions, routes: ReadonlyMap<string, RequestKind>) {
+    const { limits, runtime } = options;
+    this.options = options;
+    this.routes = routes;
+    this.answerHead = new AnswerHead(runtime, limits.keepAliveTimeoutMs);
+    this.#sweepMs = Math.min(1_000, limits.headersTimeoutMs, limits.keepAliveTimeoutMs);
+  }
+
+  /** From now on connections of the server begin in the lane. */
+  attach(): void {
+    const { server } = this.options;
+    const http = server.app.server;
+    // Node's own listener is what makes a connection speak HTTP; it is called for what is handed over.
+    const listeners = http.listeners('connection') as ConnectionListener[];
+    http.removeAllListeners('connection');
+    http.on('connection', (socket: Socket) => {
+      const connection = new LaneConnection(this, socket, {
+        handOver: () => {
+          this.#connections.delete(connection);
+          for (const listener of listeners) listener.call(http, socket);
+        },
+        closed: () => this.#connections.delete(connection),
+      });
+      this.#connections.add(connection);
+      this.#armSweep();
+    });
+    server.onCutOff(() => {
+      for (const connection of this.#connections) connection.destroy();
+    });
+  }
+
+  /** The timer runs only while there are connections. */
+  #armSweep(): void {
+    if (this.#cancelSweep || this.#connections.size === 0) return;
+    this.#cancelSweep = this.options.runtime.schedule(this.#sweepMs, () => {
+      this.#cancelSweep = undefined;
+      const nowMs = this.options.runtime.monotonicMs();
+      for (const connection of this.#connections) connection.sweep(nowMs);
+      this.#armSweep();
+    });
+  }
+}

@@ -1,0 +1,24 @@
+import type { DatabaseService, SqlRequest, SqlResponse } from '../database/database-service.js';
+import { isByocError } from '../errors/catalogue.js';
+import type { GrantedAccess } from './database-access.js';
+
+/**
+ * Runs a request on the database that it was granted. A name may be remembered for a database that was deleted through
+ * another node, and belong to a new one by now: then access is granted once more. Throws what the database throws.
+ */
+export async function executeGranted(
+  databases: Pick<DatabaseService, 'execute'>,
+  { database, readOnly, admission }: GrantedAccess,
+  request: Pick<SqlRequest, 'kind' | 'body' | 'signal' | 'isForwarded'>,
+  grantAgain: () => Promise<GrantedAccess>,
+): Promise<SqlResponse> {
+  try {
+    return await databases.execute(database.id, { ...request, readOnly, admission });
+  } catch (error) {
+    if (!isByocError(error, 'DATABASE_NOT_FOUND')) throw error;
+    const now = await grantAgain();
+    if (now.database.id === database.id) throw error;
+    const { id } = now.database;
+    return databases.execute(id, { ...request, readOnly: now.readOnly, admission: now.admission });
+  }
+}

@@ -1,0 +1,68 @@
+import { forwardedHeader } from './forwarding.js';
+
+/**
+ * Recognizes the head of a request that leaves no room for interpretation: a POST in HTTP/1.1 with a plain path, one
+ * declared length, and nothing that changes how the rest of the connection is to be read.
+ *
+ * This is no HTTP parser. Whatever is not recognized, valid or not, is left to Node's, so that there is one judge of
+ * every doubtful byte. What is recognized must mean the same to any parser: each line ends with CR LF, each name is a
+ * token directly followed by its colon, each value is printable ASCII, and no name that frames the message comes twice.
+ */
+export interface SimpleHead {
+  /** The request target: a path of unreserved characters. */
+  readonly target: string;
+  readonly host: string | undefined;
+  readonly authorization: string | undefined;
+  /** Passed on by another node. */
+  readonly isForwarded: boolean;
+  /** Bytes of the body. */
+  readonly contentLength: number;
+}
+
+const requestLine = /^POST (\/[A-Za-z0-9._~/-]*) HTTP\/1\.1$/;
+const headerLine = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t\x20-\x7e]*)$/;
+const decimal = /^[0-9]{1,15}$/;
+
+/** `head` is the request's head in Latin-1 without the empty line that ends it. Undefined for what is not simple. */
+export function parseSimpleHead(head: string): SimpleHead | undefined {
+  const [first = '', ...lines] = head.split('\r\n');
+  const target = requestLine.exec(first)?.[1];
+  if (target === undefined) return undefined;
+  let host: string | undefined;
+  let authorization: string | undefined;
+  let contentLength: number | undefined;
+  let isForwarded = false;
+  for (const line of lines) {
+    const match = headerLine.exec(line);
+    if (!match) return undefined;
+    const [, name = '', rest = ''] = match;
+    const value = rest.trimEnd();
+    switch (name.toLowerCase()) {
+      case 'host':
+        if (host !== undefined) return undefined;
+        host = value;
+        break;
+      case 'authorization':
+        if (authorization !== undefined) return undefined;
+        authorization = value;
+        break;
+      case 'content-length':
+        if (contentLength !== undefined || !decimal.test(value)) return undefined;
+        contentLength = Number(value);
+        break;
+      case forwardedHeader:
+        isForwarded = true;
+        break;
+      case 'connection':
+        if (value.toLowerCase() !== 'keep-alive') return undefined;
+        break;
+      case 'expect':
+      case 'proxy-connection':
+      case 'trailer':
+      case 'transfer-encoding':
+      case 'upgrade':
+        return undefined;
+    }
+  }
+  return contentLength === undefined ? undefined : { target, host, authorization, isForwarded, contentLength };
+}
