@@ -127,14 +127,6 @@ inline assertReadable(from, to) {
       p < next_ && isReached(z) && isFree(z, p) -> LOG(z, p) = ENTRY; held[z] = held[z] | (1 << p) \
     }
 
-/* The answers of two zones have come. */
-#define ACKNOWLEDGE \
-  :: d_step { \
-      acknowledged < next_ && confirmations(acknowledged) >= ENOUGH -> \
-      assert(!recorded || acknowledged < recordTo); /* invariant: nothing is acknowledged that the record does not have */ \
-      witness(ACKNOWLEDGED_AFTER_THE_RECORD, recorded && acknowledged >= recordFrom); \
-      acknowledged++ \
-    }
 #ifdef REFUSAL_TAKEN_FOR_CONFIRMATION
 #define REFUSED(z, p) \
   :: d_step { p < next_ && isReached(z) && LOG(z, p) == SEAL && !((held[z] >> p) & 1) -> held[z] = held[z] | (1 << p) }
@@ -174,7 +166,13 @@ end:
   do
   :: d_step { hasRoom && !ending -> next_++ }
   EACH(REACH)
-  ACKNOWLEDGE
+  /* The answers of two zones have come. */
+  :: d_step {
+      acknowledged < next_ && confirmations(acknowledged) >= ENOUGH ->
+      assert(!recorded || acknowledged < recordTo); /* invariant: nothing is acknowledged that the record does not have */
+      witness(ACKNOWLEDGED_AFTER_THE_RECORD, recorded && acknowledged >= recordFrom);
+      acknowledged++
+    }
 #ifdef REFUSAL_TAKEN_FOR_CONFIRMATION
   EACH(REFUSED)
 #endif
@@ -203,14 +201,9 @@ end:
 #define RECORD 3
 
 /* It finds an entry, whatever the other zones hold. */
-#ifdef SEAL_BESIDE_ENTRY_ENDS
-#define isKept(z, p) (has(z, p) && sealed == 0)
-#else
-#define isKept(z, p) has(z, p)
-#endif
 #define KEEP(z) \
   :: d_step { \
-      doing == WALK && p < POSITIONS && isKept(z, p) -> \
+      doing == WALK && p < POSITIONS && has(z, p) -> \
       pending = pending | (1 << p); \
       p++; sealed = 0; looked = 0; proven = 0 \
     }
@@ -276,7 +269,11 @@ end:
   EACH_ZONE(CHECK)
 #endif
   :: d_step {
+#ifdef ENTRY_BESIDE_SEAL_DROPPED
+      doing == WALK && (ones(sealed) >= ENOUGH_SEALS || (sealed && p < POSITIONS && entries(p) > 0)) ->
+#else
       doing == WALK && ones(sealed) >= ENOUGH_SEALS ->
+#endif
       sealed = 0; looked = 0; proven = 0;
 #ifdef NO_COPIES
       pending = 0;

@@ -68,6 +68,7 @@ export class OpenDatabase implements LoggedDatabase {
   #folding: Promise<void> | undefined;
   #nextGeneration: number;
   #defunct: ByocError | undefined;
+  #isClosing = false;
   #resolved: Promise<void> | undefined;
   chainDigest: FragmentDigest;
 
@@ -162,6 +163,8 @@ export class OpenDatabase implements LoggedDatabase {
 
   /** Ends every stream, forgets the keys and removes the local files. Commits that are not durable yet are waited for. */
   async close(): Promise<void> {
+    // A fold that began now would outlive the keys, and this instance.
+    this.#isClosing = true;
     await this.#folding;
     await this.#dropSession();
     await this.#durable(this.#handedCommit).catch(() => undefined);
@@ -286,7 +289,7 @@ export class OpenDatabase implements LoggedDatabase {
 
   /** The engine process died, or gave the database up: enter another one. */
   #leave(session: Session, reason: string): void {
-    if (this.#defunct) return;
+    if (this.#defunct || this.#isClosing) return;
     this.#context.report('database left its engine process', { database: this.id, reason });
     this.#session = (async () => {
       await this.#durable(this.#handedCommit);
@@ -354,6 +357,7 @@ export class OpenDatabase implements LoggedDatabase {
     if (
       this.#folding ||
       this.#defunct ||
+      this.#isClosing ||
       !isFoldDue(this.#context, this.manifest, this.#databasePages, this.#tailBytes)
     )
       return;
@@ -377,6 +381,8 @@ export class OpenDatabase implements LoggedDatabase {
       this.#adopt(owned);
       this.#tailBytes = 0;
     } catch (error) {
+      // Its keys were wiped when this instance was given up; that was reported.
+      if (this.#defunct) return;
       const failure = asByocError(error);
       this.#context.report('fold failed', { database: this.id, code: failure.code, error: failure.message });
       if (failure.code === 'DATABASE_MOVED') this.abandon(failure);

@@ -6,21 +6,20 @@
  *    is still on its way there loses; one that was faster is found, and the walk goes on. Objects beyond the seal were
  *    never acknowledged, because a log acknowledges in order. Objects so far beyond it that they cannot have been written
  *    before it was, and a log without its beginning, prove that the store lost a part of the log: that is an error.
- * 3. Create the recovery record. From then on the databases of the epoch can be claimed.
+ * 3. Have entries copied that the loss of a bucket would take away; then create the recovery record. From then on the databases of the epoch can be claimed.
  *
  * Every step can be repeated, by any number of recoverers at once.
  */
-import { ByocError } from '../errors/catalogue.js';
+import { ByocError, isByocError } from '../errors/catalogue.js';
 import type { NodeEpoch } from '../identity.js';
 import type { ObjectStore } from '../object-store/object-store.js';
 import type { Runtime } from '../runtime.js';
 import { mostLogObjectsInFlight } from '../storage/commit-log.js';
 import { fragmentLocation, packedLocation } from '../storage/log-location.js';
+import type { LogEntry, LogStore } from '../storage/log-store/log-store.js';
 import { packName } from '../storage/object-names.js';
 import { readPackIndex } from '../storage/pack.js';
 import { FoundFragments } from './found-fragments.js';
-import type { IndexedFragment } from '../storage/log-object.js';
-import type { LogStore } from '../storage/log-store/log-store.js';
 import { readNodeRecord, replaceNodeRecord, type NodeRecord } from './node-record.js';
 import { createRecoveryRecord, readRecoveryRecord, type RecoveryRecord } from './recovery-record.js';
 
@@ -28,6 +27,9 @@ import { createRecoveryRecord, readRecoveryRecord, type RecoveryRecord } from '.
 const readAhead = 64;
 /** Positions beyond a missing one that are looked at for a proof that the store lost it. */
 const lookBeyond = 32;
+const copiesAtOnce = 8;
+/** How often a log is walked when entries vanish on the way. */
+const walks = 3;
 
 export interface RecoveryStores {
   readonly runtime: Runtime;
@@ -44,17 +46,9 @@ export async function recoverEpoch(stores: RecoveryStores, epoch: NodeEpoch, by:
   const { runtime, dataStore } = stores;
   const existing = await readRecoveryRecord(runtime, dataStore, epoch);
   if (existing) return existing;
-  const { lowWaterPosition, packs, logBegun } = await condemn(stores, epoch);
+  const record = await condemn(stores, epoch);
   try {
-    const found = new FoundFragments();
-    if (logBegun) await assertBegun(stores, epoch);
-    const [sealedAt] = await Promise.all([
-      walkAndSeal(stores, epoch, by, lowWaterPosition, (position, fragment) => {
-        found.add(fragment, fragmentLocation(position, fragment));
-      }),
-      readPacks(stores, epoch, packs, found),
-    ]);
-    return await createRecoveryRecord(runtime, dataStore, { epoch, sealedAt, databases: found.byDatabase() });
+    return await recordFindings(stores, record, by);
   } catch (error) {
     // Once the epoch is recovered its log may be collected, under the feet of whoever still walks it.
     const recovered = await readRecoveryRecord(runtime, dataStore, epoch);
@@ -63,12 +57,51 @@ export async function recoverEpoch(stores: RecoveryStores, epoch: NodeEpoch, by:
   }
 }
 
+async function recordFindings(
+  stores: RecoveryStores,
+  { epoch, lowWaterPosition, packs, logBegun }: NodeRecord,
+  by: NodeEpoch,
+): Promise<RecoveryRecord> {
+  const { runtime, dataStore } = stores;
+  if (logBegun) await assertBegun(stores, epoch);
+  const packed = readPacks(stores, epoch, packs);
+  // Awaited below; until then a failure must not count as unhandled.
+  packed.catch(() => undefined);
+  for (let attempt = 1; ; attempt++) {
+    const { sealedAt, entries } = await walkAndSeal(stores, epoch, by, lowWaterPosition);
+    try {
+      await preserveEntries(stores, epoch, entries);
+    } catch (error) {
+      // An entry that was seen may be lost before it is copied. Nothing was recorded: it may count, or not.
+      if (attempt === walks || !isByocError(error) || error.code !== 'STORE_UNAVAILABLE') throw error;
+      continue;
+    }
+    const found = await packed;
+    for (const [position, { index }] of entries) {
+      for (const fragment of index) found.add(fragment, fragmentLocation(position, fragment));
+    }
+    return createRecoveryRecord(runtime, dataStore, { epoch, sealedAt, databases: found.byDatabase() });
+  }
+}
+
+async function preserveEntries(
+  { logStore }: RecoveryStores,
+  epoch: NodeEpoch,
+  entries: ReadonlyMap<number, LogEntry>,
+): Promise<void> {
+  const positions = [...entries].flatMap(([position, { needsCopy }]) => (needsCopy ? [position] : []));
+  for (let start = 0; start < positions.length; start += copiesAtOnce) {
+    const batch = positions.slice(start, start + copiesAtOnce);
+    await Promise.all(batch.map(async (position) => logStore.preserve(epoch, position)));
+  }
+}
+
 async function readPacks(
   { runtime, dataStore }: RecoveryStores,
   epoch: NodeEpoch,
   packs: readonly number[],
-  found: FoundFragments,
-): Promise<void> {
+): Promise<FoundFragments> {
+  const found = new FoundFragments();
   for (let start = 0; start < packs.length; start += readAhead) {
     const batch = packs.slice(start, start + readAhead).map(async (pack) => {
       for (const run of await readPackIndex(runtime, dataStore, packName(epoch, pack))) {
@@ -77,6 +110,7 @@ async function readPacks(
     });
     await Promise.all(batch);
   }
+  return found;
 }
 
 async function condemn({ runtime, dataStore }: RecoveryStores, epoch: NodeEpoch): Promise<NodeRecord> {
@@ -102,8 +136,7 @@ async function assertBegun({ logStore }: RecoveryStores, epoch: NodeEpoch): Prom
  * their way than `mostLogObjectsInFlight`.
  */
 async function assertNeverWritten({ logStore }: RecoveryStores, epoch: NodeEpoch, missing: number): Promise<void> {
-  const exists = async (position: number): Promise<boolean> =>
-    (await logStore.read(epoch, position, 0, 1)) !== undefined;
+  const exists = async (position: number): Promise<boolean> => (await logStore.look(epoch, position)) !== undefined;
   const beyond = Array.from({ length: lookBeyond }, (_, index) => missing + mostLogObjectsInFlight + index);
   if (!(await Promise.all(beyond.map(exists))).includes(true)) return;
   // The old node may have been writing: what stands beyond was written after the missing one, which can be read by now.
@@ -119,9 +152,9 @@ async function walkAndSeal(
   epoch: NodeEpoch,
   by: NodeEpoch,
   from: number,
-  onFragment: (position: number, fragment: IndexedFragment) => void,
-): Promise<number> {
+): Promise<{ sealedAt: number; entries: Map<number, LogEntry> }> {
   const { logStore } = stores;
+  const entries = new Map<number, LogEntry>();
   for (let start = from; ; start += readAhead) {
     const positions = Array.from({ length: readAhead }, (_, index) => start + index);
     const found = await Promise.allSettled(positions.map(async (position) => logStore.look(epoch, position)));
@@ -133,11 +166,11 @@ async function walkAndSeal(
       if (entry === undefined) {
         await assertNeverWritten(stores, epoch, position);
         const sealed = await logStore.seal(epoch, position, by);
-        if (sealed === 'sealed') return position;
+        if (sealed === 'sealed') return { sealedAt: position, entries };
         entry = sealed;
       }
-      if (entry === 'seal') return position;
-      for (const fragment of entry.index) onFragment(position, fragment);
+      if (entry === 'seal') return { sealedAt: position, entries };
+      entries.set(position, entry);
     }
   }
 }

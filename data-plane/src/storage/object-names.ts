@@ -29,6 +29,16 @@ export function packName(epoch: NodeEpoch, number: number): string {
   return `${packPrefix(epoch)}${padded(number)}`;
 }
 
+/** A log object in one zone only, copied where the loss of the zone does not reach it. In the data store. */
+export function logCopyName(epoch: NodeEpoch, position: number): string {
+  return `log-copies/${hash(epoch)}/${epoch}/${padded(position)}`;
+}
+
+/** Says that a place was a zone of the log once. In the data store. */
+export function logZoneName(place: string): string {
+  return `log-zones/${createHash('sha256').update(place).digest('hex').slice(0, 32)}`;
+}
+
 export function nodeRecordName(epoch: NodeEpoch): string {
   return `nodes/${epoch}`;
 }

@@ -11,6 +11,8 @@ import type { IndexedFragment } from '../log-object.js';
 /** An entry as a recoverer sees it. */
 export interface LogEntry {
   readonly index: readonly IndexedFragment[];
+  /** It might not outlive the loss of a bucket, and must be preserved before a record names it. */
+  readonly needsCopy: boolean;
 }
 
 /** `lost`: something else stands there, or stood there and was removed; the log of the epoch has ended. */
@@ -30,7 +32,7 @@ export interface LogStore {
   create(epoch: NodeEpoch, position: number, bytes: Buffer): Promise<CreateOutcome>;
 
   /**
-   * What stands at a position; undefined: nothing. Throws `STORE_OBJECT_CORRUPT` when it is neither an entry nor a seal,
+   * What stands at a position; undefined: nothing that is known to count yet. Throws `STORE_OBJECT_CORRUPT` when it is neither an entry nor a seal,
    * and `STORE_UNAVAILABLE`.
    */
   look(epoch: NodeEpoch, position: number): Promise<LogEntry | 'seal' | undefined>;
@@ -42,6 +44,12 @@ export interface LogStore {
    * @param by - Who seals.
    */
   seal(epoch: NodeEpoch, position: number, by: NodeEpoch): Promise<'sealed' | LogEntry>;
+
+  /**
+   * Sees to it that an entry outlives the loss of any one bucket. Throws `STORE_UNAVAILABLE`, also when it was lost
+   * meanwhile: then the walk has to be repeated.
+   */
+  preserve(epoch: NodeEpoch, position: number): Promise<void>;
 
   /**
    * Bytes `[start, start + length)` of an entry, fewer when it ends earlier; undefined when there is none. Throws

@@ -37,6 +37,10 @@ export class RecentEntries implements LogStore {
     return this.#store.seal(epoch, position, by);
   }
 
+  async preserve(epoch: NodeEpoch, position: number): Promise<void> {
+    await this.#store.preserve(epoch, position);
+  }
+
   async read(epoch: NodeEpoch, position: number, start: number, length: number): Promise<Buffer | undefined> {
     const kept = this.#entries.get(this.nameOf(epoch, position));
     return kept?.subarray(start, start + length) ?? this.#store.read(epoch, position, start, length);

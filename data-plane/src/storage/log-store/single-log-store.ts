@@ -3,12 +3,12 @@ import type { NodeEpoch } from '../../identity.js';
 import type { ObjectStore } from '../../object-store/object-store.js';
 import type { Runtime } from '../../runtime.js';
 import { conditionalWrite, readWithRetry } from '../conditional-write.js';
-import { decodeIndex, encodeLogObject, encodeSeal, isSeal } from '../log-object.js';
+import { encodeLogObject, encodeSeal } from '../log-object.js';
 import { logObjectName } from '../object-names.js';
+import { lookAt } from './entry-index.js';
 import type { CreateOutcome, LogEntry, LogStore } from './log-store.js';
 
 const absent = { ifAbsent: true } as const;
-const firstReadBytes = 16 * 1024;
 
 /** Logs in one object store: a position is an object, and the first create-if-absent decides what stands there. */
 export class SingleLogStore implements LogStore {
@@ -35,17 +35,10 @@ export class SingleLogStore implements LogStore {
   }
 
   async look(epoch: NodeEpoch, position: number): Promise<LogEntry | 'seal' | undefined> {
-    const key = this.nameOf(epoch, position);
-    let wanted = firstReadBytes;
-    for (;;) {
-      const bytes = await this.read(epoch, position, 0, wanted);
-      if (bytes === undefined) return undefined;
-      if (isSeal(bytes)) return 'seal';
-      const index = decodeIndex(key, bytes);
-      if (typeof index !== 'number') return { index };
-      if (bytes.length < wanted) throw new ByocError('STORE_OBJECT_CORRUPT', `log object ${key} is truncated`);
-      wanted = index;
-    }
+    const standing = await lookAt(this.nameOf(epoch, position), async (length) =>
+      this.read(epoch, position, 0, length),
+    );
+    return typeof standing === 'object' ? { ...standing, needsCopy: false } : standing;
   }
 
   async seal(epoch: NodeEpoch, position: number, by: NodeEpoch): Promise<'sealed' | LogEntry> {
@@ -55,6 +48,11 @@ export class SingleLogStore implements LogStore {
     const entry = await this.look(epoch, position);
     if (entry === undefined) throw new ByocError('STORE_OBJECT_MISSING', `object ${key} appeared and vanished`);
     return entry === 'seal' ? 'sealed' : entry;
+  }
+
+  /** One bucket is all there is. */
+  async preserve(): Promise<void> {
+    return Promise.resolve();
   }
 
   async read(epoch: NodeEpoch, position: number, start: number, length: number): Promise<Buffer | undefined> {

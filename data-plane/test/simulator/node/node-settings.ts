@@ -1,0 +1,36 @@
+import type { DatabaseLimits } from '@turso-byoc/data-plane/engine/ipc/messages.js';
+import type { DatabasePolicy } from '@turso-byoc/data-plane/database/node-context.js';
+
+/** How simulated nodes are set: as real ones, but with small databases, so that folds and closes happen often. */
+export interface SimulatedNodeSettings {
+  readonly commitWindowMs: number;
+  readonly limits: DatabaseLimits;
+  readonly policy: DatabasePolicy;
+  readonly maxOpenDatabases: number;
+  readonly engineProcesses: number;
+  readonly statementDeadlineMs: number;
+}
+
+export const smallSettings: SimulatedNodeSettings = {
+  commitWindowMs: 10,
+  limits: {
+    maxPages: 10_000,
+    maxResponseBytes: 2 ** 20,
+    transactionTimeoutMs: 5_000,
+    streamIdleTimeoutMs: 10_000,
+    writeLockTimeoutMs: 5_000,
+    maxTransactionBytes: 2 ** 24,
+  },
+  policy: {
+    durabilityTimeoutMs: 10_000,
+    maxLogBacklogBytes: 2 ** 22,
+    idleCloseMs: 3_000,
+    foldMinBytes: 200_000,
+    foldMaxBytes: 400_000,
+    foldFragments: 12,
+    localWalBytes: 60_000,
+  },
+  maxOpenDatabases: 100,
+  engineProcesses: 2,
+  statementDeadlineMs: 5_000,
+};

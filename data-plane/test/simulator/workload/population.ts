@@ -1,0 +1,117 @@
+/** The databases of a run and the clients that use, create and delete them. */
+import { newDatabaseId } from '@turso-byoc/data-plane/identity.js';
+import { failureOf } from '../check/answer-rules.js';
+import { DatabaseHistory } from '../check/database-history.js';
+import type { World } from '../world/world.js';
+import { openAccounts } from './accounts.js';
+import { actSomehow } from './activity.js';
+import type { Client } from './client.js';
+import { runAlone } from './transactions.js';
+
+const organization = 'simulated';
+const group = { id: 'group', name: 'default' };
+
+export class Population {
+  /** Every database that ever was, also deleted ones. */
+  readonly databases: DatabaseHistory[] = [];
+  readonly #world: World;
+  readonly #numbers = { next: 1 };
+  /** The database that has each name now. */
+  readonly #named = new Map<string, DatabaseHistory>();
+  answered = 0;
+  unanswered = 0;
+  unknown = 0;
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  byId(id: string): DatabaseHistory | undefined {
+    return this.databases.find((database) => database.id === id);
+  }
+
+  get live(): DatabaseHistory[] {
+    return this.databases.filter(({ stage }) => stage === 'live');
+  }
+
+  /** Creates a database and its accounts, however often that has to be tried. */
+  async create(client: Client, name: string): Promise<DatabaseHistory> {
+    const id = newDatabaseId('libsql', (count) => client.random.bytes(count));
+    const history = new DatabaseHistory(this.#world, this.#numbers, id, name);
+    this.databases.push(history);
+    this.#named.set(name, history);
+    await this.#insist(client, async () =>
+      client.call(async (databases) => databases.create({ id, name, organization, group, engine: 'libsql' })),
+    );
+    history.stage = 'live';
+    for (;;) {
+      const done = await openAccounts(client, history);
+      if ('results' in done) return history;
+      await client.sleep(100);
+    }
+  }
+
+  /** Deletes the database that has this name and creates another one. */
+  async replace(client: Client, name: string): Promise<void> {
+    const old = this.#named.get(name);
+    if (old?.stage !== 'live') return;
+    old.stage = 'deleting';
+    await this.#insist(client, async () => client.call(async (databases) => databases.delete(old.id)));
+    old.stage = 'deleted';
+    const found = await this.#insist(client, async () =>
+      client.call(async (databases) => databases.find(organization, name)),
+    );
+    if (found) this.#world.violate(`${name} is found as ${found.id} after its deletion was confirmed`);
+    const fresh = await this.create(client, name);
+    const again = await this.#insist(client, async () =>
+      client.call(async (databases) => databases.find(organization, name)),
+    );
+    if (again?.id !== fresh.id) this.#world.violate(`${name} is found as ${String(again?.id)}, not as ${fresh.id}`);
+  }
+
+  /** A client that works until `isOver`. */
+  async work(client: Client, thinkMs: number, isOver: () => boolean): Promise<void> {
+    while (!isOver()) {
+      const names = [...this.#named.values()].filter(({ stage }) => stage === 'live');
+      if (names.length === 0) {
+        await client.sleep(100);
+        continue;
+      }
+      const done = await actSomehow(client, client.random.pick(names));
+      if ('results' in done) this.answered += 1;
+      else if (done.kind === 'unknown') this.unknown += 1;
+      else this.unanswered += 1;
+      const backoffMs = 'results' in done ? 0 : 100;
+      await client.sleep(backoffMs + client.random.below(2 * thinkMs));
+    }
+  }
+
+  /** Reads everything once more. Every database must answer before `deadlineMs`. */
+  async readAll(client: Client, deadlineMs: number): Promise<void> {
+    for (const history of this.live) {
+      for (const prefix of ['a', 'f', 'l', 'r']) {
+        for (;;) {
+          const done = await runAlone(client, history, { op: 'all', prefix });
+          if ('results' in done) break;
+          if (this.#world.nowMs > deadlineMs) {
+            const why = 'why' in done ? done.why : done.kind;
+            this.#world.violate(`database ${history.name} does not answer though everything is well again: ${why}`);
+            return;
+          }
+          await client.sleep(200);
+        }
+      }
+    }
+  }
+
+  async #insist<T>(client: Client, work: () => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        return await work();
+      } catch (error) {
+        if (!failureOf(error)) this.#world.violate(`a client was told ${String(error)}`);
+        await client.sleep(100 + client.random.below(200));
+      }
+    }
+  }
+}

@@ -1,0 +1,104 @@
+/** The ways in which clients run transactions, and how what comes of them enters the history. */
+import type { DatabaseHistory } from '../check/database-history.js';
+import type { ModelOperation, ModelResult } from '../engine/model-protocol.js';
+import { isDataOperation, type DataOperation } from '../engine/operations.js';
+import type { Client, Outcome } from './client.js';
+
+/** Results of a transaction that committed, or why there are none. */
+export type Done = { readonly results: readonly ModelResult[] } | Exclude<Outcome, { kind: 'answered' }>;
+
+/** One operation as a transaction of its own, in one request. */
+export async function runAlone(client: Client, history: DatabaseHistory, operation: DataOperation): Promise<Done> {
+  const call = history.calls();
+  const outcome = await client.request(history, call, { baton: null, operations: [operation], close: true });
+  if (outcome.kind === 'unknown') {
+    history.record({ operations: [operation], results: [undefined], isCommitted: true }, call.called, undefined);
+  }
+  if (outcome.kind !== 'answered') return outcome;
+  const { results } = outcome.answer;
+  const [result] = results;
+  // The engine refused it before it could do anything.
+  if (result && 'error' in result && result.error !== 'NO_ACCOUNT') return { kind: 'failed', why: result.error };
+  history.record({ operations: [operation], results, isCommitted: true }, call.called, outcome.returned);
+  return { results };
+}
+
+/** Several operations as one transaction, in one request. */
+export async function runTogether(
+  client: Client,
+  history: DatabaseHistory,
+  operations: readonly DataOperation[],
+): Promise<Done> {
+  const call = history.calls();
+  const outcome = await client.request(history, call, {
+    baton: null,
+    operations: [{ op: 'begin' }, ...operations, { op: 'commit' }],
+    close: true,
+  });
+  if (outcome.kind === 'unknown') {
+    history.record({ operations, results: [], isCommitted: true }, call.called, undefined);
+  }
+  if (outcome.kind !== 'answered') return outcome;
+  const results = outcome.answer.results.slice(1, 1 + operations.length);
+  const isCommitted = outcome.answer.results.length === operations.length + 2;
+  const performed = operations.slice(0, results.length);
+  if (performed.length > 0) {
+    history.record({ operations: performed, results, isCommitted }, call.called, outcome.returned);
+  }
+  return isCommitted ? { results } : { kind: 'failed', why: JSON.stringify(outcome.answer.results.at(-1)) };
+}
+
+/**
+ * A transaction in several requests on one stream: `next` says what comes after the results so far, `commit` to end it.
+ */
+export async function runInteractively(
+  client: Client,
+  history: DatabaseHistory,
+  next: (results: readonly ModelResult[]) => DataOperation | 'commit' | 'rollback',
+): Promise<Done> {
+  const operations: DataOperation[] = [];
+  const results: ModelResult[] = [];
+  const first = history.calls();
+  let baton: string | null = null;
+  let returned = first.called;
+  let step: ModelOperation = { op: 'begin' };
+  for (;;) {
+    const call = operations.length === 0 && step.op === 'begin' ? first : history.calls();
+    const isLast = step.op === 'commit' || step.op === 'rollback';
+    const outcome: Outcome = await client.request(history, call, { baton, operations: [step], close: isLast });
+    const rolledBack = (): void => {
+      if (operations.length === 0) return;
+      history.record({ operations, results, isCommitted: false }, first.called, returned);
+    };
+    if (outcome.kind !== 'answered') {
+      if (outcome.kind === 'unknown' && step.op === 'commit') {
+        history.record({ operations, results, isCommitted: true }, first.called, undefined);
+      } else {
+        rolledBack();
+      }
+      return outcome;
+    }
+    returned = outcome.returned;
+    const result = outcome.answer.results[0];
+    if (!result || 'error' in result) {
+      rolledBack();
+      return { kind: 'failed', why: result ? JSON.stringify(result) : 'no result' };
+    }
+    if (step.op === 'rollback') {
+      rolledBack();
+      return { kind: 'failed', why: 'rolled back' };
+    }
+    if (step.op === 'commit') {
+      history.record({ operations, results, isCommitted: true }, first.called, returned);
+      return { results };
+    }
+    if (isDataOperation(step)) {
+      operations.push(step);
+      results.push(result);
+    }
+    baton = outcome.answer.baton;
+    const following = next(results);
+    step = typeof following === 'string' ? { op: following } : following;
+    await client.sleep(client.random.below(30));
+  }
+}
