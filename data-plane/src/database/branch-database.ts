@@ -22,7 +22,7 @@ import { keysForBranch, newDataKey, unlock } from './database-keys.js';
 import { createdBefore, description, takeName } from './database-records.js';
 import type { DatabaseDescription, NewDatabase } from './database-service.js';
 import type { NodeContext } from './node-context.js';
-import { stillOwned, unfoldedRanges, type OwnedDatabase } from './ready-database.js';
+import { holdUnfoldedRanges, stillOwned, type OwnedDatabase } from './ready-database.js';
 
 /** Pins that one database may have: its manifest names them all. */
 const maxPins = 10_000;
@@ -57,7 +57,7 @@ export async function branchDatabase(
   let parent = owned;
   for (let round = 1; round <= maxRounds; round++) {
     const { runtime, dataStore, logStore } = context;
-    const ranges = unfoldedRanges(context, parent.manifest);
+    const { ranges, release } = holdUnfoldedRanges(context, parent.manifest);
     const history = { runtime, dataStore, logStore, sealer, manifest: parent.manifest, ranges };
     const attempt = newAttempt(context);
     try {
@@ -78,6 +78,8 @@ export async function branchDatabase(
       const present = await presentParent(context, parent);
       if (present.manifest.version === parent.manifest.version) throw error;
       parent = present;
+    } finally {
+      release();
     }
   }
   throw new ByocError('OVERLOADED', `database ${owned.manifest.id} is folded faster than it can be branched`);

@@ -89,17 +89,26 @@ export function unfoldedRanges(context: NodeContext, manifest: Manifest): LogRan
   return withOwn(context, manifest, context.unfolded.of(manifest.id, manifest.term).fragments);
 }
 
-/** Gives them to `read`, and keeps what they name of this epoch's log from being deleted until it has ended. */
+/** The same; what they name of this epoch's log, packs included, is not deleted before `release`. */
+export function holdUnfoldedRanges(
+  context: NodeContext,
+  manifest: Manifest,
+): { readonly ranges: readonly LogRange[]; readonly release: () => void } {
+  const { fragments, release } = context.unfolded.hold(manifest.id, manifest.term);
+  return { ranges: withOwn(context, manifest, fragments), release };
+}
+
+/** Gives them to `read`, and holds them until it has ended. */
 export async function withUnfoldedRanges<T>(
   context: NodeContext,
   manifest: Manifest,
   read: (ranges: readonly LogRange[]) => Promise<T>,
 ): Promise<T> {
-  const held = context.unfolded.hold(manifest.id, manifest.term);
+  const { ranges, release } = holdUnfoldedRanges(context, manifest);
   try {
-    return await read(withOwn(context, manifest, held.fragments));
+    return await read(ranges);
   } finally {
-    held.release();
+    release();
   }
 }
 

@@ -20,7 +20,7 @@ interface UnfoldedTerm {
 export interface HeldFragments {
   readonly fragments: readonly FragmentLocation[];
   readonly bytes: number;
-  release(): void;
+  readonly release: () => void;
 }
 
 const none = { fragments: [], bytes: 0 } as const;

@@ -26,6 +26,7 @@ import type { Runtime } from '../runtime.js';
 import { CommitLog, type CommitLogOptions } from '../storage/commit-log.js';
 import { ManifestStore } from '../storage/manifest-store.js';
 import { NameStore } from '../storage/name-store.js';
+import { LogMaintenance } from './log-maintenance.js';
 import { announceEpoch, endEpoch, firstCommitPosition } from './node-epoch.js';
 
 export interface NodeCoreOptions {
@@ -64,6 +65,7 @@ export class NodeCore {
   readonly #local: NodeDatabases;
   readonly #log: CommitLog;
   readonly #unfolded = new UnfoldedFragments();
+  readonly #maintenance: LogMaintenance;
   #state: 'serving' | 'draining' | 'fenced' = 'serving';
 
   /** Resolves when the node can serve; `serveAt` then tells the others. */
@@ -73,6 +75,7 @@ export class NodeCore {
     const core = new NodeCore(options, announced);
     core.#own.start();
     await core.#watch.start();
+    core.#maintenance.lookForEndedLogs();
     return core;
   }
 
@@ -98,6 +101,7 @@ export class NodeCore {
         ended.remember(record);
         if (address) options.peers.abandon(address);
         options.onRecovered?.(record.epoch);
+        this.#maintenance.lookForEndedLogs();
       },
       ...(options.onCondemned && { onCondemned: options.onCondemned }),
     });
@@ -107,6 +111,10 @@ export class NodeCore {
       epoch,
       firstPosition: firstCommitPosition,
       ...options.log,
+      onStored: (object) => {
+        options.log.onStored?.(object);
+        this.#maintenance.onStored(object);
+      },
       onFenced: (cause) => this.#fence(cause),
     });
     const manifests = new ManifestStore(runtime, dataStore);
@@ -140,6 +148,17 @@ export class NodeCore {
     this.#local = new NodeDatabases(context, {
       maxOpen: options.maxOpenDatabases,
       maxRememberedNames: rememberedNames,
+    });
+    this.#maintenance = new LogMaintenance({
+      epoch,
+      stores: { runtime, dataStore, logStore },
+      manifests,
+      record: this.#own,
+      log: this.#log,
+      unfolded: this.#unfolded,
+      livingNodes: () => this.#watch.candidates(),
+      settle: async (id) => this.#local.settle(id),
+      report,
     });
     this.databases = new RoutedDatabases({
       runtime,
@@ -183,6 +202,7 @@ export class NodeCore {
   async drain(): Promise<void> {
     if (this.#state !== 'serving') return;
     this.#state = 'draining';
+    await this.#maintenance.stop();
     await this.#own.change({ state: 'draining' }, { urgent: true });
     await this.#local.handOver();
     await this.#local.close();
@@ -194,11 +214,13 @@ export class NodeCore {
   async stop(): Promise<void> {
     this.#watch.stop();
     await this.#own.stop();
+    await this.#maintenance.stop();
   }
 
   #fence(cause: unknown): void {
     if (this.#state === 'fenced') return;
     this.#state = 'fenced';
+    void this.#maintenance.stop();
     this.#local.abandon(new ByocError('DATABASE_MOVED', 'another node has taken over the databases of this one'));
     this.#options.onFenced(cause);
   }
