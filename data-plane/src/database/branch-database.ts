@@ -8,8 +8,8 @@
  */
 import { ByocError } from '../errors/catalogue.js';
 import type { Sealer } from '../keys/sealing.js';
-import { encodeFragment } from '../storage/fragment.js';
-import { nextFragment, openFragment, type ChainPoint, type SealedFragment } from '../storage/fragment-chain.js';
+import { encodeFragment, fragmentDigest } from '../storage/fragment.js';
+import { nextFragment, openingFragment, type ChainPoint, type SealedFragment } from '../storage/fragment-chain.js';
 import { readGeneration } from '../storage/generation.js';
 import { lineOf, type Manifest } from '../storage/manifest.js';
 import type { VersionedManifest } from '../storage/manifest-store.js';
@@ -17,9 +17,10 @@ import { isBeyond, type Moment } from '../storage/moment.js';
 import { carriedFragmentsName } from '../storage/object-names.js';
 import { chainPoint } from '../storage/restore.js';
 import { findRestorePoint, type RestorePoint } from '../storage/restore-point.js';
+import { Turns } from '../turns.js';
 import { isDamage, newAttempt, storeCarried } from './carry-fragments.js';
 import { keysForBranch, newDataKey, unlock } from './database-keys.js';
-import { createdBefore, description, takeName } from './database-records.js';
+import { confirmLater, createdBefore, description, takeName } from './database-records.js';
 import type { DatabaseDescription, NewDatabase } from './database-service.js';
 import type { NodeContext } from './node-context.js';
 import { holdUnfoldedRanges, stillOwned, type OwnedDatabase } from './ready-database.js';
@@ -66,7 +67,10 @@ export async function branchDatabase(
       if (pinned) {
         parent = pinned;
         const manifest = await begun(context, { parent: parent.manifest, sealer, plan, attempt, point, moment });
-        if (await context.manifests.create(manifest)) return { branch: description(manifest), parent };
+        if (await context.manifests.create(manifest)) {
+          confirmLater(context, { organization: child.organization, database: child.name }, child.id);
+          return { branch: description(manifest), parent };
+        }
         const other = await createdBefore(context, child);
         if (other) return { branch: other, parent };
         throw new ByocError('DATABASE_EXISTS', `the id ${child.id} was used before`);
@@ -161,10 +165,11 @@ async function begun(
 ): Promise<Manifest> {
   const { base, fragmentsAfter } = point;
   const { runtime, dataStore } = context;
+  const turns = new Turns(runtime, 'background');
   const fragments: SealedFragment[] = [];
   let end: ChainPoint = chainPoint(base && (await readGeneration(runtime, dataStore, sealer, base)));
   for await (const fragment of fragmentsAfter(end)) {
-    const { commits, after } = openFragment(sealer, fragment);
+    const { commits, after } = await turns.run(openingFragment(sealer, fragment));
     const within = commits.filter(({ number, timeMs }) => !isBeyond(moment, number, timeMs));
     const last = within.at(-1);
     if (!last) break;
@@ -177,7 +182,7 @@ async function begun(
     const unlocked = await unlock(runtime, context.keys, plan);
     const bytes = encodeFragment(unlocked.sealer, plan.id, termBeforeOwners, end.chainDigest, within);
     unlocked.wipe();
-    const own = nextFragment(carriedFragmentsName(plan.id, attempt), bytes, end, [plan.id]);
+    const own = nextFragment(carriedFragmentsName(plan.id, attempt), bytes, fragmentDigest(bytes), end, [plan.id]);
     fragments.push(own);
     end = { commit: last.number, commitTimeMs: last.timeMs, chainDigest: own.digest };
     break;

@@ -4,11 +4,13 @@ import type { DatabaseId } from '../identity.js';
 import { encodeCarriedFragments } from '../storage/archive.js';
 import { conditionalWrite } from '../storage/conditional-write.js';
 import type { SealedFragment } from '../storage/fragment-chain.js';
-import { readGenerationWithoutKey, sha256 } from '../storage/generation.js';
+import { readGenerationWithoutKey } from '../storage/generation.js';
+import { hashing } from '../storage/long-buffers.js';
 import { lineOf, type CarriedFragments, type Manifest } from '../storage/manifest.js';
 import { carriedFragmentsName } from '../storage/object-names.js';
 import { chainPoint } from '../storage/restore.js';
 import { readUnfolded } from '../storage/unfolded.js';
+import { Turns } from '../turns.js';
 import type { NodeContext } from './node-context.js';
 import { withUnfoldedRanges } from './ready-database.js';
 
@@ -26,11 +28,12 @@ export async function storeCarried(
 ): Promise<CarriedFragments> {
   const last = fragments.at(-1);
   if (!last) throw new Error('nothing to carry');
-  const bytes = encodeCarriedFragments(fragments);
+  const turns = new Turns(runtime, 'background');
+  const bytes = await turns.run(encodeCarriedFragments(fragments));
   const key = carriedFragmentsName(database, attempt);
   const written = await conditionalWrite(runtime, dataStore, key, bytes, { ifAbsent: true });
   if (!written.won) throw new Error(`object ${key} was written by someone else`);
-  return { attempt, digest: sha256(bytes).toString('hex'), commit: last.header.lastCommit };
+  return { attempt, digest: (await turns.run(hashing(bytes))).toString('hex'), commit: last.header.lastCommit };
 }
 
 /**

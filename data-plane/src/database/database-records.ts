@@ -7,8 +7,25 @@ import type { Manifest } from '../storage/manifest.js';
 import type { DatabaseDescription, NewDatabase } from './database-service.js';
 import { carryUnfolded, isDamage } from './carry-fragments.js';
 import { newDataKey } from './database-keys.js';
+import type { NamedDatabase } from '../storage/name-store.js';
 import type { NodeContext } from './node-context.js';
-import { unfoldedRanges } from './ready-database.js';
+import { manifestMissing, unfoldedRanges } from './ready-database.js';
+
+/**
+ * The database that has the name, or undefined: nobody has it, its creation was cut off, or it is being deleted. Throws
+ * `STORE_OBJECT_MISSING` when it was created and its manifest is gone.
+ */
+export async function findByName(
+  context: NodeContext,
+  address: DatabaseAddress,
+): Promise<DatabaseDescription | undefined> {
+  const named = await context.names.lookUp(address);
+  const found = named && (await context.manifests.read(named.id));
+  if (named?.isCreated === true && !found) {
+    throw manifestMissing(named.id);
+  }
+  return found && found.manifest.deletedAtMs === undefined ? description(found.manifest) : undefined;
+}
 
 export async function describe(context: NodeContext, id: DatabaseId): Promise<DatabaseDescription | undefined> {
   const found = await context.manifests.read(id);
@@ -16,9 +33,23 @@ export async function describe(context: NodeContext, id: DatabaseId): Promise<Da
 }
 
 /** Gives a new database its name. Throws `DATABASE_EXISTS` when another one has it. */
-export async function takeName(context: NodeContext, { id, name, organization }: NewDatabase): Promise<void> {
+export async function takeName(
+  context: NodeContext,
+  { id, name, organization }: Pick<NewDatabase, 'id' | 'name' | 'organization'>,
+): Promise<NamedDatabase> {
   const holder = await context.names.take({ organization, database: name }, id);
-  if (holder !== id) throw new ByocError('DATABASE_EXISTS', `database with name ${name} already exists`);
+  if (holder.id !== id) throw new ByocError('DATABASE_EXISTS', `database with name ${name} already exists`);
+  return holder;
+}
+
+/**
+ * Notes beside the name that the manifest is stored, so that a manifest that is gone later is known to have been there.
+ * Nobody waits for it: without the note a lost manifest looks like a creation that was cut off, nothing else changes.
+ */
+export function confirmLater(context: NodeContext, address: DatabaseAddress, id: DatabaseId): void {
+  context.names.confirm(address, id).catch((error: unknown) => {
+    context.report('a creation was not noted beside its name', { database: id, error: String(error) });
+  });
 }
 
 /**
@@ -39,13 +70,15 @@ export async function createdBefore(
 }
 
 /**
- * Name record, then manifest; a call that was cut off is completed by calling again with the same id. Throws
- * `DATABASE_EXISTS` when another database has the name or the id was used before.
+ * Name record, then manifest, then a note in the name record that it exists; a call that was cut off is completed by
+ * calling again with the same id. Throws `DATABASE_EXISTS` when another database has the name or the id was used before, `STORE_OBJECT_MISSING` when the database
+ * was created before and its manifest is gone.
  */
 export async function createDatabase(context: NodeContext, database: NewDatabase): Promise<DatabaseDescription> {
   const { id, name, organization, group, engine } = database;
+  const address = { organization, database: name };
   const encryptionContext = { deployment: context.deployment, organization, group: group.id, database: id };
-  const [key] = await Promise.all([newDataKey(context.keys, encryptionContext), takeName(context, database)]);
+  const [key, named] = await Promise.all([newDataKey(context.keys, encryptionContext), takeName(context, database)]);
   const manifest: Manifest = {
     version: 1,
     deployment: context.deployment,
@@ -62,9 +95,14 @@ export async function createDatabase(context: NodeContext, database: NewDatabase
     keys: [key],
     tail: [],
   };
-  if (await context.manifests.create(manifest)) return description(manifest);
+  // What was created once is never created again, empty.
+  if (!named.isCreated && (await context.manifests.create(manifest))) {
+    confirmLater(context, address, id);
+    return description(manifest);
+  }
   const existing = await createdBefore(context, database);
-  if (!existing) throw new ByocError('STORE_OBJECT_MISSING', `the manifest of database ${id} is missing`);
+  if (!existing) throw manifestMissing(id);
+  if (!named.isCreated) confirmLater(context, address, id);
   return existing;
 }
 
@@ -89,7 +127,7 @@ export async function deleteDatabase(context: NodeContext, id: DatabaseId): Prom
     }
     // A fold of our own was faster, or another node; the claim tells which.
     const again = await context.manifests.read(id);
-    if (!again) throw new ByocError('STORE_OBJECT_MISSING', `the manifest of database ${id} is missing`);
+    if (!again) throw manifestMissing(id);
     current = again;
   }
   await context.names.release(address, id);

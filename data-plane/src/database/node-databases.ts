@@ -9,7 +9,7 @@ import { ByocError } from '../errors/catalogue.js';
 import type { DatabaseId } from '../identity.js';
 import { assertDatabaseAddress, hostLabel, type DatabaseAddress } from '../naming/host-label.js';
 import { branchDatabase } from './branch-database.js';
-import { createDatabase, deleteDatabase, describe, undeleteDatabase } from './database-records.js';
+import { createDatabase, deleteDatabase, describe, findByName, undeleteDatabase } from './database-records.js';
 import type { DatabaseDescription, DatabaseService, NewDatabase, SqlRequest, SqlResponse } from './database-service.js';
 import type { NodeContext } from './node-context.js';
 import { OpenDatabase } from './open-database.js';
@@ -71,8 +71,7 @@ export class NodeDatabases implements DatabaseService {
     const remembered = this.#byLabel.get(label);
     if (remembered && !fresh) return remembered;
     const forgotten = this.#forgotten;
-    const id = await this.#context.names.lookUp(address);
-    const description = id && (await this.describe(id));
+    const description = await findByName(this.#context, address);
     if (description && forgotten === this.#forgotten) this.#remember(label, description);
     return description;
   }

@@ -9,6 +9,7 @@ import { claim } from '../ownership/claim.js';
 import type { VersionedManifest } from '../storage/manifest-store.js';
 import type { LogRange } from '../storage/log-location.js';
 import type { Manifest } from '../storage/manifest.js';
+import { manifestName } from '../storage/object-names.js';
 import { restore, type RestoredDatabase } from '../storage/restore.js';
 import type { RestoredFile } from '../storage/restored-file.js';
 import { unlock, type UnlockedDatabase } from './database-keys.js';
@@ -20,16 +21,22 @@ export interface OwnedDatabase {
   readonly unlocked: UnlockedDatabase;
 }
 
-/** The manifest of a database that exists. Throws `DATABASE_NOT_FOUND`, also for a deleted one. */
-export async function liveManifest(context: NodeContext, id: DatabaseId): Promise<VersionedManifest> {
-  return assertLive(context, await context.manifests.read(id));
+export function manifestMissing(id: DatabaseId): ByocError {
+  return new ByocError('STORE_OBJECT_MISSING', `the manifest of a database is gone, object ${manifestName(id)}`);
 }
 
-function assertLive(context: NodeContext, found: VersionedManifest | undefined): VersionedManifest {
-  if (!found || found.manifest.deletedAtMs !== undefined)
-    throw new ByocError('DATABASE_NOT_FOUND', 'database not found');
-  const { deployment, id } = found.manifest;
-  if (deployment !== context.deployment) {
+/**
+ * The manifest of a database whose manifest was seen before. Throws `DATABASE_NOT_FOUND` when it was deleted,
+ * `STORE_OBJECT_MISSING` when the manifest, which is never deleted, is gone.
+ */
+export async function liveManifest(context: NodeContext, id: DatabaseId): Promise<VersionedManifest> {
+  return assertLive(context, id, await context.manifests.read(id));
+}
+
+function assertLive(context: NodeContext, id: DatabaseId, found: VersionedManifest | undefined): VersionedManifest {
+  if (!found) throw manifestMissing(id);
+  if (found.manifest.deletedAtMs !== undefined) throw new ByocError('DATABASE_NOT_FOUND', 'database not found');
+  if (found.manifest.deployment !== context.deployment) {
     throw new ByocError('STORE_OBJECT_CORRUPT', `the manifest of database ${id} belongs to another deployment`);
   }
   return found;
@@ -54,7 +61,7 @@ export async function own(context: NodeContext, id: DatabaseId, justRead?: Versi
   // Only a claim proves that the manifest is still the one that was read: what this epoch owns may have been folded since.
   const found =
     justRead && justRead.manifest.owner !== context.epoch
-      ? assertLive(context, justRead)
+      ? assertLive(context, id, justRead)
       : await liveManifest(context, id);
   const [claimed, unlocked] = await Promise.allSettled([
     claim(context.manifests, context.findRecovery, context.epoch, found),

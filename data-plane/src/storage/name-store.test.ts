@@ -21,10 +21,10 @@ afterEach(removeTemporaryDirectories);
 describe('name store', () => {
   it('gives a name to the first who takes it, again and again', async () => {
     expect(await names.lookUp(shop)).toBeUndefined();
-    expect(await names.take(shop, databaseA)).toBe(databaseA);
-    expect(await names.take(shop, databaseB)).toBe(databaseA);
-    expect(await names.take(shop, databaseA)).toBe(databaseA);
-    expect(await names.lookUp(shop)).toBe(databaseA);
+    expect((await names.take(shop, databaseA)).id).toBe(databaseA);
+    expect((await names.take(shop, databaseB)).id).toBe(databaseA);
+    expect((await names.take(shop, databaseA)).id).toBe(databaseA);
+    expect(await names.lookUp(shop)).toEqual({ id: databaseA, isCreated: false });
     expect(await names.lookUp(news)).toBeUndefined();
   });
 
@@ -32,18 +32,32 @@ describe('name store', () => {
     await names.take(shop, databaseA);
     await names.release(shop, databaseB);
     await names.release(news, databaseA);
-    expect(await names.lookUp(shop)).toBe(databaseA);
+    expect((await names.lookUp(shop))?.id).toBe(databaseA);
     await names.release(shop, databaseA);
     expect(await names.lookUp(shop)).toBeUndefined();
-    expect(await names.take(shop, databaseB)).toBe(databaseB);
+    expect((await names.take(shop, databaseB)).id).toBe(databaseB);
     await names.release(shop, databaseA);
-    expect(await names.lookUp(shop)).toBe(databaseB);
+    expect((await names.lookUp(shop))?.id).toBe(databaseB);
   });
 
   it('gives a name to one of many who take it at once', async () => {
     const takers = [databaseA, databaseB, databaseA, databaseB];
-    const holders = await Promise.all(takers.map((id) => names.take(shop, id)));
-    expect(new Set(holders)).toEqual(new Set([await names.lookUp(shop)]));
+    const holders = await Promise.all(takers.map(async (id) => (await names.take(shop, id)).id));
+    expect(new Set(holders)).toEqual(new Set([(await names.lookUp(shop))?.id]));
+  });
+
+  it('tells a database that was created from one that only has its name', async () => {
+    await names.take(shop, databaseA);
+    await names.confirm(shop, databaseB);
+    await names.confirm(news, databaseA);
+    expect(await names.lookUp(shop)).toEqual({ id: databaseA, isCreated: false });
+    await names.confirm(shop, databaseA);
+    await names.confirm(shop, databaseA);
+    expect(await names.take(shop, databaseA)).toEqual({ id: databaseA, isCreated: true });
+    expect(await names.lookUp(shop)).toEqual({ id: databaseA, isCreated: true });
+    await names.release(shop, databaseA);
+    await names.take(shop, databaseB);
+    expect(await names.lookUp(shop)).toEqual({ id: databaseB, isCreated: false });
   });
 
   it('refuses a damaged record and the record of another name', async () => {

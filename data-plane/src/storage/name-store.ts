@@ -16,6 +16,14 @@ interface NameRecord {
   readonly organization: string;
   readonly name: string;
   readonly database: DatabaseId | null;
+  /** True once the manifest of that database is stored; from then on it can only be missing because it was lost. */
+  readonly created: boolean;
+}
+
+/** Who has a name. */
+export interface NamedDatabase {
+  readonly id: DatabaseId;
+  readonly isCreated: boolean;
 }
 
 interface VersionedNameRecord {
@@ -30,8 +38,9 @@ const storedNameRecord = new StoredJson<NameRecord>('turso-byoc/name/1', {
     organization: { type: 'string' },
     name: { type: 'string' },
     database: { type: ['string', 'null'], pattern: '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' },
+    created: { type: 'boolean' },
   },
-  required: ['version', 'organization', 'name', 'database'],
+  required: ['version', 'organization', 'name', 'database', 'created'],
   additionalProperties: false,
 });
 
@@ -45,16 +54,26 @@ export class NameStore {
   }
 
   /** The database that has this name, or undefined. */
-  async lookUp(address: DatabaseAddress): Promise<DatabaseId | undefined> {
-    return (await this.#read(address))?.record.database ?? undefined;
+  async lookUp(address: DatabaseAddress): Promise<NamedDatabase | undefined> {
+    const record = (await this.#read(address))?.record;
+    return record?.database ? { id: record.database, isCreated: record.created } : undefined;
   }
 
   /** Gives the name to a database. Returns the database that has it now: `id`, or another one that was faster. */
-  async take(address: DatabaseAddress, id: DatabaseId): Promise<DatabaseId> {
+  async take(address: DatabaseAddress, id: DatabaseId): Promise<NamedDatabase> {
     for (;;) {
       const found = await this.#read(address);
-      if (found?.record.database) return found.record.database;
-      if (await this.#write(address, id, found)) return id;
+      if (found?.record.database) return { id: found.record.database, isCreated: found.record.created };
+      if (await this.#write(address, { database: id, created: false }, found)) return { id, isCreated: false };
+    }
+  }
+
+  /** Notes that the manifest of the database is stored; nothing happens when another one has the name. */
+  async confirm(address: DatabaseAddress, id: DatabaseId): Promise<void> {
+    for (;;) {
+      const found = await this.#read(address);
+      if (found?.record.database !== id || found.record.created) return;
+      if (await this.#write(address, { database: id, created: true }, found)) return;
     }
   }
 
@@ -63,7 +82,7 @@ export class NameStore {
     for (;;) {
       const found = await this.#read(address);
       if (found?.record.database !== id) return;
-      if (await this.#write(address, null, found)) return;
+      if (await this.#write(address, { database: null, created: false }, found)) return;
     }
   }
 
@@ -80,10 +99,10 @@ export class NameStore {
 
   async #write(
     { organization, database: name }: DatabaseAddress,
-    database: DatabaseId | null,
+    holder: Pick<NameRecord, 'database' | 'created'>,
     base: VersionedNameRecord | undefined,
   ): Promise<boolean> {
-    const record = { version: (base?.record.version ?? 0) + 1, organization, name, database };
+    const record = { version: (base?.record.version ?? 0) + 1, organization, name, ...holder };
     const condition = base ? { ifMatch: base.etag } : { ifAbsent: true as const };
     const key = nameRecordName(organization, name);
     return (await conditionalWrite(this.#runtime, this.#store, key, storedNameRecord.encode(record), condition)).won;

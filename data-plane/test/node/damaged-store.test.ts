@@ -108,6 +108,26 @@ describe('a damaged object in the store', () => {
     await expectMeeting(await fileOf('data', key), (file) => file.remove(), expected);
   });
 
+  it('the manifest is missing: neither a database that nobody knows, nor created again, empty', async () => {
+    const { node, folded } = deployment;
+    const manifest = new RegExp(`^manifests/.*${folded.id}`);
+    const again = async (): Promise<{ status: number; code: string | undefined }> => {
+      const group = { id: '00000000-0000-4000-8000-000000000001', name: 'default' };
+      const body = { id: folded.id, name: folded.name, organization: 'test', group, engine: 'libsql' };
+      const answer = await node.admin('POST', '/admin/v1/databases', body);
+      return { status: answer.status, code: ((await answer.json()) as { code?: string }).code };
+    };
+    const file = await fileOf('data', manifest);
+    await expectMeeting(file, () => file.remove(), { folded: 'STORE_OBJECT_MISSING' });
+    expectLogNames(file.key);
+    const present = await fileOf('data', manifest);
+    present.remove();
+    expect(await again()).toEqual({ status: 500, code: 'STORE_OBJECT_MISSING' });
+    present.putBack();
+    expect(await again()).toEqual({ status: 200, code: undefined });
+    expect(await deployment.meet()).toEqual(everything);
+  });
+
   it('the verification keys are missing: nobody is let in', async () => {
     const file = await fileOf('control', /^verification-keys/);
     await expectMeeting(file, () => file.remove(), all('AUTH_JWT_INVALID'));

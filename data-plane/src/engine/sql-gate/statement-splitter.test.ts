@@ -62,8 +62,8 @@ describe('the statement splitter', () => {
 
   it('takes a long text apart in one pass', () => {
     expect([...splitStatements('SELECT 1;'.repeat(200_000))]).toHaveLength(200_000);
-    expect(
-      [...splitStatements(`CREATE TRIGGER g AFTER INSERT ON t BEGIN ${'SELECT 1;'.repeat(200_000)} END; x`)],
-    ).toHaveLength(2);
+    expect([
+      ...splitStatements(`CREATE TRIGGER g AFTER INSERT ON t BEGIN ${'SELECT 1;'.repeat(200_000)} END; x`),
+    ]).toHaveLength(2);
   });
 });

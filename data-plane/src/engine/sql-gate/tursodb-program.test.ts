@@ -38,6 +38,29 @@ describe('the compiled program of a statement on tursodb', () => {
     expect(readTursodbProgram(connection, verb, sql)).toMatchObject(expected);
   });
 
+  const manyRows = (row: string): string => `INSERT INTO t VALUES ${Array.from({ length: 32_766 }, () => row).join()}`;
+
+  it.each([
+    ['rows', manyRows('(?)'), { writes: true, changesSchema: false }],
+    ['elements', `SELECT a FROM t WHERE a IN (${manyRows('?').slice(21)})`, { writes: false }],
+  ])('reads a statement with as many %s as it may have parameters', (_what, sql, expected) => {
+    expect(readTursodbProgram(connection, sql.slice(0, 6).toLowerCase(), sql)).toMatchObject(expected);
+  });
+
+  it('finds a function behind ten thousand rows and in a trigger', () => {
+    connection.exec("CREATE TRIGGER g AFTER INSERT ON t BEGIN SELECT load_extension('x'); END");
+    expect(() => readTursodbProgram(connection, 'insert', manyRows('(1)'))).toThrow('load_extension() is not offered');
+    connection.exec('DROP TRIGGER g');
+    const hidden = manyRows('(1)').replace(/\(1\)$/u, "(load_extension('x'))");
+    expect(() => readTursodbProgram(connection, 'insert', hidden)).toThrow('load_extension() is not offered');
+  });
+
+  it('refuses by name what takes too long to read', () => {
+    expect(() => readTursodbProgram(connection, 'insert', manyRows('(abs(1))'))).toThrow(
+      expect.objectContaining({ code: 'SQL_INPUT_ERROR', message: expect.stringContaining('20000 instructions') }),
+    );
+  });
+
   it('finds a function behind a view', () => {
     connection.exec("CREATE VIEW v AS SELECT load_extension('x') AS x");
     expect(() => readTursodbProgram(connection, 'select', 'SELECT x FROM v')).toThrow(

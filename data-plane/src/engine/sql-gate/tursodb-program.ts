@@ -6,6 +6,7 @@ import { ByocError } from '../../errors/catalogue.js';
 import type { EngineConnection } from '../adapters/adapter.js';
 import { isAllowedFunction, isInternalFunction } from './allowed-functions.js';
 import type { CompiledFacts } from './compiled-facts.js';
+import { shortenLists } from './shorten-lists.js';
 
 /** Instructions that no tenant statement may contain, with what they stand for. */
 const refusedOpcodes = new Map([
@@ -35,19 +36,33 @@ const journalModeQuery = -1;
 /** Cookie number of the schema version in SetCookie; the others are user_version and application_id. */
 const schemaCookie = 1;
 const temporaryDatabase = 1;
+/** Shorter statements are not worth looking through. */
+const longSqlLength = 1024;
+/** Reading a program takes time that grows with the square of its length: about a second for this many instructions. */
+const mostInstructions = 20_000;
 /** Transaction modes of the program: 1 reads, 2 writes, 3 is BEGIN CONCURRENT. */
 const writeTransaction = 2;
 
 /**
  * Compiles the statement and reads its program. `sql` comes without EXPLAIN and must not be a PRAGMA, which would take
- * effect. Throws `SQL_REFUSED`, or the `EngineError` of the failed compilation.
+ * effect. Throws `SQL_REFUSED`, `SQL_INPUT_ERROR` for a program that is too long to be read, or the `EngineError` of the
+ * failed compilation.
  */
 export function readTursodbProgram(connection: EngineConnection, verb: string, sql: string): CompiledFacts {
   let writes = false;
   let changesSchema = false;
   let changesTemporarySchema = false;
   let usesVirtualTable = false;
-  for (const row of connection.prepare(`EXPLAIN ${sql}`).rows([])) {
+  let instructions = 0;
+  const explained = sql.length > longSqlLength ? shortenLists(sql) : sql;
+  for (const row of connection.prepare(`EXPLAIN ${explained}`).rows([])) {
+    instructions += 1;
+    if (instructions > mostInstructions) {
+      throw new ByocError(
+        'SQL_INPUT_ERROR',
+        `the statement compiles to more than ${mostInstructions} instructions; split it, or use parameters for its values`,
+      );
+    }
     const opcode = String(row[1]);
     const p1 = Number(row[2]);
     const p2 = Number(row[3]);

@@ -39,6 +39,9 @@ const alarming: readonly ErrorCode[] = [
   'STORE_OBJECT_MISSING',
 ];
 
-export function isAlarming(fields: Readonly<Record<string, unknown>>): boolean {
+export function isAlarming(event: string, fields: Readonly<Record<string, unknown>>): boolean {
+  // Reported without a code; a store that does not answer is the one good reason.
+  if (event === 'a node epoch could not be recovered')
+    return !/could not be (read|written)/.test(String(fields['error']));
   return alarming.includes(fields['code'] as ErrorCode);
 }

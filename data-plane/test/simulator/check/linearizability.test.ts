@@ -135,7 +135,7 @@ describe('the linearizability checker', () => {
   it('says when it gave up', () => {
     const history = Array.from({ length: 12 }, (_, index) => at(index + 1, undefined, write('x', String(index))));
     history.push(at(100, 101, read('x', 'none of these')));
-    expect(checkLinearizable(transactionModel(), history, 500).kind).toBe('undecided');
+    expect(checkLinearizable(transactionModel(), history, { maxSteps: 500 }).kind).toBe('undecided');
   });
 
   it('agrees with a search of all orders on random small histories', () => {

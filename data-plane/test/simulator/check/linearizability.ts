@@ -39,58 +39,83 @@ interface Mark {
   next: Mark | undefined;
 }
 
+export interface SearchOptions<Operation> {
+  /** The search is given up after this many attempts to perform an operation. @default 1000000 */
+  readonly maxSteps?: number;
+  /** Of operations that could come next, the one with the lowest rank is tried first. It decides nothing but the time. */
+  readonly rank?: (entry: HistoryEntry<Operation>) => number;
+}
+
+/** Where the search stands: what could come next, and what of it was tried. */
+interface Frame<State> {
+  readonly state: State;
+  readonly candidates: readonly Mark[];
+  next: number;
+}
+
 export function checkLinearizable<State, Operation>(
   model: Model<State, Operation>,
   history: readonly HistoryEntry<Operation>[],
-  maxSteps = 1_000_000,
+  { maxSteps = 1_000_000, rank = () => 0 }: SearchOptions<Operation> = {},
 ): Verdict<Operation> {
+  const ranks = history.map(rank);
   const head = marksOf(history);
   const seen = new Set<string>();
   const performed = new Uint32Array(Math.ceil(history.length / 32));
-  const stack: { readonly mark: Mark; readonly state: State }[] = [];
-  let state = model.initial;
+  const taken: Mark[] = [];
+  const frames: Frame<State>[] = [{ state: model.initial, candidates: candidatesAfter(head, ranks), next: 0 }];
   let left = history.filter(({ returned }) => returned !== undefined).length;
   let longest = -1;
   let stuck = history[0];
-  let mark = head.next;
-  for (let steps = 0; left > 0; steps++) {
-    if (steps >= maxSteps) return { kind: 'undecided' };
-    if (mark?.call) {
-      const { operation, returned } = history[mark.index] as HistoryEntry<Operation>;
-      const after = model.step(state, operation);
-      if (after !== undefined) {
-        flip(performed, mark.index);
-        const key = `${performed.join()} ${model.key(after)}`;
-        if (!seen.has(key)) {
-          seen.add(key);
-          stack.push({ mark, state });
-          state = after;
-          lift(mark);
-          if (returned !== undefined) left -= 1;
-          mark = head.next;
-          continue;
-        }
-        flip(performed, mark.index);
+  for (let steps = 0; left > 0;) {
+    const frame = frames.at(-1) as Frame<State>;
+    const mark = frame.candidates[frame.next++];
+    if (!mark) {
+      // Whatever comes next here, it does not fit: an earlier choice was wrong.
+      if (taken.length > longest) {
+        longest = taken.length;
+        stuck = history[firstReturn(head)?.index ?? 0];
       }
-      mark = mark.next;
+      frames.pop();
+      const last = taken.pop();
+      if (!last) {
+        return { kind: 'violated', stuck: stuck as HistoryEntry<Operation>, performed: Math.max(0, longest) };
+      }
+      flip(performed, last.index);
+      unlift(last);
+      if (history[last.index]?.returned !== undefined) left += 1;
       continue;
     }
-    // Nothing that was called before this return fits: an earlier choice was wrong.
-    if (stack.length > longest && mark) {
-      longest = stack.length;
-      stuck = history[mark.index];
+    if (++steps > maxSteps) return { kind: 'undecided' };
+    const { operation, returned } = history[mark.index] as HistoryEntry<Operation>;
+    const after = model.step(frame.state, operation);
+    if (after === undefined) continue;
+    flip(performed, mark.index);
+    const key = `${performed.join()} ${model.key(after)}`;
+    if (seen.has(key)) {
+      flip(performed, mark.index);
+      continue;
     }
-    const last = stack.pop();
-    if (!last) {
-      return { kind: 'violated', stuck: stuck as HistoryEntry<Operation>, performed: Math.max(0, longest) };
-    }
-    flip(performed, last.mark.index);
-    unlift(last.mark);
-    if (history[last.mark.index]?.returned !== undefined) left += 1;
-    state = last.state;
-    mark = last.mark.next;
+    seen.add(key);
+    lift(mark);
+    taken.push(mark);
+    if (returned !== undefined) left -= 1;
+    frames.push({ state: after, candidates: candidatesAfter(head, ranks), next: 0 });
   }
   return { kind: 'linearizable' };
+}
+
+/** The operations that were called before any that is left has returned, by rank. */
+function candidatesAfter(head: Mark, ranks: readonly number[]): Mark[] {
+  const candidates: Mark[] = [];
+  for (let mark = head.next; mark?.call; mark = mark.next) candidates.push(mark);
+  return candidates.sort((one, other) => (ranks[one.index] ?? 0) - (ranks[other.index] ?? 0));
+}
+
+function firstReturn(head: Mark): Mark | undefined {
+  let mark = head.next;
+  while (mark?.call) mark = mark.next;
+  return mark;
 }
 
 function marksOf<Operation>(history: readonly HistoryEntry<Operation>[]): Mark {

@@ -6,7 +6,7 @@
 import type { DatabaseLimits } from '@turso-byoc/data-plane/engine/ipc/messages.js';
 import type { Random } from '../world/random.js';
 import type { ModelAnswer, ModelOperation, ModelRequest, ModelResult } from './model-protocol.js';
-import { isDataOperation, isWrite, perform, type ReadKey } from './operations.js';
+import { isDataOperation, isWrite, markerOf, perform, type ReadKey } from './operations.js';
 import type { PageCommit, PageDatabase } from './page-database.js';
 
 export interface ModelDatabaseOptions {
@@ -15,13 +15,16 @@ export interface ModelDatabaseOptions {
   readonly random: Random;
   /** Runs something later unless cancelled. */
   readonly schedule: (ms: number, run: () => void) => () => void;
-  readonly onCommit: (commit: PageCommit) => void;
+  /** `markers`: of the operations that it consists of. */
+  readonly onCommit: (commit: PageCommit, markers: readonly string[]) => void;
   readonly onStreams: (open: number) => void;
 }
 
 interface Stream {
   /** Undefined while no transaction is open. */
   changes: Map<string, string | null> | undefined;
+  /** Markers of what was done in the transaction. */
+  markers: string[];
   timedOut: boolean;
   baton: string | undefined;
   cancelTransactionTimer: () => void;
@@ -64,6 +67,7 @@ export class ModelDatabase {
     const { baton } = running.request;
     let stream: Stream = {
       changes: undefined,
+      markers: [],
       timedOut: false,
       baton: undefined,
       cancelTransactionTimer: () => undefined,
@@ -127,7 +131,7 @@ export class ModelDatabase {
     const answer: ModelAnswer = {
       baton: stream.baton ?? null,
       results,
-      seen: { commit: pages.commit, history: pages.history },
+      seen: { database: pages.database, commit: pages.commit, history: pages.history },
     };
     onAnswer(200, answer, pages.commit);
     this.#resumeWaiting();
@@ -145,8 +149,13 @@ export class ModelDatabase {
       const read: ReadKey = (key) => (changes?.has(key) ? (changes.get(key) ?? undefined) : pages.get(key));
       const { result, writes } = perform(operation, read, () => overlaid(pages.snapshot(), changes));
       if (writes.length === 0) return result;
-      if (changes) for (const [key, value] of writes) changes.set(key, value);
-      else this.#options.onCommit(pages.apply(new Map(writes), random.bytes(8)));
+      const marker = markerOf(operation) ?? [];
+      if (!changes) {
+        this.#options.onCommit(pages.apply(new Map(writes), random.bytes(8)), [marker].flat());
+        return result;
+      }
+      for (const [key, value] of writes) changes.set(key, value);
+      stream.markers = stream.markers.concat(marker);
       return result;
     }
     switch (operation.op) {
@@ -155,10 +164,10 @@ export class ModelDatabase {
         this.#begin(stream);
         return { value: null };
       case 'commit': {
-        const { changes } = stream;
+        const { changes, markers } = stream;
         if (!changes) return { error: 'NO_TRANSACTION' };
         this.#endTransaction(stream);
-        if (changes.size > 0) this.#options.onCommit(pages.apply(changes, random.bytes(8)));
+        if (changes.size > 0) this.#options.onCommit(pages.apply(changes, random.bytes(8)), markers);
         return { value: null };
       }
       case 'rollback':
@@ -167,7 +176,7 @@ export class ModelDatabase {
         return { value: null };
       case 'compact':
         if (stream.changes) return { error: 'IN_TRANSACTION' };
-        this.#options.onCommit(pages.compact(random.bytes(8)));
+        this.#options.onCommit(pages.compact(random.bytes(8)), []);
         return { value: null };
       case 'spin':
         throw new Error('a request that spins gives no result');
@@ -176,6 +185,7 @@ export class ModelDatabase {
 
   #begin(stream: Stream): void {
     stream.changes = new Map();
+    stream.markers = [];
     this.#writer = stream;
     stream.cancelTransactionTimer = this.#options.schedule(this.#options.limits.transactionTimeoutMs, () => {
       this.#endTransaction(stream);

@@ -4,14 +4,14 @@ import type { DatabaseId } from '@turso-byoc/data-plane/identity.js';
 import type { Machine } from '../world/machine.js';
 import type { Random } from '../world/random.js';
 import type { World } from '../world/world.js';
-import { ModelProcess } from './model-process.js';
+import { ModelProcess, type EngineObserver } from './model-process.js';
 
 export interface ModelEnginesOptions {
   readonly world: World;
   readonly machine: Machine;
   readonly processes: number;
   readonly statementDeadlineMs: number;
-  readonly onOpened: (id: DatabaseId, commit: number, history: string) => void;
+  readonly observer: EngineObserver;
 }
 
 export class ModelEngines implements Engines {
@@ -43,14 +43,14 @@ export class ModelEngines implements Engines {
   }
 
   #start(): void {
-    const { world, machine, statementDeadlineMs, onOpened } = this.#options;
+    const { world, machine, statementDeadlineMs, observer } = this.#options;
     const process: ModelProcess = new ModelProcess({
       world,
       machine,
       name: `${machine.name}/e${this.#number++}`,
       statementDeadlineMs,
       nextHandle: () => ++this.#lastHandle,
-      onOpened,
+      observer,
       onExit: () => {
         this.#processes = this.#processes.filter((other) => other !== process);
         machine.schedule(this.#random.between(20, 200), () => this.#start());

@@ -22,8 +22,16 @@ import type { MemoryFile } from './memory-file.js';
 import { MemoryDirectory } from './memory-directory.js';
 import { ModelDatabase } from './model-database.js';
 import { decodeRequest } from './model-protocol.js';
-import { PageDatabase } from './page-database.js';
+import { PageDatabase, type PageCommit } from './page-database.js';
 import { TornImageError } from './page-image.js';
+
+/** Sees what engines do, as nobody in the world can. */
+export interface EngineObserver {
+  /** A database was opened from a file. */
+  opened(id: DatabaseId, commit: number, history: string): void;
+  /** A transaction was committed in an engine; it may never become durable. */
+  committed(id: DatabaseId, commit: PageCommit, markers: readonly string[]): void;
+}
 
 export interface ModelProcessOptions {
   readonly world: World;
@@ -33,8 +41,7 @@ export interface ModelProcessOptions {
   readonly statementDeadlineMs: number;
   readonly nextHandle: () => number;
   readonly onExit: () => void;
-  /** A database was opened from a file. */
-  readonly onOpened: (id: DatabaseId, commit: number, history: string) => void;
+  readonly observer: EngineObserver;
 }
 
 export class ModelProcess implements EnginePlace {
@@ -162,7 +169,7 @@ export class ModelProcess implements EnginePlace {
   }
 
   #openDatabase(opening: OpenInEngine, { path, commit, limits }: DatabaseToOpen): void {
-    const { world, onOpened } = this.#options;
+    const { world, observer } = this.#options;
     const file: MemoryFile | undefined = this.directory.file(path);
     if (!file) {
       this.#toNode.send(() => {
@@ -184,7 +191,7 @@ export class ModelProcess implements EnginePlace {
       });
       return;
     }
-    onOpened(opening.id, pages.commit, pages.history);
+    observer.opened(opening.id, pages.commit, pages.history);
     const model = new ModelDatabase({
       pages,
       limits,
@@ -193,7 +200,9 @@ export class ModelProcess implements EnginePlace {
         world.schedule(ms, () => {
           if (this.#runs && !this.#isStuck && this.#databases.get(opening.handle) === model) run();
         }),
-      onCommit: ({ commit: number, databasePages, pages: records }) => {
+      onCommit: (commit, markers) => {
+        const { commit: number, databasePages, pages: records } = commit;
+        observer.committed(opening.id, commit, markers);
         world.note(this.#options.name, `commit ${number} of ${opening.id.slice(0, 8)}, ${databasePages} pages`);
         this.#toNode.send(() => {
           if (this.#open.has(opening.handle)) opening.committed(number, databasePages, records, true);

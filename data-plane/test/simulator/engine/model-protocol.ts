@@ -39,11 +39,17 @@ export type ModelResult =
 export type ModelErrorCode =
   'TRANSACTION_BUSY' | 'TRANSACTION_TIMEOUT' | 'NO_TRANSACTION' | 'IN_TRANSACTION' | 'NO_ACCOUNT' | 'BLOCKED' | 'FULL';
 
+export interface SeenState {
+  readonly database: string;
+  readonly commit: number;
+  readonly history: string;
+}
+
 export interface ModelAnswer {
   readonly baton: string | null;
   readonly results: readonly ModelResult[];
   /** The state that the answer was made from: more than a client of the product learns, for checks only. */
-  readonly seen: { readonly commit: number; readonly history: string };
+  readonly seen: SeenState;
 }
 
 /** Refusal of a whole request, with HTTP status 404. */

@@ -58,6 +58,12 @@ export function perform(operation: DataOperation, read: ReadKey, all: () => [str
   }
 }
 
+/** What tells an operation from all others, if anything does. */
+export function markerOf(operation: DataOperation): string | undefined {
+  if (operation.op === 'transfer') return operation.id;
+  return operation.op === 'set' || operation.op === 'append' ? (operation.value ?? undefined) : undefined;
+}
+
 export function balanceOf(account: string): number {
   return Number(account.split('@')[0]);
 }

@@ -20,13 +20,16 @@ export type Changes = ReadonlyMap<string, string | null>;
 
 export interface PageCommit {
   readonly commit: number;
+  /** Digests of the history that ends here, and of the one that ended before. */
+  readonly history: string;
+  readonly previous: string;
   readonly databasePages: number;
   /** Page records as the engine ships them: u32 page number, page. */
   readonly pages: Buffer;
 }
 
 export class PageDatabase {
-  readonly #database: string;
+  readonly database: string;
   readonly #emptyPage: Buffer;
   #image: PageImage;
   /** In which page (index as in the image) each key is. */
@@ -34,7 +37,7 @@ export class PageDatabase {
 
   /** Reads `file`. Throws `TornImageError`. */
   constructor(database: string, file: Buffer) {
-    this.#database = database;
+    this.database = database;
     this.#image = readImage(database, file);
     this.#emptyPage = Buffer.from(file.subarray(0, pageBytes));
     this.#findPlaces();
@@ -99,19 +102,20 @@ export class PageDatabase {
     salt: Buffer,
   ): PageCommit {
     if (pages.length + 1 > maxPages) throw new RangeError('the model database is full');
+    const previous = this.#image.history;
     const commit = this.#image.commit + 1;
     const history = createHash('sha256')
-      .update(`${this.#image.history} ${commit} ${JSON.stringify(happened)} `)
+      .update(`${previous} ${commit} ${JSON.stringify(happened)} `)
       .update(salt)
       .digest('hex');
     const writtenBy = pages.map((_, index) => (dirty.has(index) ? commit : (this.#image.writtenBy[index] ?? commit)));
     this.#image = { commit, history, pages, writtenBy };
     this.#findPlaces();
-    const records = [encodeFirstPage(this.#database, this.#emptyPage, this.#image)];
+    const records = [encodeFirstPage(this.database, this.#emptyPage, this.#image)];
     const numbers = [1];
     for (const index of [...dirty].sort((one, other) => one - other)) {
       numbers.push(index + 2);
-      records.push(encodePage(this.#database, index + 2, commit, pages[index] ?? new Map()));
+      records.push(encodePage(this.database, index + 2, commit, pages[index] ?? new Map()));
     }
     const shipped = Buffer.concat(
       records.flatMap((page, index) => {
@@ -120,7 +124,7 @@ export class PageDatabase {
         return [number, page];
       }),
     );
-    return { commit, databasePages: pages.length + 1, pages: shipped };
+    return { commit, history, previous, databasePages: pages.length + 1, pages: shipped };
   }
 
   #findPlaces(): void {

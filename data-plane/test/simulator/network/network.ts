@@ -16,6 +16,15 @@ export class NoAnswerError extends Error {
   }
 }
 
+export interface CallOptions {
+  /** When the caller gives up; it then does not know what became of its call. */
+  readonly timeoutMs: number;
+  /** A new connection that is not accepted for this long is given up; nothing was sent then. */
+  readonly connectTimeoutMs: number;
+  /** Aborted when the caller gives up by itself. */
+  readonly signal?: AbortSignal;
+}
+
 export interface NetworkProfile {
   /** In percent of the calls. */
   readonly lostRequestPercent: number;
@@ -57,13 +66,14 @@ export class Network {
   async call<T>(
     from: Machine,
     to: Machine,
-    timeoutMs: number,
+    options: CallOptions,
     perform: (signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
     const { lostRequestPercent, lostAnswerPercent } = this.#profile;
     const loses = (percent: number): boolean => !this.#isHealed && this.#random.chance(percent);
     const isRequestLost = loses(lostRequestPercent);
     const isAnswerLost = loses(lostAnswerPercent);
+    const isConnected = this.#random.chance(60);
     const [requestMs, answerMs] = [this.#delayMs(), this.#delayMs()];
     return new Promise<T>((resolve, reject) => {
       const leaving = new AbortController();
@@ -72,27 +82,43 @@ export class Network {
         if (isOver) return;
         isOver = true;
         cancelTimeout();
+        options.signal?.removeEventListener('abort', leave);
         run();
       };
-      const cancelTimeout = from.schedule(timeoutMs, () =>
+      const leave = (): void => {
         end(() => {
           this.#world.schedule(this.#delayMs(), () => to.deliver(() => leaving.abort()));
           reject(new NoAnswerError(`${to.name} did not answer in time`, true));
-        }),
-      );
+        });
+      };
+      const cancelTimeout = from.schedule(options.timeoutMs, leave);
+      options.signal?.addEventListener('abort', leave, { once: true });
+      if (options.signal?.aborted) leave();
+      const unreachable = (): void => {
+        // A connection that was there before swallows what is sent; a new one does not come about.
+        if (isConnected) return;
+        this.#world.schedule(options.connectTimeoutMs, () =>
+          from.deliver(() => end(() => reject(new NoAnswerError(`${to.name} cannot be reached`, false)))),
+        );
+      };
       const answer = (run: () => void): void => {
         if (!to.isAlive || isAnswerLost || !this.#connects(from, to)) return;
         this.#world.schedule(answerMs, () => from.deliver(() => end(run)));
       };
       const gone = (mayHaveArrived: boolean): void => {
+        if (isOver) return;
         this.#world.schedule(answerMs, () =>
           from.deliver(() => end(() => reject(new NoAnswerError(`${to.name} is gone`, mayHaveArrived)))),
         );
       };
       this.#world.schedule(requestMs, () => {
-        if (isRequestLost || !this.#connects(from, to)) return;
+        if (isRequestLost || !this.#connects(from, to)) {
+          unreachable();
+          return;
+        }
         if (!to.isAlive) {
-          gone(false);
+          // A connection that was there before may have carried the call out before it broke.
+          gone(isConnected);
           return;
         }
         to.onDeath(() => gone(true));

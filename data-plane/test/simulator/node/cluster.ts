@@ -1,14 +1,11 @@
-/**
- * The nodes of a run. One of them serves at a time: the newest. Older ones may still run, stalled or not, and do what the
- * product lets them do.
- */
-import type { DatabaseId } from '@turso-byoc/data-plane/identity.js';
+/** The nodes of a run over their stores, and whoever starts new ones when some have died. */
 import { isAlarming } from '../check/answer-rules.js';
+import type { EngineObserver } from '../engine/model-process.js';
+import type { Network } from '../network/network.js';
 import { MemoryStore } from '../store/memory-store.js';
 import type { StoreProfile } from '../store/store-profile.js';
 import { StoreLink, type OnStoreRequest, type SimulatedStore } from '../store/store-link.js';
 import { StoreWeather } from '../store/store-weather.js';
-import type { Target } from '../workload/client.js';
 import { Machine } from '../world/machine.js';
 import type { Random } from '../world/random.js';
 import type { World } from '../world/world.js';
@@ -18,29 +15,36 @@ import { SimulatedNode } from './simulated-node.js';
 
 export interface ClusterOptions {
   readonly world: World;
+  readonly network: Network;
   readonly dataProfile: StoreProfile;
   readonly logProfile: StoreProfile;
   readonly settings: SimulatedNodeSettings;
-  readonly onOpened: (id: DatabaseId, commit: number, history: string) => void;
+  /** How many nodes there should be. */
+  readonly size: number;
+  readonly observer: EngineObserver;
   readonly onStoreRequest: OnStoreRequest;
 }
+
+/** Any two wall clocks are at most this far apart. */
+const clockSpreadMs = 5_000;
 
 export class Cluster {
   readonly dataStore: SimulatedStore;
   readonly logStore: SimulatedStore;
   readonly keyService = new KeyServiceState();
+  /** Every machine that ever ran a node. */
   readonly machines: Machine[] = [];
   readonly #options: ClusterOptions;
   readonly #random: Random;
-  #current: SimulatedNode | undefined;
-  #attempt = 0;
-  /** Which attempt to start a node led to the current one. */
-  #currentAttempt = 0;
+  readonly #nodes = new Map<string, SimulatedNode>();
   readonly #crashes = new Map<Machine, { left: number; readonly afterSending: boolean }>();
+  #starting = 0;
+  #size: number;
 
   constructor(options: ClusterOptions) {
     this.#options = options;
     this.#random = options.world.random.fork();
+    this.#size = options.size;
     const store = (name: string, profile: StoreProfile): SimulatedStore => ({
       contents: new MemoryStore(name),
       profile,
@@ -54,35 +58,42 @@ export class Cluster {
     return [this.dataStore, this.logStore];
   }
 
-  /** The node that serves, or the last one that did. */
-  get current(): SimulatedNode | undefined {
-    return this.#current;
+  /** Nodes that run, frozen ones included. */
+  get alive(): SimulatedNode[] {
+    return [...this.#nodes.values()].filter(({ machine }) => machine.isAlive);
   }
 
-  target(): Target | undefined {
-    return this.#current;
+  /** Nodes that the load balancer sends requests to: it does not notice at once that one is not well. */
+  get targets(): SimulatedNode[] {
+    const staying = this.alive.filter(({ isLeaving }) => !isLeaving);
+    const ready = staying.filter(({ isReady }) => isReady);
+    return ready.length > 0 && this.#random.chance(95) ? ready : staying;
   }
 
-  /** Starts a node, again and again until one serves; from then on clients send to it. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** From now on there should be `size` nodes; missing ones are started, surplus ones stay until they are stopped. */
+  resize(size: number): void {
+    this.#size = size;
+    this.#replaceMissing();
+  }
+
+  /** Starts the first nodes; resolves when all serve. */
+  async start(): Promise<void> {
+    await Promise.all(Array.from({ length: this.#size }, async () => this.startNode()));
+  }
+
+  /** Starts a node, again and again until one serves. */
   async startNode(): Promise<SimulatedNode> {
     const { world } = this.#options;
-    this.#attempt += 1;
-    const attempt = this.#attempt;
+    this.#starting += 1;
     for (;;) {
-      const machine = new Machine(world, `n${this.machines.length}`, {
-        wallAheadMs: this.#random.between(-2_500, 2_500),
-        rate: 1 + (this.#random.fraction() - 0.5) / 1_000,
-      });
-      this.machines.push(machine);
-      const node = await this.#start(machine);
+      const node = await this.#start();
       if (node) {
-        // One that was started earlier and was slower does not count.
-        if (attempt > this.#currentAttempt) {
-          this.#current = node;
-          this.#currentAttempt = attempt;
-        }
-        // Whoever runs the nodes of a deployment replaces one that died, if nobody else does.
-        node.machine.onDeath(() => world.schedule(3_000, () => void this.#replaceDead(node)));
+        this.#starting -= 1;
+        node.machine.onDeath(() => world.schedule(this.#random.between(200, 3_000), () => this.#replaceMissing()));
         return node;
       }
       await world.sleep(this.#random.between(100, 1_000));
@@ -94,22 +105,28 @@ export class Cluster {
     this.#crashes.set(machine, { left: count, afterSending });
   }
 
-  /** Everything works from now on, and a node serves. */
+  /** Everything works from now on, and at least one node serves. */
   async heal(): Promise<void> {
     for (const { weather } of this.stores) weather.heal();
     this.keyService.isDown = false;
     this.#crashes.clear();
     for (const machine of this.machines) machine.thaw();
-    if (!this.#current?.machine.isAlive) await this.startNode();
+    if (this.alive.every(({ isLeaving }) => isLeaving)) await this.startNode();
   }
 
-  async #replaceDead(dead: SimulatedNode): Promise<void> {
-    if (this.#current === dead && this.#attempt === this.#currentAttempt) await this.startNode();
+  #replaceMissing(): void {
+    const staying = this.alive.filter(({ isLeaving }) => !isLeaving).length;
+    for (let missing = this.#size - staying - this.#starting; missing > 0; missing--) void this.startNode();
   }
 
   /** Resolves with undefined when the node did not start, or died while it did. */
-  async #start(machine: Machine): Promise<SimulatedNode | undefined> {
-    const { world, settings, onOpened } = this.#options;
+  async #start(): Promise<SimulatedNode | undefined> {
+    const { world, network, settings, observer } = this.#options;
+    const machine = new Machine(world, `n${this.machines.length}`, {
+      wallAheadMs: this.#random.between(-clockSpreadMs / 2, clockSpreadMs / 2),
+      rate: 1 + (this.#random.fraction() - 0.5) / 1_000,
+    });
+    this.machines.push(machine);
     machine.note('starts');
     const onStoreRequest: OnStoreRequest = (request) => {
       const crash = this.#crashes.get(machine);
@@ -122,16 +139,22 @@ export class Cluster {
     const starting = SimulatedNode.start({
       world,
       machine,
+      network,
       dataStore: new StoreLink(world, machine, this.dataStore, onStoreRequest),
       logStore: new StoreLink(world, machine, this.logStore, onStoreRequest),
       keyService: this.keyService,
       settings,
-      onOpened,
+      nodeAt: (host) => this.#nodes.get(host),
+      observer,
       onReport: (event, fields) => {
         if (!machine.isAlive) return;
         machine.note(`reports ${event} ${JSON.stringify(fields)}`);
-        if (isAlarming(fields)) world.violate(`a node reports ${event}: ${JSON.stringify(fields)}`);
+        if (isAlarming(event, fields)) world.violate(`a node reports ${event}: ${JSON.stringify(fields)}`);
       },
+    }).then(async (node) => {
+      this.#nodes.set(machine.name, node);
+      await node.announce();
+      return node;
     });
     return new Promise((resolve) => {
       machine.onDeath(() => resolve(undefined));

@@ -1,11 +1,14 @@
 import type { DatabaseLimits } from '@turso-byoc/data-plane/engine/ipc/messages.js';
 import type { DatabasePolicy } from '@turso-byoc/data-plane/database/node-context.js';
+import { defaultLeaseTiming, type LeaseTiming } from '@turso-byoc/data-plane/ownership/lease-timing.js';
 
 /** How simulated nodes are set: as real ones, but with small databases, so that folds and closes happen often. */
 export interface SimulatedNodeSettings {
   readonly commitWindowMs: number;
   readonly limits: DatabaseLimits;
   readonly policy: DatabasePolicy;
+  readonly timing: LeaseTiming;
+  readonly routeTimeoutMs: number;
   readonly maxOpenDatabases: number;
   readonly engineProcesses: number;
   readonly statementDeadlineMs: number;
@@ -25,11 +28,14 @@ export const smallSettings: SimulatedNodeSettings = {
     durabilityTimeoutMs: 10_000,
     maxLogBacklogBytes: 2 ** 22,
     idleCloseMs: 3_000,
+    handOverTimeoutMs: 15_000,
     foldMinBytes: 200_000,
     foldMaxBytes: 400_000,
     foldFragments: 12,
     localWalBytes: 60_000,
   },
+  timing: defaultLeaseTiming,
+  routeTimeoutMs: 10_000,
   maxOpenDatabases: 100,
   engineProcesses: 2,
   statementDeadlineMs: 5_000,

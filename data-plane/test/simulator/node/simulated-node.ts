@@ -1,133 +1,143 @@
 /**
- * A data node of the simulated world: the product's storage, ownership and database code, put together as a real node
- * puts it together, over simulated stores, keys and engines. There are no HTTP servers; requests come to `databases`.
+ * A data node of the simulated world: the product's own `NodeCore` over simulated stores, keys, engines and peers. The HTTP
+ * servers are left out; what they decide about a request (its database by name, whether the node still takes it) is here.
  */
-import type { NodeContext } from '@turso-byoc/data-plane/database/node-context.js';
-import { NodeDatabases } from '@turso-byoc/data-plane/database/node-databases.js';
-import { UnfoldedFragments } from '@turso-byoc/data-plane/database/unfolded-fragments.js';
-import { ByocError } from '@turso-byoc/data-plane/errors/catalogue.js';
-import type { DatabaseId } from '@turso-byoc/data-plane/identity.js';
+import type { SqlRequest, SqlResponse } from '@turso-byoc/data-plane/database/database-service.js';
+import type { RoutedDatabases } from '@turso-byoc/data-plane/database/routed-databases.js';
+import { ByocError, isByocError } from '@turso-byoc/data-plane/errors/catalogue.js';
 import { commitLogLimits } from '@turso-byoc/data-plane/node/limits.js';
-import {
-  announceEpoch,
-  endEpoch,
-  firstCommitPosition,
-  type RunningEpoch,
-} from '@turso-byoc/data-plane/node/node-epoch.js';
-import { RecentObjects } from '@turso-byoc/data-plane/object-store/recent-objects.js';
+import { NodeCore } from '@turso-byoc/data-plane/node/node-core.js';
 import type { ObjectStore } from '@turso-byoc/data-plane/object-store/object-store.js';
-import { EndedEpochs } from '@turso-byoc/data-plane/ownership/ended-epochs.js';
-import { CommitLog } from '@turso-byoc/data-plane/storage/commit-log.js';
 import { deploymentOf } from '@turso-byoc/data-plane/storage/deployment.js';
-import { ManifestStore } from '@turso-byoc/data-plane/storage/manifest-store.js';
-import { NameStore } from '@turso-byoc/data-plane/storage/name-store.js';
+import { RecentEntries } from '@turso-byoc/data-plane/storage/log-store/recent-entries.js';
+import { SingleLogStore } from '@turso-byoc/data-plane/storage/log-store/single-log-store.js';
 import { ModelEngines } from '../engine/model-engines.js';
+import type { Network } from '../network/network.js';
+import type { EngineObserver } from '../engine/model-process.js';
 import type { Machine } from '../world/machine.js';
 import type { World } from '../world/world.js';
 import type { SimulatedNodeSettings } from './node-settings.js';
 import { SimulatedKeys, type KeyServiceState } from './simulated-keys.js';
+import { SimulatedPeers, type NodeFaces } from './simulated-peers.js';
 
 export interface SimulatedNodeOptions {
   readonly world: World;
   readonly machine: Machine;
+  readonly network: Network;
   readonly dataStore: ObjectStore;
   readonly logStore: ObjectStore;
   readonly keyService: KeyServiceState;
   readonly settings: SimulatedNodeSettings;
-  readonly onOpened: (id: DatabaseId, commit: number, history: string) => void;
+  readonly nodeAt: (host: string) => NodeFaces | undefined;
+  readonly observer: EngineObserver;
   /** A line that a real node would write to its log. */
   readonly onReport: (event: string, fields: Readonly<Record<string, unknown>>) => void;
 }
 
-export class SimulatedNode {
+/** The one organization of the simulated world. */
+export const organization = 'simulated';
+
+const drainDelayMs = 500;
+
+export class SimulatedNode implements NodeFaces {
   readonly machine: Machine;
-  readonly databases: NodeDatabases;
   readonly engines: ModelEngines;
-  readonly #context: NodeContext;
-  readonly #running: RunningEpoch;
-  readonly #log: CommitLog;
+  readonly #core: NodeCore;
+  readonly #world: World;
+  #state: 'open' | 'leaving' | 'closed' = 'open';
 
   /** Resolves when the node serves. Throws what a real node would not start with. */
   static async start(options: SimulatedNodeOptions): Promise<SimulatedNode> {
-    const { machine: runtime, dataStore, logStore: wholeLogStore, onReport } = options;
-    const logStore = new RecentObjects(wholeLogStore, 2 ** 20);
-    const deployment = await deploymentOf(runtime, dataStore, logStore);
-    const running = await announceEpoch(runtime, { dataStore, logStore });
-    const ended = new EndedEpochs({ runtime, dataStore, logStore }, running.epoch, 64);
-    const node = new SimulatedNode(options, { deployment, running, ended, logStore });
-    await ended.recoverAll((epoch, error) =>
-      onReport('a node epoch could not be recovered', { epoch, error: String(error), code: codeOf(error) }),
-    );
-    return node;
-  }
-
-  private constructor(
-    { world, machine, dataStore, keyService, settings, onOpened, onReport }: SimulatedNodeOptions,
-    started: { deployment: string; running: RunningEpoch; ended: EndedEpochs; logStore: ObjectStore },
-  ) {
-    const { deployment, running, ended, logStore } = started;
-    this.machine = machine;
-    this.#running = running;
-    this.engines = new ModelEngines({
+    const { world, machine, network, dataStore, logStore, keyService, settings, observer, onReport } = options;
+    const deployment = await deploymentOf(machine, dataStore, logStore);
+    const engines = new ModelEngines({
       world,
       machine,
       processes: settings.engineProcesses,
       statementDeadlineMs: settings.statementDeadlineMs,
-      onOpened,
+      observer,
     });
-    this.#log = new CommitLog({
-      runtime: machine,
-      store: logStore,
-      epoch: running.epoch,
-      firstPosition: firstCommitPosition,
-      windowMs: settings.commitWindowMs,
-      ...commitLogLimits,
-      onFenced: (cause) => {
-        onReport('fenced', { error: cause });
-        this.databases.abandon(new ByocError('DATABASE_MOVED', 'another node has taken over'));
-        // A real node ends its process now.
-        machine.schedule(0, () => machine.die('fenced'));
-      },
-    });
-    this.#context = {
+    const core = await NodeCore.start({
       runtime: machine,
       deployment,
-      epoch: running.epoch,
       dataStore,
-      logStore,
+      logStore: new RecentEntries(new SingleLogStore(machine, logStore), 2 ** 20),
       keys: new SimulatedKeys(world, machine, keyService),
-      names: new NameStore(machine, dataStore),
-      manifests: new ManifestStore(machine, dataStore),
-      log: this.#log,
-      engines: this.engines,
-      unfolded: new UnfoldedFragments(),
-      findRecovery: async (other) => ended.recovery(other),
+      engines,
+      peers: new SimulatedPeers({ network, machine, nodeAt: options.nodeAt }),
       limits: settings.limits,
       policy: settings.policy,
+      timing: settings.timing,
+      log: { windowMs: settings.commitWindowMs, ...commitLogLimits },
+      maxOpenDatabases: settings.maxOpenDatabases,
+      routeTimeoutMs: settings.routeTimeoutMs,
       report: onReport,
-    };
-    this.databases = new NodeDatabases(this.#context, {
-      maxOpen: settings.maxOpenDatabases,
-      maxRememberedNames: 1_000,
+      onFenced: (cause) => {
+        onReport('fenced', { cause });
+        // A real node ends its process now; one that is slow to do so must not do harm either.
+        machine.schedule(machine.randomFraction() * 1_000, () => machine.die('fenced'));
+      },
     });
+    return new SimulatedNode(world, machine, engines, core);
+  }
+
+  private constructor(world: World, machine: Machine, engines: ModelEngines, core: NodeCore) {
+    this.#world = world;
+    this.machine = machine;
+    this.engines = engines;
+    this.#core = core;
   }
 
   get epoch(): string {
-    return this.#running.epoch;
+    return this.#core.epoch;
+  }
+
+  get databases(): RoutedDatabases {
+    return this.#core.databases;
+  }
+
+  /** What the load balancer's health check is told. */
+  get isReady(): boolean {
+    return this.#state === 'open' && this.#core.isReady;
+  }
+
+  get isLeaving(): boolean {
+    return this.#state !== 'open';
+  }
+
+  /** Tells the other nodes that this one serves. */
+  async announce(): Promise<void> {
+    await this.#core.serveAt({ host: this.machine.name, httpPort: 8080, adminPort: 8081 });
+  }
+
+  async sql(request: SqlRequest): Promise<SqlResponse> {
+    if (this.#state === 'closed') throw new ByocError('SHUTTING_DOWN', 'the node is stopping');
+    const { databases } = this.#core;
+    const { label } = request.admission;
+    const found = await databases.find(organization, label);
+    if (!found) throw new ByocError('DATABASE_NOT_FOUND', `database ${label} not found`);
+    try {
+      return await databases.execute(found.id, request);
+    } catch (error) {
+      if (!isByocError(error, 'DATABASE_NOT_FOUND')) throw error;
+      // The name may be remembered for a database that was deleted through another node.
+      const now = await databases.find(organization, label, { fresh: true });
+      if (!now || now.id === found.id) throw error;
+      return databases.execute(now.id, request);
+    }
   }
 
   /** A clean stop, as SIGTERM brings it about; the process ends afterwards. */
   async stop(): Promise<void> {
-    await this.databases.close();
-    if (!this.#log.isFenced) {
-      await endEpoch(this.machine, this.#context.dataStore, this.#running, this.#log, () =>
-        this.#context.unfolded.byDatabase(),
-      );
-    }
+    if (this.#state !== 'open') return;
+    this.#state = 'leaving';
+    this.machine.note('is asked to stop');
+    if (this.#core.hasPeers) await this.machine.sleep(drainDelayMs);
+    await this.#core.drain();
+    this.#state = 'closed';
+    await this.#core.stop();
+    // What it answered last is still on its way.
+    await this.#world.sleep(5);
     this.machine.die('stopped');
   }
-}
-
-function codeOf(error: unknown): string | undefined {
-  return error instanceof ByocError ? error.code : undefined;
 }

@@ -1,11 +1,12 @@
 /** What goes wrong in a run: which faults, when and for how long, all from the seed. */
 import type { Network } from '../network/network.js';
 import type { Cluster } from '../node/cluster.js';
+import type { SimulatedNode } from '../node/simulated-node.js';
 import type { SimulatedStore } from '../store/store-link.js';
 import type { Random } from '../world/random.js';
 import type { World } from '../world/world.js';
 
-type Event = () => Promise<void>;
+type Event = (node: SimulatedNode) => Promise<void>;
 
 export class Misfortune {
   readonly #world: World;
@@ -23,13 +24,14 @@ export class Misfortune {
   /** Lets things go wrong, one after the other and several at once, until `isOver`. */
   async happen(isOver: () => boolean): Promise<void> {
     // A run in which everything happens hides what one kind of fault alone would show.
-    const kinds = this.#kinds().filter(() => this.#random.chance(45));
+    const kinds = this.#kinds().filter(() => this.#random.chance(40));
     const pauseMs = this.#random.pick([1_000, 3_000, 8_000]);
     const pending: Promise<void>[] = [];
     while (!isOver()) {
       await this.#world.sleep(this.#random.below(2 * pauseMs));
       if (isOver() || kinds.length === 0) break;
-      pending.push(this.#random.pick(kinds)());
+      const { alive } = this.#cluster;
+      if (alive.length > 0) pending.push(this.#random.pick(kinds)(this.#random.pick(alive)));
     }
     await Promise.all(pending);
   }
@@ -39,12 +41,16 @@ export class Misfortune {
       this.#crash,
       this.#crash,
       this.#crashTwice,
-      this.#stallAndReplace,
-      this.#stallAndReplace,
+      this.#crashAll,
+      this.#stall,
+      this.#stall,
       this.#stallBriefly,
-      this.#replaceRunning,
+      this.#join,
+      this.#stopCleanly,
       this.#stopCleanly,
       this.#crashAtSomeRequest,
+      this.#crashAtSomeRequest,
+      this.#cutOff,
       this.#cutOff,
       this.#outage,
       this.#storm,
@@ -52,82 +58,63 @@ export class Misfortune {
       this.#killEngine,
       this.#killEngine,
       this.#stepClock,
-      this.#cutFromClients,
+      this.#isolate,
       this.#keysDown,
     ].map((event) => event.bind(this));
   }
 
-  async #crash(): Promise<void> {
-    this.#cluster.current?.machine.die('crash');
-    await this.#world.sleep(this.#random.below(2_000));
-    await this.#cluster.startNode();
+  async #crash({ machine }: SimulatedNode): Promise<void> {
+    machine.die('crash');
   }
 
-  /** The successor dies too, while it takes over or soon after. */
-  async #crashTwice(): Promise<void> {
-    this.#cluster.current?.machine.die('crash, the first of two');
-    const starting = this.#cluster.startNode();
-    await this.#world.sleep(this.#random.below(800));
-    this.#cluster.machines.at(-1)?.die('crash, the second of two');
-    await starting;
-    if (!this.#cluster.current?.machine.isAlive) await this.#cluster.startNode();
+  /** Another node dies while the first one's databases are being taken over, or soon after. */
+  async #crashTwice({ machine }: SimulatedNode): Promise<void> {
+    machine.die('crash, the first of two');
+    await this.#world.sleep(this.#random.below(4_000));
+    const { alive } = this.#cluster;
+    if (alive.length > 0) this.#random.pick(alive).machine.die('crash, the second of two');
   }
 
-  /** The node stalls, another one takes over, and the first one goes on. */
-  async #stallAndReplace(): Promise<void> {
-    const stalled = this.#cluster.current?.machine;
-    if (!stalled) return;
-    stalled.freeze({ stopsMonotonic: this.#random.chance(30) });
-    const thaw = this.#world.sleep(this.#random.below(15_000)).then(() => stalled.thaw());
-    await this.#world.sleep(this.#random.below(1_000));
-    await this.#cluster.startNode();
-    await thaw;
+  async #crashAll(): Promise<void> {
+    for (const { machine } of this.#cluster.alive) machine.die('crash of all');
   }
 
-  async #stallBriefly(): Promise<void> {
-    const machine = this.#cluster.current?.machine;
-    machine?.freeze({ stopsMonotonic: this.#random.chance(30) });
-    await this.#world.sleep(this.#random.below(5_000));
-    machine?.thaw();
+  /** Longer than every lease, so that others take over meanwhile. */
+  async #stall({ machine }: SimulatedNode): Promise<void> {
+    machine.freeze({ stopsMonotonic: this.#random.chance(30) });
+    await this.#world.sleep(this.#random.between(1_500, 12_000));
+    machine.thaw();
   }
 
-  /** A second node starts though the first one is well. */
-  async #replaceRunning(): Promise<void> {
-    await this.#cluster.startNode();
+  async #stallBriefly({ machine }: SimulatedNode): Promise<void> {
+    machine.freeze({ stopsMonotonic: this.#random.chance(30) });
+    await this.#world.sleep(this.#random.below(2_500));
+    machine.thaw();
   }
 
-  async #stopCleanly(): Promise<void> {
-    const node = this.#cluster.current;
-    if (!node?.machine.isAlive) return;
-    node.machine.note('is asked to stop');
+  async #join(): Promise<void> {
+    if (this.#cluster.size < 5) this.#cluster.resize(this.#cluster.size + 1);
+  }
+
+  async #stopCleanly(node: SimulatedNode): Promise<void> {
+    const { machine } = node;
     await Promise.race([
-      node.stop().catch((error: unknown) => node.machine.die(`it did not stop cleanly: ${String(error)}`)),
-      new Promise<void>((resolve) => node.machine.onDeath(resolve)),
-      this.#world.sleep(20_000),
+      node.stop().catch((error: unknown) => machine.die(`it did not stop cleanly: ${String(error)}`)),
+      new Promise<void>((resolve) => machine.onDeath(resolve)),
+      this.#world.sleep(30_000),
     ]);
-    node.machine.die('its time to stop is over');
-    await this.#cluster.startNode();
+    machine.die('its time to stop is over');
   }
 
-  async #crashAtSomeRequest(): Promise<void> {
-    const machine = this.#cluster.current?.machine;
-    if (!machine?.isAlive) return;
-    this.#cluster.crashAtRequest(machine, this.#random.between(1, 30), this.#random.chance(50));
-    const hasDied = new Promise<boolean>((resolve) => machine.onDeath(() => resolve(true)));
-    if (!(await Promise.race([hasDied, this.#world.sleep(5_000)]))) return;
-    await this.#world.sleep(this.#random.below(1_000));
-    await this.#cluster.startNode();
+  async #crashAtSomeRequest({ machine }: SimulatedNode): Promise<void> {
+    this.#cluster.crashAtRequest(machine, this.#random.between(1, 40), this.#random.chance(50));
   }
 
-  async #cutOff(): Promise<void> {
-    const machine = this.#cluster.current?.machine;
-    if (!machine) return;
+  async #cutOff({ machine }: SimulatedNode): Promise<void> {
     const stores = this.#someStores();
     machine.note(`is cut off from ${names(stores)}`);
     for (const { weather } of stores) weather.cut(machine);
-    await this.#world.sleep(this.#random.below(4_000));
-    if (this.#random.chance(50)) await this.#cluster.startNode();
-    await this.#world.sleep(this.#random.below(8_000));
+    await this.#world.sleep(this.#random.below(10_000));
     machine.note(`reaches ${names(stores)} again`);
     for (const { weather } of stores) weather.reconnect(machine);
   }
@@ -158,20 +145,20 @@ export class Misfortune {
     for (const { weather } of stores) weather.slowness = 1;
   }
 
-  async #killEngine(): Promise<void> {
-    if (this.#cluster.current?.machine.isAlive) this.#cluster.current.engines.killOne();
+  async #killEngine({ engines }: SimulatedNode): Promise<void> {
+    engines.killOne();
   }
 
-  async #stepClock(): Promise<void> {
-    this.#cluster.current?.machine.stepWallClock(this.#random.between(-2_500, 2_500));
+  async #stepClock({ machine }: SimulatedNode): Promise<void> {
+    machine.stepWallClock(this.#random.between(-2_500, 2_500));
   }
 
-  async #cutFromClients(): Promise<void> {
-    const machine = this.#cluster.current?.machine;
-    if (!machine) return;
-    machine.note('is cut off from its clients');
+  /** Neither clients nor other nodes reach it, though it reaches the stores. */
+  async #isolate({ machine }: SimulatedNode): Promise<void> {
+    machine.note('is reached by nobody');
     this.#network.cut(machine);
-    await this.#world.sleep(this.#random.below(5_000));
+    await this.#world.sleep(this.#random.below(6_000));
+    machine.note('is reached again');
     this.#network.reconnect(machine);
   }
 

@@ -34,8 +34,6 @@ export interface SimulationResult {
   readonly answered: number;
   readonly failed: number;
   readonly unknown: number;
-  /** Parts of histories that the checker gave up on. */
-  readonly undecided: number;
   readonly nodes: number;
 }
 
@@ -56,27 +54,39 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     requests += 1;
     if (requests !== options.crashAtRequest) return 'sent';
     request.machine.die(`at request ${requests}, ${request.store} ${request.operation} ${request.key}`);
-    world.schedule(world.random.between(0, 2_000), () => void cluster.startNode());
     return options.crashAfterSending ? 'sent' : 'lost';
   };
   const isFaulty = hasMisfortune && world.random.chance(60);
-  const cluster = new Cluster({
-    world,
-    dataProfile: isFaulty ? withFaults(s3Standard) : s3Standard,
-    logProfile: isFaulty ? withFaults(world.random.chance(70) ? s3Express : s3Standard) : s3Express,
-    settings: { ...smallSettings, commitWindowMs: world.random.pick([0, 10, 25]) },
-    onOpened: (id, commit, history) => population.byId(id)?.opened(commit, history),
-    onStoreRequest,
-  });
   const network = new Network(world, {
     medianMs: 0.5,
     lostRequestPercent: hasMisfortune ? 0.5 : 0,
     lostAnswerPercent: hasMisfortune ? 0.5 : 0,
   });
-  const newClient = (name: string): Client => new Client({ world, network, name, target: () => cluster.target() });
+  const cluster = new Cluster({
+    world,
+    network,
+    size: world.random.pick([1, 2, 3, 3, 4]),
+    dataProfile: isFaulty ? withFaults(s3Standard) : s3Standard,
+    logProfile: isFaulty ? withFaults(world.random.chance(70) ? s3Express : s3Standard) : s3Express,
+    settings: { ...smallSettings, commitWindowMs: world.random.pick([0, 10, 25]) },
+    observer: {
+      opened: (id, commit, history) => population.byId(id).opened(commit, history),
+      committed: (id, commit, markers) => population.byId(id).committed(commit, markers),
+    },
+    onStoreRequest,
+  });
+  const newClient = (name: string): Client =>
+    new Client({
+      world,
+      network,
+      name,
+      targets: () => cluster.targets,
+      historyOf: (id) => population.byId(id),
+      named: (database) => population.named(database),
+    });
 
   const run = async (): Promise<void> => {
-    await cluster.startNode();
+    await cluster.start();
     const operator = newClient('operator');
     const names = Array.from({ length: world.random.between(1, 3) }, (_, index) => `db${index}`);
     for (const name of names) await population.create(operator, name);
@@ -102,6 +112,8 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     await world.sleep(quietMs);
     world.note('world', 'nobody asks for anything');
     onRequest = ({ store, operation, key }) => {
+      // Nodes keep themselves and each other in sight, whatever databases there are.
+      if (key.startsWith('nodes/') || key.startsWith('members/')) return;
       world.violate(`nobody asks for anything, but a node does: ${store} ${operation} ${key}`);
     };
     await world.sleep(quietMs);
@@ -129,7 +141,6 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     answered: population.answered,
     failed: population.unanswered,
     unknown: population.unknown,
-    undecided: population.databases.reduce((sum, { undecided }) => sum + undecided, 0),
     nodes: cluster.machines.length,
   };
 }

@@ -1,22 +1,23 @@
 /** One client of the simulated world: sends requests to some node and learns, as a client does, what became of them. */
-import type { DatabaseService } from '@turso-byoc/data-plane/database/database-service.js';
 import { failureOf, type Failure } from '../check/answer-rules.js';
-import type { DatabaseHistory } from '../check/database-history.js';
+import type { DatabaseHistory, StartedCall } from '../check/database-history.js';
+import type { Transaction } from '../check/transactions.js';
 import { encodeRequest, type ModelAnswer, type ModelRequest } from '../engine/model-protocol.js';
 import { isWrite } from '../engine/operations.js';
 import { NoAnswerError, type Network } from '../network/network.js';
+import type { NodeFaces } from '../node/simulated-peers.js';
 import { Machine } from '../world/machine.js';
 import type { Random } from '../world/random.js';
 import type { World } from '../world/world.js';
 
-/** A node that clients send to. */
-export interface Target {
-  readonly machine: Machine;
-  readonly databases: DatabaseService;
-}
-
 export type Outcome =
-  | { readonly kind: 'answered'; readonly answer: ModelAnswer; readonly returned: number }
+  | {
+      readonly kind: 'answered';
+      readonly answer: ModelAnswer;
+      /** The database that answered: another one when the name was given to a new one meanwhile. */
+      readonly history: DatabaseHistory;
+      readonly returned: number;
+    }
   /** The stream is gone, and what it had not committed with it. */
   | { readonly kind: 'expired' }
   | Failure;
@@ -25,11 +26,14 @@ export interface ClientOptions {
   readonly world: World;
   readonly network: Network;
   readonly name: string;
-  /** A node that takes requests, or undefined when there is none. */
-  readonly target: (random: Random) => Target | undefined;
+  /** Nodes that take requests. */
+  readonly targets: () => readonly NodeFaces[];
+  readonly historyOf: (database: string) => DatabaseHistory;
+  /** The database that has this name now. */
+  readonly named: (name: string) => DatabaseHistory | undefined;
 }
 
-const timeoutMs = 12_000;
+const patience = { timeoutMs: 20_000, connectTimeoutMs: 1_000 };
 
 export class Client {
   readonly machine: Machine;
@@ -55,53 +59,55 @@ export class Client {
   }
 
   /** Runs anything on a node. Throws what the node throws, and `NoAnswerError`. */
-  async call<T>(perform: (databases: DatabaseService, signal: AbortSignal) => Promise<T>): Promise<T> {
-    const { network, target } = this.#options;
-    const node = target(this.random);
-    if (!node) {
+  async call<T>(perform: (node: NodeFaces, signal: AbortSignal) => Promise<T>): Promise<T> {
+    const { network, targets } = this.#options;
+    const nodes = targets();
+    if (nodes.length === 0) {
       await this.sleep(50);
       throw new NoAnswerError('no node is there', false);
     }
-    return network.call(this.machine, node.machine, timeoutMs, async (signal) => perform(node.databases, signal));
+    const node = this.random.pick(nodes);
+    return network.call(this.machine, node.machine, patience, async (signal) => perform(node, signal));
   }
 
-  /** Sends a request to a database. `called` is what its history said before. */
-  async request(
-    history: DatabaseHistory,
-    call: ReturnType<DatabaseHistory['calls']>,
-    request: ModelRequest,
-  ): Promise<Outcome> {
-    const { world } = this;
+  /** Sends a request to the database that has the name of `history`. */
+  async request(history: DatabaseHistory, call: StartedCall, request: ModelRequest): Promise<Outcome> {
     const stageBefore = history.stage;
     const isReading = !request.operations.some((operation) => isWrite(operation) || operation.op === 'commit');
     try {
-      const { status, body } = await this.call(async (databases, signal) =>
-        databases.execute(history.id, {
+      const { status, body } = await this.call(async (node, signal) =>
+        node.sql({
           kind: 'v2-pipeline',
           readOnly: isReading && this.random.chance(50),
           body: encodeRequest(request),
           signal,
+          admission: { label: history.name, authorization: '' },
+          isForwarded: false,
         }),
       );
       if (!Buffer.isBuffer(body)) throw new Error('the model engine answers in one part');
-      if (stageBefore === 'deleted') {
-        world.violate(`database ${history.name} answered a request that was sent after its deletion`);
-      }
-      const content = JSON.parse(body.toString()) as ModelAnswer;
       if (status === 404) return { kind: 'expired' };
-      const returned = history.answered(call, content.seen);
-      return { kind: 'answered', answer: content, returned };
+      const answer = JSON.parse(body.toString()) as ModelAnswer;
+      const answering = this.#options.historyOf(answer.seen.database);
+      return { kind: 'answered', answer, history: answering, returned: answering.answered(call, answer.seen) };
     } catch (error) {
       const failure = failureOf(error);
       if (!failure) {
-        world.violate(`database ${history.name} answered ${String(error)}${causes(error)}`);
+        this.world.violate(`database ${history.name} answered ${String(error)}${causes(error)}`);
         return { kind: 'unknown', why: String(error) };
       }
       if (failure.kind === 'missing' && stageBefore === 'live' && history.stage === 'live') {
-        world.violate(`database ${history.name} is there, but a client was told that it is not`);
+        this.world.violate(`database ${history.name} is there, but a client was told that it is not`);
       }
       return failure;
     }
+  }
+
+  /** Nobody knows whether the transaction took effect, nor, when the name changed hands, in which database. */
+  recordUnknown(history: DatabaseHistory, transaction: Transaction, called: number): void {
+    history.record(transaction, called, undefined);
+    const now = this.#options.named(history.name);
+    if (now && now !== history) now.record(transaction, called, undefined);
   }
 }
 

@@ -2,13 +2,13 @@
 import { newDatabaseId } from '@turso-byoc/data-plane/identity.js';
 import { failureOf } from '../check/answer-rules.js';
 import { DatabaseHistory } from '../check/database-history.js';
+import { organization } from '../node/simulated-node.js';
 import type { World } from '../world/world.js';
 import { openAccounts } from './accounts.js';
 import { actSomehow } from './activity.js';
 import type { Client } from './client.js';
 import { runAlone } from './transactions.js';
 
-const organization = 'simulated';
 const group = { id: 'group', name: 'default' };
 
 export class Population {
@@ -26,8 +26,16 @@ export class Population {
     this.#world = world;
   }
 
-  byId(id: string): DatabaseHistory | undefined {
-    return this.databases.find((database) => database.id === id);
+  /** Throws when there never was such a database. */
+  byId(id: string): DatabaseHistory {
+    const found = this.databases.find((database) => database.id === id);
+    if (!found) throw new Error(`there never was a database ${id}`);
+    return found;
+  }
+
+  /** The database that has this name now. */
+  named(name: string): DatabaseHistory | undefined {
+    return this.#named.get(name);
   }
 
   get live(): DatabaseHistory[] {
@@ -41,7 +49,7 @@ export class Population {
     this.databases.push(history);
     this.#named.set(name, history);
     await this.#insist(client, async () =>
-      client.call(async (databases) => databases.create({ id, name, organization, group, engine: 'libsql' })),
+      client.call(async ({ databases }) => databases.create({ id, name, organization, group, engine: 'libsql' })),
     );
     history.stage = 'live';
     for (;;) {
@@ -56,15 +64,15 @@ export class Population {
     const old = this.#named.get(name);
     if (old?.stage !== 'live') return;
     old.stage = 'deleting';
-    await this.#insist(client, async () => client.call(async (databases) => databases.delete(old.id)));
-    old.stage = 'deleted';
+    await this.#insist(client, async () => client.call(async ({ databases }) => databases.delete(old.id)));
+    old.deleted();
     const found = await this.#insist(client, async () =>
-      client.call(async (databases) => databases.find(organization, name)),
+      client.call(async ({ databases }) => databases.find(organization, name, { fresh: true })),
     );
     if (found) this.#world.violate(`${name} is found as ${found.id} after its deletion was confirmed`);
     const fresh = await this.create(client, name);
     const again = await this.#insist(client, async () =>
-      client.call(async (databases) => databases.find(organization, name)),
+      client.call(async ({ databases }) => databases.find(organization, name, { fresh: true })),
     );
     if (again?.id !== fresh.id) this.#world.violate(`${name} is found as ${String(again?.id)}, not as ${fresh.id}`);
   }

@@ -12,14 +12,14 @@ export async function runAlone(client: Client, history: DatabaseHistory, operati
   const call = history.calls();
   const outcome = await client.request(history, call, { baton: null, operations: [operation], close: true });
   if (outcome.kind === 'unknown') {
-    history.record({ operations: [operation], results: [undefined], isCommitted: true }, call.called, undefined);
+    client.recordUnknown(history, { operations: [operation], results: [], isCommitted: true }, call.called);
   }
   if (outcome.kind !== 'answered') return outcome;
   const { results } = outcome.answer;
   const [result] = results;
   // The engine refused it before it could do anything.
   if (result && 'error' in result && result.error !== 'NO_ACCOUNT') return { kind: 'failed', why: result.error };
-  history.record({ operations: [operation], results, isCommitted: true }, call.called, outcome.returned);
+  outcome.history.record({ operations: [operation], results, isCommitted: true }, call.called, outcome.returned);
   return { results };
 }
 
@@ -36,14 +36,14 @@ export async function runTogether(
     close: true,
   });
   if (outcome.kind === 'unknown') {
-    history.record({ operations, results: [], isCommitted: true }, call.called, undefined);
+    client.recordUnknown(history, { operations, results: [], isCommitted: true }, call.called);
   }
   if (outcome.kind !== 'answered') return outcome;
   const results = outcome.answer.results.slice(1, 1 + operations.length);
   const isCommitted = outcome.answer.results.length === operations.length + 2;
   const performed = operations.slice(0, results.length);
   if (performed.length > 0) {
-    history.record({ operations: performed, results, isCommitted }, call.called, outcome.returned);
+    outcome.history.record({ operations: performed, results, isCommitted }, call.called, outcome.returned);
   }
   return isCommitted ? { results } : { kind: 'failed', why: JSON.stringify(outcome.answer.results.at(-1)) };
 }
@@ -61,6 +61,8 @@ export async function runInteractively(
   const first = history.calls();
   let baton: string | null = null;
   let returned = first.called;
+  /** A stream stays with the database that it began in, whoever has its name. */
+  let answering: DatabaseHistory | undefined;
   let step: ModelOperation = { op: 'begin' };
   for (;;) {
     const call = operations.length === 0 && step.op === 'begin' ? first : history.calls();
@@ -68,17 +70,17 @@ export async function runInteractively(
     const outcome: Outcome = await client.request(history, call, { baton, operations: [step], close: isLast });
     const rolledBack = (): void => {
       if (operations.length === 0) return;
-      history.record({ operations, results, isCommitted: false }, first.called, returned);
+      (answering ?? history).record({ operations, results, isCommitted: false }, first.called, returned);
     };
     if (outcome.kind !== 'answered') {
       if (outcome.kind === 'unknown' && step.op === 'commit') {
-        history.record({ operations, results, isCommitted: true }, first.called, undefined);
+        (answering ?? history).record({ operations, results, isCommitted: true }, first.called, undefined);
       } else {
         rolledBack();
       }
       return outcome;
     }
-    returned = outcome.returned;
+    ({ returned, history: answering } = outcome);
     const result = outcome.answer.results[0];
     if (!result || 'error' in result) {
       rolledBack();
@@ -89,7 +91,7 @@ export async function runInteractively(
       return { kind: 'failed', why: 'rolled back' };
     }
     if (step.op === 'commit') {
-      history.record({ operations, results, isCommitted: true }, first.called, returned);
+      outcome.history.record({ operations, results, isCommitted: true }, first.called, returned);
       return { results };
     }
     if (isDataOperation(step)) {

@@ -1,0 +1,82 @@
+/** How simulated nodes pass requests on to each other. */
+import type { DatabaseService, SqlRequest, SqlResponse } from '@turso-byoc/data-plane/database/database-service.js';
+import { PeerUnreachableError, type Peers } from '@turso-byoc/data-plane/database/peers.js';
+import { ByocError } from '@turso-byoc/data-plane/errors/catalogue.js';
+import type { DatabaseId } from '@turso-byoc/data-plane/identity.js';
+import type { NodeAddress } from '@turso-byoc/data-plane/ownership/node-record.js';
+import { NoAnswerError, type Network } from '../network/network.js';
+import type { Machine } from '../world/machine.js';
+
+/** What a node offers to clients and to other nodes. */
+export interface NodeFaces {
+  readonly machine: Machine;
+  readonly databases: Pick<DatabaseService, 'create' | 'find'> & {
+    delete(id: DatabaseId, options?: { isForwarded?: boolean }): Promise<void>;
+  };
+  /** Admits a request by the name of its database, and runs it. */
+  sql(request: SqlRequest): Promise<SqlResponse>;
+}
+
+export interface SimulatedPeersOptions {
+  readonly network: Network;
+  readonly machine: Machine;
+  /** The node that was started on the machine with this name. */
+  readonly nodeAt: (host: string) => NodeFaces | undefined;
+}
+
+/** Longer than any call between nodes takes while the peer is neither dead nor given up. */
+const patienceMs = 120_000;
+const connectTimeoutMs = 1_000;
+
+export class SimulatedPeers implements Peers {
+  readonly #options: SimulatedPeersOptions;
+  readonly #underWay = new Map<string, Set<AbortController>>();
+
+  constructor(options: SimulatedPeersOptions) {
+    this.#options = options;
+  }
+
+  async execute(address: NodeAddress, request: SqlRequest): Promise<SqlResponse> {
+    return this.#call(
+      address,
+      async (node, signal) => node.sql({ ...request, signal, isForwarded: true }),
+      request.signal,
+    );
+  }
+
+  async delete(address: NodeAddress, id: DatabaseId): Promise<void> {
+    return this.#call(address, async (node) => node.databases.delete(id, { isForwarded: true }));
+  }
+
+  abandon(address: NodeAddress): void {
+    for (const controller of this.#underWay.get(address.host) ?? []) controller.abort();
+  }
+
+  async #call<T>(
+    { host }: NodeAddress,
+    perform: (node: NodeFaces, signal: AbortSignal) => Promise<T>,
+    signal?: AbortSignal,
+  ): Promise<T> {
+    const { network, machine, nodeAt } = this.#options;
+    const node = nodeAt(host);
+    if (!node) throw new PeerUnreachableError(`${host} is not there`);
+    const controller = new AbortController();
+    const abort = (): void => controller.abort();
+    signal?.addEventListener('abort', abort, { once: true });
+    const underWay = this.#underWay.get(host) ?? new Set();
+    this.#underWay.set(host, underWay.add(controller));
+    try {
+      const how = { timeoutMs: patienceMs, connectTimeoutMs, signal: controller.signal };
+      return await network.call(machine, node.machine, how, async (peerSignal) => perform(node, peerSignal));
+    } catch (error) {
+      if (!(error instanceof NoAnswerError)) throw error;
+      if (!error.mayHaveArrived) throw new PeerUnreachableError(error.message, { cause: error });
+      throw new ByocError('OUTCOME_UNKNOWN', 'the node that serves the database ended while the request ran', {
+        cause: error,
+      });
+    } finally {
+      signal?.removeEventListener('abort', abort);
+      underWay.delete(controller);
+    }
+  }
+}
