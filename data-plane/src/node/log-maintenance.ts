@@ -3,8 +3,7 @@
  * for the node core; nothing in it runs while there is nothing to do.
  */
 import type { DatabaseId, NodeEpoch } from '../identity.js';
-import type { CollectionPace } from '../ownership/collect-log.js';
-import { LogCollector } from '../ownership/log-collector.js';
+import { LogCollector, type LogCollectorOptions } from '../ownership/log-collector.js';
 import { LogUpkeep, type LogUpkeepLimits } from '../ownership/log-upkeep.js';
 import { LowWaterMark, type MarkRecord } from '../ownership/low-water-mark.js';
 import { preferredNode } from '../ownership/placement.js';
@@ -23,43 +22,31 @@ export interface LogMaintenanceOptions {
   readonly livingNodes: () => readonly NodeEpoch[];
   /** See `Settling`. */
   readonly settle: (database: DatabaseId) => Promise<void>;
+  readonly settings: LogMaintenanceSettings;
   readonly report: (event: string, fields: Readonly<Record<string, unknown>>) => void;
 }
 
-const mebibyte = 2 ** 20;
-
-/**
- * 512 log objects are walked in a few hundred milliseconds. The bytes stay below what is kept of the log in memory, so that
- * packs are made from memory.
- */
-const upkeepLimits: LogUpkeepLimits = {
-  maxRetainedPositions: 512,
-  maxRetainedBytes: 48 * mebibyte,
-  maxPackBytes: 32 * mebibyte,
-  fanOut: 8,
-};
-
-const collectionPace: CollectionPace = { looksPerSecond: 50, settlesPerSecond: 2, graceMs: 120_000 };
-const collectionDelayMs = 30_000;
-const collectionRetryMs = 3_600_000;
+/** How long logs may grow, and how fast they are put in order. */
+export interface LogMaintenanceSettings {
+  readonly upkeep: LogUpkeepLimits;
+  readonly collection: Pick<LogCollectorOptions, 'pace' | 'delayMs' | 'retryMs'>;
+}
 
 export class LogMaintenance {
   readonly #upkeep: LogUpkeep;
   readonly #collector: LogCollector;
 
   constructor(options: LogMaintenanceOptions) {
-    const { epoch, stores, manifests, record, log, unfolded, livingNodes, settle, report } = options;
+    const { epoch, stores, manifests, record, log, unfolded, livingNodes, settle, settings, report } = options;
     const mark = new LowWaterMark({ epoch, stores, record, log, unfolded });
-    this.#upkeep = new LogUpkeep({ epoch, stores, log, unfolded, mark, limits: upkeepLimits, report });
+    this.#upkeep = new LogUpkeep({ epoch, stores, log, unfolded, mark, limits: settings.upkeep, report });
     this.#collector = new LogCollector({
       ...stores,
+      ...settings.collection,
       manifests,
       own: epoch,
       isMine: (ended) => preferredNode(ended, [...livingNodes(), epoch]) === epoch,
       settle,
-      pace: collectionPace,
-      delayMs: collectionDelayMs,
-      retryMs: collectionRetryMs,
       report,
     });
   }
@@ -74,7 +61,16 @@ export class LogMaintenance {
     this.#collector.look();
   }
 
-  /** Before the epoch drains or ends: its mark stays where it is, and its packs stay, from when this resolves. */
+  /**
+   * Before the epoch drains or ends: its mark and its packs stay as they are from when this resolves. Nothing more is begun
+   * in the logs of others; what runs there may go on.
+   */
+  async freeze(): Promise<void> {
+    void this.#collector.stop();
+    await this.#upkeep.stop();
+  }
+
+  /** Resolves when nothing runs any more. */
   async stop(): Promise<void> {
     await Promise.all([this.#upkeep.stop(), this.#collector.stop()]);
   }

@@ -3,8 +3,8 @@
  * engine processes below. The real node and the simulator run the same one.
  *
  * Order matters twice. At the start the epoch is announced before anything of it can be named by a manifest. At the end the
- * record says `draining` before a database is released with a tail in this log, and the log is sealed only when nothing
- * uses it any more.
+ * record says `draining`, and its mark rises no more, before a database is released with a tail in this log: what manifests
+ * name of it stays where it is. The log is sealed only when nothing uses it any more.
  */
 import { NodeDatabases } from '../database/node-databases.js';
 import type { DatabasePolicy, NodeContext } from '../database/node-context.js';
@@ -26,7 +26,8 @@ import type { Runtime } from '../runtime.js';
 import { CommitLog, type CommitLogOptions } from '../storage/commit-log.js';
 import { ManifestStore } from '../storage/manifest-store.js';
 import { NameStore } from '../storage/name-store.js';
-import { LogMaintenance } from './log-maintenance.js';
+import { logMaintenance } from './limits.js';
+import { LogMaintenance, type LogMaintenanceSettings } from './log-maintenance.js';
 import { announceEpoch, endEpoch, firstCommitPosition } from './node-epoch.js';
 
 export interface NodeCoreOptions {
@@ -41,6 +42,8 @@ export interface NodeCoreOptions {
   readonly policy: DatabasePolicy;
   readonly timing: LeaseTiming;
   readonly log: Pick<CommitLogOptions, 'windowMs' | 'maxObjectBytes' | 'maxInFlight' | 'onStored'>;
+  /** @default the one of `limits.ts` */
+  readonly logMaintenance?: LogMaintenanceSettings;
   readonly maxOpenDatabases: number;
   /** How long a request may wait for somebody who serves its database. */
   readonly routeTimeoutMs: number;
@@ -158,6 +161,7 @@ export class NodeCore {
       unfolded: this.#unfolded,
       livingNodes: () => this.#watch.candidates(),
       settle: async (id) => this.#local.settle(id),
+      settings: options.logMaintenance ?? logMaintenance,
       report,
     });
     this.databases = new RoutedDatabases({
@@ -202,8 +206,8 @@ export class NodeCore {
   async drain(): Promise<void> {
     if (this.#state !== 'serving') return;
     this.#state = 'draining';
-    await this.#maintenance.stop();
-    await this.#own.change({ state: 'draining' }, { urgent: true });
+    // At the same time: a rise of the mark that is under way rides on the same change.
+    await Promise.all([this.#maintenance.freeze(), this.#own.change({ state: 'draining' }, { urgent: true })]);
     await this.#local.handOver();
     await this.#local.close();
     const { runtime, dataStore } = this.#options;

@@ -22,9 +22,9 @@ export interface AnnouncedEpoch {
 export const firstCommitPosition = 1;
 
 /**
- * Announces a new epoch: its markers among the members and the logs, then the beginning of its log, then its record. The log begins with
- * an object that holds nothing and is there before the epoch is: so a log store that lost everything, or is another one, is
- * never taken for an epoch that committed nothing.
+ * Announces a new epoch: its markers among the members and the logs, then the beginning of its log, then its record. The
+ * log begins with an object that holds nothing and is there before the epoch is: so a log store that lost everything, or is
+ * another one, is never taken for an epoch that committed nothing.
  */
 export async function announceEpoch(
   runtime: Runtime,

@@ -48,11 +48,13 @@ export interface Settling {
   /** Called for every database that could not be settled. */
   onUnsettled(database: DatabaseId, error: unknown): void;
   /** Asked between steps: the node is stopping. */
-  isStopped(): boolean;
+  readonly isStopped: () => boolean;
 }
 
 /** So many absent positions in a row below the mark: the epoch had deleted everything from there down. */
 const surelyDeleted = 64;
+
+const mostPauseMs = 1_000;
 
 /**
  * Returns whether the epoch's log is gone now; not when a database could not be settled, or `isStopped`. Throws
@@ -74,9 +76,9 @@ export async function collectLog(
   let isNeeded = false;
   for (const database of Object.keys(record.databases) as DatabaseId[]) {
     if (settling.isStopped()) return false;
-    await runtime.sleep(1_000 / pace.looksPerSecond);
+    await pause(runtime, 1_000 / pace.looksPerSecond, settling);
     if (!(await needs(database))) continue;
-    await runtime.sleep(1_000 / pace.settlesPerSecond);
+    await pause(runtime, 1_000 / pace.settlesPerSecond, settling);
     if (settling.isStopped()) return false;
     try {
       await settling.settle(database);
@@ -87,11 +89,19 @@ export async function collectLog(
     }
   }
   if (isNeeded) return false;
-  await runtime.sleep(pace.graceMs);
+  await pause(runtime, pace.graceMs, settling);
+  if (settling.isStopped()) return false;
   const isGone =
     (await deletePacks(stores, record, pace, settling)) && (await deleteLog(stores, record, pace, settling));
   if (isGone) await markCollected(runtime, dataStore, record.epoch);
   return isGone;
+}
+
+/** Sleeps, but not much longer than the node goes on: its end waits for this. */
+async function pause(runtime: Runtime, ms: number, { isStopped }: Settling): Promise<void> {
+  for (let leftMs = ms; leftMs > 0 && !isStopped(); leftMs -= mostPauseMs) {
+    await runtime.sleep(Math.min(leftMs, mostPauseMs));
+  }
 }
 
 async function deletePacks(
@@ -103,7 +113,7 @@ async function deletePacks(
   for (const key of await listAll(runtime, dataStore, packPrefix(epoch))) {
     if (settling.isStopped()) return false;
     await deleteWithRetry(runtime, dataStore, key);
-    await runtime.sleep(1_000 / pace.looksPerSecond);
+    await pause(runtime, 1_000 / pace.looksPerSecond, settling);
   }
   return true;
 }
@@ -131,7 +141,7 @@ async function deleteLog(
     if (position === sealedAt) continue;
     if (settling.isStopped()) return false;
     await removeEntry(stores, epoch, position);
-    await runtime.sleep(1_000 / pace.looksPerSecond);
+    await pause(runtime, 1_000 / pace.looksPerSecond, settling);
   }
   return true;
 }

@@ -219,6 +219,19 @@ describe('collection of the log of an ended epoch', () => {
     }
   });
 
+  it('does not keep a node from stopping while it waits to delete', async () => {
+    const scene = await Scene.create({ owner: epochC });
+    const collector = scene.collector();
+    collector.look();
+    // Within ten seconds of grace.
+    await scene.runtime.advance(4_000);
+    const askedMs = scene.runtime.monotonicMs();
+    await scene.runtime.run(collector.stop());
+    expect(scene.runtime.monotonicMs() - askedMs).toBeLessThanOrEqual(1_000);
+    expect(await scene.left()).toEqual(everything);
+    expect(scene.runtime.timers).toBe(0);
+  });
+
   it('stops in the middle', async () => {
     const scene = await Scene.create({});
     const collector = scene.collector();

@@ -6,6 +6,7 @@ import type { DatabaseId } from '../identity.js';
 import type { LocalObjectStore } from '../object-store/local-object-store.js';
 import type { ObjectStore } from '../object-store/object-store.js';
 import { systemRuntime } from '../runtime.js';
+import { atOnce } from '../turns.js';
 import { encodeLogObject, encodeSeal, isSeal } from '../storage/log-object.js';
 import { SingleLogStore } from '../storage/log-store/single-log-store.js';
 import { logObjectName, packName } from '../storage/object-names.js';
@@ -139,7 +140,7 @@ describe('recovery of an epoch', () => {
       return { database, term: 1, firstCommit, lastCommit, fragments: [Buffer.from('sealed')] };
     };
     const put = async (pack: number, ...runs: PackRun[]) =>
-      dataStore.put(packName(epochA, pack), encodePack(runs).bytes, absent);
+      dataStore.put(packName(epochA, pack), atOnce(encodePack(runs)).bytes, absent);
     // The second is merged of the first and more; the log above the mark has commits 5, 6 and 7.
     await put(2, run(databaseA, 1, 3), run(databaseB, 8, 9));
     await put(3, run(databaseA, 2, 5));

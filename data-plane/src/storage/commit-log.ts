@@ -195,8 +195,7 @@ export class CommitLog {
     if (this.#pending.size === 0 || this.#isSealing || this.#state === 'fenced' || this.#inFlight.length >= maxInFlight)
       return;
     const pending = this.#takePending();
-    const startedMs = runtime.monotonicMs();
-    this.#lastFlushMs = startedMs;
+    this.#lastFlushMs = runtime.monotonicMs();
     const { bytes, index, sealing } = sealLogObject(pending);
     // Taken only now: a position that is taken and never written would be a hole.
     const position = this.#nextPosition++;
@@ -208,6 +207,7 @@ export class CommitLog {
     const entry: InFlight = { position, fragments, stored: false };
     this.#inFlight.push(entry);
     void this.#inTurns(sealing).then(async () => {
+      const startedMs = runtime.monotonicMs();
       if (!(await this.#store(position, bytes))) return;
       entry.stored = true;
       const storeMs = runtime.monotonicMs() - startedMs;

@@ -2,6 +2,7 @@ import { bitFlips } from '../../test/damage.js';
 import { databaseA, databaseB, epochA } from '../../test/storage/sample-database.js';
 import { removeTemporaryDirectories, temporaryStore } from '../../test/temporary-store.js';
 import { systemRuntime } from '../runtime.js';
+import { atOnce } from '../turns.js';
 import { decodeIndex, encodeLogObject } from './log-object.js';
 import { packName } from './object-names.js';
 import { encodePack, fragmentsOfRun, readPackIndex, type PackRun } from './pack.js';
@@ -24,7 +25,7 @@ afterEach(removeTemporaryDirectories);
 describe('a pack', () => {
   it('gives back every fragment of every run, where its index says', async () => {
     const store = await temporaryStore();
-    const { bytes, index } = encodePack(runs);
+    const { bytes, index } = atOnce(encodePack(runs));
     await store.put(key, bytes, { ifAbsent: true });
     expect(await readPackIndex(systemRuntime, store, key)).toEqual(index);
     expect(
@@ -41,13 +42,13 @@ describe('a pack', () => {
   it('has an index of any size', async () => {
     const store = await temporaryStore();
     const many = Array.from({ length: 8_000 }, (_, number) => ({ ...(runs[0] as PackRun), term: number }));
-    const { bytes, index } = encodePack(many);
+    const { bytes, index } = atOnce(encodePack(many));
     await store.put(key, bytes, { ifAbsent: true });
     expect(await readPackIndex(systemRuntime, store, key)).toEqual(index);
   });
 
   it('is never taken for a log object, nor a log object for it', async () => {
-    expect(() => decodeIndex(key, encodePack(runs).bytes)).toThrow(corrupt);
+    expect(() => decodeIndex(key, atOnce(encodePack(runs)).bytes)).toThrow(corrupt);
     const store = await temporaryStore();
     await store.put(key, encodeLogObject([]).bytes, { ifAbsent: true });
     await expect(readPackIndex(systemRuntime, store, key)).rejects.toEqual(corrupt);
@@ -58,7 +59,7 @@ describe('a pack', () => {
     await expect(readPackIndex(systemRuntime, store, key)).rejects.toEqual(
       expect.objectContaining({ code: 'STORE_OBJECT_MISSING', message: expect.stringContaining(key) }),
     );
-    const { bytes, index } = encodePack(runs);
+    const { bytes, index } = atOnce(encodePack(runs));
     const head = bytes.subarray(0, index[0]?.offset);
     for (const altered of [...bitFlips(head, 13), head.subarray(0, 11), head.subarray(0, 40)]) {
       await store.put(key, altered, { ifAbsent: true });
@@ -68,7 +69,7 @@ describe('a pack', () => {
   });
 
   it('has no run that ends inside a fragment', () => {
-    const { bytes, index } = encodePack(runs);
+    const { bytes, index } = atOnce(encodePack(runs));
     const { offset = 0, length = 0 } = index[0] ?? {};
     const run = bytes.subarray(offset, offset + length);
     for (const end of [1, 3, 5, length - 1]) expect(() => fragmentsOfRun(key, run.subarray(0, end))).toThrow(corrupt);

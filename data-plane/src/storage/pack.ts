@@ -10,8 +10,10 @@ import { ByocError } from '../errors/catalogue.js';
 import type { DatabaseId } from '../identity.js';
 import type { ObjectStore } from '../object-store/object-store.js';
 import type { Runtime } from '../runtime.js';
+import type { Work } from '../turns.js';
 import { readWithRetry } from './conditional-write.js';
 import { decodeIndex, layOutLogObject, packMagic, type IndexedFragment } from './log-object.js';
+import { copying } from './long-buffers.js';
 
 const lengthBytes = 4;
 /** Indexes of up to some thousand runs are read at once. */
@@ -32,18 +34,17 @@ export function packedBytes(fragmentBytes: number): number {
 }
 
 /** The pack's bytes, and where each run came to lie, in the order given. */
-export function encodePack(runs: readonly PackRun[]): { bytes: Buffer; index: IndexedFragment[] } {
+export function* encodePack(runs: readonly PackRun[]): Work<{ bytes: Buffer; index: IndexedFragment[] }> {
   const parts = runs.map(({ fragments, ...run }) => ({
     ...run,
     length: fragments.reduce((sum, fragment) => sum + packedBytes(fragment.length), 0),
   }));
   const { bytes, index } = layOutLogObject(parts, packMagic);
   for (const [at, { fragments }] of runs.entries()) {
-    let end = index[at]?.offset ?? 0;
+    let { offset } = index[at] as IndexedFragment;
     for (const fragment of fragments) {
-      bytes.writeUInt32LE(fragment.length, end);
-      fragment.copy(bytes, end + lengthBytes);
-      end += packedBytes(fragment.length);
+      offset = bytes.writeUInt32LE(fragment.length, offset);
+      offset = yield* copying(fragment, bytes, offset);
     }
   }
   return { bytes, index };

@@ -5,9 +5,11 @@
  */
 import { ByocError } from '../errors/catalogue.js';
 import type { DatabaseId, NodeEpoch } from '../identity.js';
+import { Turns, type Work } from '../turns.js';
 import { conditionalWrite } from './conditional-write.js';
-import { decodeFragmentHeader, fragmentDigest } from './fragment.js';
+import { decodeFragmentHeader } from './fragment.js';
 import { packedLocation, type FragmentLocation } from './log-location.js';
+import { hashing } from './long-buffers.js';
 import { packName } from './object-names.js';
 import { encodePack, type PackRun } from './pack.js';
 import { readLocations } from './read-locations.js';
@@ -45,15 +47,14 @@ export async function repack(
     epoch,
     sorted.flatMap(({ locations }) => locations),
   );
-  const runs = sorted.map((source) =>
-    checkedRun(
-      stores,
-      epoch,
-      source,
-      source.locations.flatMap((location) => found.get(location) ?? []),
-    ),
-  );
-  const { bytes, index } = encodePack(runs);
+  const turns = new Turns(stores.runtime, 'background');
+  const runs: PackRun[] = [];
+  for (const source of sorted) {
+    const where = containerName(stores, epoch, source.locations[0] as FragmentLocation);
+    const fragments = source.locations.flatMap((location) => found.get(location) ?? []);
+    runs.push(await turns.run(checkingRun(where, source, fragments)));
+  }
+  const { bytes, index } = await turns.run(encodePack(runs));
   const key = packName(epoch, number);
   const written = await conditionalWrite(stores.runtime, stores.dataStore, key, bytes, { ifAbsent: true });
   if (!written.won) throw new Error(`pack ${key} was written by someone else`);
@@ -64,9 +65,8 @@ export async function repack(
   return { bytes: bytes.length, repacked };
 }
 
-function checkedRun(stores: TailStores, epoch: NodeEpoch, source: PackSource, fragments: readonly Buffer[]): PackRun {
+function* checkingRun(where: string, source: PackSource, fragments: readonly Buffer[]): Work<PackRun> {
   const { database, term, locations, foldedCommit } = source;
-  const where = containerName(stores, epoch, locations[0] as FragmentLocation);
   const kept: Buffer[] = [];
   let firstCommit = 0;
   let lastCommit = 0;
@@ -77,7 +77,7 @@ function checkedRun(stores: TailStores, epoch: NodeEpoch, source: PackSource, fr
     const follows =
       header.database === database &&
       header.term === term &&
-      (!before || (header.firstCommit === lastCommit + 1 && header.previous.equals(fragmentDigest(before))));
+      (!before || (header.firstCommit === lastCommit + 1 && header.previous.equals(yield* hashing(before))));
     if (!follows) {
       throw new ByocError(
         'STORE_OBJECT_CORRUPT',
