@@ -13,7 +13,7 @@ export class VirtualClock implements Runtime {
   readonly #timers = new Set<Timer>();
 
   nowMs(): number {
-    return 1_700_000_000_000 + this.#nowMs;
+    return Math.floor(1_700_000_000_000 + this.#nowMs);
   }
 
   monotonicMs(): number {
