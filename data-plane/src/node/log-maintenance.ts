@@ -56,9 +56,9 @@ export class LogMaintenance {
     this.#upkeep.onStored(object);
   }
 
-  /** To be called at the start, and when an epoch has ended. */
-  lookForEndedLogs(): void {
-    this.#collector.look();
+  /** To be called, `soon`, at the start, and when an epoch has ended. */
+  lookForEndedLogs(when: { readonly soon?: boolean } = {}): void {
+    this.#collector.look(when);
   }
 
   /**

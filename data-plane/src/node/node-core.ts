@@ -78,7 +78,7 @@ export class NodeCore {
     const core = new NodeCore(options, announced);
     core.#own.start();
     await core.#watch.start();
-    core.#maintenance.lookForEndedLogs();
+    core.#maintenance.lookForEndedLogs({ soon: true });
     return core;
   }
 

@@ -32,11 +32,11 @@ export class LogCollector {
     this.#options = options;
   }
 
-  /** To be called when the node has started, and whenever an epoch has ended or the living nodes have changed. */
-  look(): void {
+  /** To be called, `soon`, when the node has started, and whenever an epoch has ended or the living nodes have changed. */
+  look({ soon = false } = {}): void {
     this.#isWanted = true;
     const { delayMs, runtime } = this.#options;
-    if (!this.#running) this.#schedule(delayMs * (1 + runtime.randomFraction()));
+    if (!this.#running) this.#schedule(soon ? 0 : delayMs * (1 + runtime.randomFraction()));
   }
 
   /** Resolves when it does nothing any more. */
