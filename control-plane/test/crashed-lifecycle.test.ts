@@ -67,6 +67,32 @@ describe('a control plane that is killed', () => {
     },
   );
 
+  it.each(['creating-row-inserted', 'created-on-data-plane', 'ready'])(
+    'while it makes a branch and brings a deleted database back, after the step "%s", has done so',
+    async (step) => {
+      const { call, api, open, reported } = await startCrashingAt(step);
+      await api.databases.create('parent');
+      const parentToken = await api.databases.createToken('parent');
+      await open('parent', parentToken.jwt).execute('CREATE TABLE t AS SELECT 7 AS n');
+      await expect(api.databases.create('victim', { seed: { type: 'database', name: 'parent' } })).rejects.toThrow();
+      await reported(/the control plane has ended \(signal SIGKILL\)/);
+      const isThere = async (): Promise<void> => {
+        await eventually(
+          async () => call('GET', '/v1/databases/victim'),
+          (answer) => answer.status === 200,
+        );
+        const { jwt } = await api.databases.createToken('victim');
+        expect((await open('victim', jwt).execute('SELECT n FROM t')).rows).toEqual([{ n: 7 }]);
+      };
+      await isThere();
+      await api.databases.delete('victim');
+      await rm(join(directory, 'crashed'));
+      await expect(call('POST', '/v1/deleted-databases/victim/undelete')).rejects.toThrow();
+      await isThere();
+      expect((await call('GET', '/v1/deleted-databases')).body).toEqual({ databases: [] });
+    },
+  );
+
   it.each(['marked-deleting', 'deleted-on-data-plane', 'row-removed'])(
     'while it deletes a database, after the step "%s", has deleted it',
     async (step) => {

@@ -80,9 +80,9 @@ describe('@tursodatabase/api', () => {
 
   it('refuses what is not offered instead of ignoring it', async () => {
     const { api } = local;
-    await expect(api.databases.create('x', { seed: { type: 'database', name: 'shop' } })).rejects.toEqual(
-      refused(400, '"seed" is not offered yet'),
-    );
+    await expect(
+      api.databases.create('x', { seed: { type: 'dump', url: 'https://dump.example/d.sql' } }),
+    ).rejects.toEqual(refused(400, /type "database" only/));
     await expect(api.databases.create('x', { size_limit: '1gb' })).rejects.toEqual(
       refused(400, '"size_limit" is not offered yet'),
     );

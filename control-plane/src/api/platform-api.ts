@@ -10,6 +10,7 @@ import { parseJsonBody } from './json-body.js';
 import { registerAuthRoutes } from './routes/auth-routes.js';
 import { registerDatabaseRoutes } from './routes/database-routes.js';
 import { registerDatabaseTokenRoutes } from './routes/database-token-routes.js';
+import { registerDeletedDatabaseRoutes } from './routes/deleted-database-routes.js';
 import { registerGroupRoutes } from './routes/group-routes.js';
 import { registerLocationRoutes } from './routes/location-routes.js';
 import { registerOrganizationRoutes } from './routes/organization-routes.js';
@@ -91,6 +92,7 @@ export function buildPlatformApi(context: ApiContext, logger: Logger): FastifyIn
           });
           registerDatabaseRoutes(organization, context);
           registerDatabaseTokenRoutes(organization, context);
+          registerDeletedDatabaseRoutes(organization, context);
           registerGroupRoutes(organization, context);
           registerUnservedRoutes(organization);
         },

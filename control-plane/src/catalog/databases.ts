@@ -8,7 +8,19 @@ import { databaseId, type DatabaseId, type EngineName } from '@turso-byoc/data-p
 import type { CatalogConnection } from './catalog-connection.js';
 import { integerOf, textOf } from './row-values.js';
 
+/** How long a deleted database is listed; whether it can be brought back is the data plane's to say. */
+const rememberedMs = 365 * 86_400_000;
+
 export type DatabaseState = 'creating' | 'ready' | 'deleting';
+
+/** What a database is made from: nothing, another database (`parent`), or, after its deletion, its own past. */
+export type DatabaseOrigin = 'new' | 'branch' | 'undelete';
+
+/** The database that another one is a branch of, under the name that it had then. */
+export interface ParentDatabase {
+  readonly uuid: DatabaseId;
+  readonly name: string;
+}
 
 export interface DatabaseRecord {
   readonly uuid: DatabaseId;
@@ -20,10 +32,14 @@ export interface DatabaseRecord {
   /** The request that may answer "created"; absent while nobody has claimed the creation. */
   readonly claimedBy?: string;
   readonly createdAtMs: number;
+  readonly origin: DatabaseOrigin;
+  readonly parent?: ParentDatabase;
+  /** The branch begins as the parent was at this time; absent: as it was when the branch was made. */
+  readonly seedTimeMs?: number;
 }
 
 const selectDatabases = `SELECT d.uuid, d.organization, d.name, d.group_uuid, g.name AS group_name, d.engine, d.state,
-  d.claimed_by, d.created_at_ms FROM databases d JOIN groups g ON g.uuid = d.group_uuid`;
+  d.claimed_by, d.created_at_ms, d.origin, d.parent_uuid, d.parent_name, d.seed_time_ms FROM databases d JOIN groups g ON g.uuid = d.group_uuid`;
 
 const byName = (organization: string, name: string): InStatement => ({
   sql: `${selectDatabases} WHERE d.organization = ? AND d.name = ?`,
@@ -47,12 +63,13 @@ export async function findDatabase(
  */
 export async function insertCreating(
   catalog: CatalogConnection,
-  database: Pick<DatabaseRecord, 'uuid' | 'organization' | 'name' | 'group' | 'engine' | 'createdAtMs'>,
+  database: Omit<DatabaseRecord, 'state' | 'claimedBy'>,
 ): Promise<DatabaseRecord | undefined> {
   const [, holder] = await catalog.write([
     {
-      sql: `INSERT INTO databases (uuid, organization, name, group_uuid, engine, state, created_at_ms)
-            SELECT ?, ?, ?, uuid, ?, 'creating', ? FROM groups WHERE uuid = ? AND state = 'ready'
+      sql: `INSERT INTO databases (uuid, organization, name, group_uuid, engine, state, created_at_ms, origin,
+              parent_uuid, parent_name, seed_time_ms)
+            SELECT ?, ?, ?, uuid, ?, 'creating', ?, ?, ?, ?, ? FROM groups WHERE uuid = ? AND state = 'ready'
             ON CONFLICT DO NOTHING`,
       args: [
         database.uuid,
@@ -60,6 +77,10 @@ export async function insertCreating(
         database.name,
         database.engine,
         database.createdAtMs,
+        database.origin,
+        database.parent?.uuid ?? null,
+        database.parent?.name ?? null,
+        database.seedTimeMs ?? null,
         database.group.uuid,
       ],
     },
@@ -93,13 +114,25 @@ export async function markDeleting(catalog: CatalogConnection, uuid: DatabaseId)
   await catalog.write([{ sql: "UPDATE databases SET state = 'deleting' WHERE uuid = ?", args: [uuid] }]);
 }
 
-/** Removes a row in exactly this state; does nothing when it has another one or is gone. */
-export async function removeRow(
-  catalog: CatalogConnection,
-  uuid: DatabaseId,
-  state: 'creating' | 'deleting',
-): Promise<void> {
-  await catalog.write([{ sql: 'DELETE FROM databases WHERE uuid = ? AND state = ?', args: [uuid, state] }]);
+/** Removes a row that is `creating`: the database will not be. Does nothing when it has another state or is gone. */
+export async function removeCreating(catalog: CatalogConnection, uuid: DatabaseId): Promise<void> {
+  await catalog.write([{ sql: "DELETE FROM databases WHERE uuid = ? AND state = 'creating'", args: [uuid] }]);
+}
+
+/** Removes a row that is `deleting` and remembers what it was. Does nothing when it has another state or is gone. */
+export async function removeDeleted(catalog: CatalogConnection, uuid: DatabaseId, deletedAtMs: number): Promise<void> {
+  await catalog.write([
+    {
+      sql: `INSERT INTO deleted_databases (uuid, organization, name, group_uuid, engine, parent_uuid, parent_name,
+              created_at_ms, deleted_at_ms)
+            SELECT uuid, organization, name, group_uuid, engine, parent_uuid, parent_name, created_at_ms, ?
+            FROM databases WHERE uuid = ? AND state = 'deleting'
+            ON CONFLICT (uuid) DO UPDATE SET name = excluded.name, deleted_at_ms = excluded.deleted_at_ms`,
+      args: [deletedAtMs, uuid],
+    },
+    { sql: "DELETE FROM databases WHERE uuid = ? AND state = 'deleting'", args: [uuid] },
+    { sql: 'DELETE FROM deleted_databases WHERE deleted_at_ms < ?', args: [deletedAtMs - rememberedMs] },
+  ]);
 }
 
 /** Rows whose creation or deletion has begun and not ended. */
@@ -120,14 +153,24 @@ export async function listReadyDatabases(
   query: {
     readonly organization: string;
     readonly group?: string | undefined;
+    /** Only branches of the database with this uuid. */
+    readonly parent?: string | undefined;
     readonly after: string;
     readonly limit: number;
   },
 ): Promise<DatabaseRecord[]> {
   const result = await catalog.read({
     sql: `${selectDatabases} WHERE d.organization = ? AND d.state = 'ready' AND d.name > ?
-          AND (? IS NULL OR g.name = ?) ORDER BY d.name LIMIT ?`,
-    args: [query.organization, query.after, query.group ?? null, query.group ?? null, query.limit],
+          AND (? IS NULL OR g.name = ?) AND (? IS NULL OR d.parent_uuid = ?) ORDER BY d.name LIMIT ?`,
+    args: [
+      query.organization,
+      query.after,
+      query.group ?? null,
+      query.group ?? null,
+      query.parent ?? null,
+      query.parent ?? null,
+      query.limit,
+    ],
   });
   return result.rows.map(databaseFromRow);
 }
@@ -147,5 +190,13 @@ function databaseFromRow(row: Row): DatabaseRecord {
     state: textOf(row, 'state') as DatabaseState,
     ...(typeof claimedBy === 'string' ? { claimedBy } : {}),
     createdAtMs: integerOf(row, 'created_at_ms'),
+    origin: textOf(row, 'origin') as DatabaseOrigin,
+    ...(row['parent_uuid'] !== null && { parent: parentOf(row) }),
+    ...(row['seed_time_ms'] !== null && { seedTimeMs: integerOf(row, 'seed_time_ms') }),
   };
+}
+
+/** The parent in a row that has one. */
+export function parentOf(row: Row): ParentDatabase {
+  return { uuid: databaseId(textOf(row, 'parent_uuid')), name: textOf(row, 'parent_name') };
 }

@@ -33,6 +33,15 @@ export async function findGroup(
   return result.rows.map(groupFromRow)[0];
 }
 
+/** The group with this uuid, unless it is being deleted. */
+export async function findGroupByUuid(catalog: CatalogConnection, uuid: string): Promise<GroupRecord | undefined> {
+  const result = await catalog.read({
+    sql: `SELECT ${columns} FROM groups WHERE uuid = ? AND state = 'ready'`,
+    args: [uuid],
+  });
+  return result.rows.map(groupFromRow)[0];
+}
+
 /** Inserts a group; false when another one has the name. */
 export async function insertGroup(
   catalog: CatalogConnection,

@@ -56,6 +56,26 @@ const migrations: readonly ((context: MigrationContext) => InStatement[])[] = [
       args: [randomUUID(), context.organization, 'default', context.primaryRegion, context.nowMs],
     },
   ],
+  () => [
+    // What a row that is `creating` is made from: nothing, another database, or its own past.
+    "ALTER TABLE databases ADD COLUMN origin TEXT NOT NULL DEFAULT 'new' CHECK (origin IN ('new', 'branch', 'undelete'))",
+    'ALTER TABLE databases ADD COLUMN parent_uuid TEXT',
+    'ALTER TABLE databases ADD COLUMN parent_name TEXT',
+    'ALTER TABLE databases ADD COLUMN seed_time_ms INTEGER',
+    'CREATE INDEX databases_by_parent ON databases (parent_uuid) WHERE parent_uuid IS NOT NULL',
+    `CREATE TABLE deleted_databases (
+       uuid TEXT PRIMARY KEY,
+       organization TEXT NOT NULL,
+       name TEXT NOT NULL,
+       group_uuid TEXT NOT NULL,
+       engine TEXT NOT NULL,
+       parent_uuid TEXT,
+       parent_name TEXT,
+       created_at_ms INTEGER NOT NULL,
+       deleted_at_ms INTEGER NOT NULL
+     )`,
+    'CREATE INDEX deleted_databases_by_name ON deleted_databases (organization, name)',
+  ],
 ];
 
 /**

@@ -23,6 +23,8 @@ export interface AdminDatabase {
   readonly organization: string;
   readonly group: { readonly id: string; readonly name: string };
   readonly engine: EngineName;
+  /** Begin as another database is, or was at a time in milliseconds since 1970. */
+  readonly branch?: { readonly parent: DatabaseId; readonly timeMs?: number };
 }
 
 /** The data node's answer to a call that it does not carry out, however often it is repeated. */
@@ -78,6 +80,12 @@ export class AdminClient {
   /** Creates the database, or finds that it was created before under the same id. Throws `AdminRefusal`. */
   async create(database: AdminDatabase): Promise<void> {
     const reply = await this.#call('POST', '/admin/v1/databases', database);
+    if (reply.status !== 200) throw refusal(reply);
+  }
+
+  /** Brings a deleted database back under this name, or finds that it is. Throws `AdminRefusal`. */
+  async undelete(id: DatabaseId, name: string): Promise<void> {
+    const reply = await this.#call('POST', `/admin/v1/databases/${id}/undelete`, { name });
     if (reply.status !== 200) throw refusal(reply);
   }
 

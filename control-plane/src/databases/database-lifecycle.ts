@@ -11,12 +11,21 @@ import {
   insertCreating,
   markDeleting,
   markReady,
-  removeRow,
+  removeCreating,
+  removeDeleted,
   type DatabaseRecord,
+  type ParentDatabase,
 } from '../catalog/databases.js';
-import { findGroup, markGroupDeleting, removeEmptyGroup, type GroupRecord } from '../catalog/groups.js';
+import { forgetDeleted, type DeletedDatabase } from '../catalog/deleted-databases.js';
+import {
+  findGroup,
+  findGroupByUuid,
+  markGroupDeleting,
+  removeEmptyGroup,
+  type GroupRecord,
+} from '../catalog/groups.js';
 import type { Clock } from '../clock.js';
-import { AdminRefusal, type AdminClient } from '../data-node/admin-client.js';
+import { AdminRefusal, type AdminClient, type AdminDatabase } from '../data-node/admin-client.js';
 import { ControlPlaneError } from '../errors/catalogue.js';
 
 /** The points between two steps, at which a crash leaves something to finish. */
@@ -36,6 +45,8 @@ export interface DatabaseRequest {
   readonly name: string;
   readonly group: string;
   readonly engine: EngineName;
+  /** Begin as another database is, or was at a time. Group and engine are that database's. */
+  readonly branch?: { readonly parent: ParentDatabase; readonly timeMs?: number };
 }
 
 /** More rounds than any number of competing requests for one name should need. */
@@ -50,7 +61,7 @@ export class DatabaseLifecycle {
   ) {}
 
   /**
-   * Creates a database and returns its row. A creation of the same database that was left unfinished is finished, and
+   * Creates a database, or a branch of another one, and returns its row. A creation of the same database that was left unfinished is finished, and
    * counts as this one. Of several requests for one name exactly one succeeds. Throws `GROUP_UNKNOWN`,
    * `DATABASE_EXISTS`, `DATABASE_REFUSED`, `DATABASE_NOT_FOUND` (deleted meanwhile), `DATA_PLANE_UNAVAILABLE`.
    */
@@ -67,6 +78,9 @@ export class DatabaseLifecycle {
         group,
         engine: request.engine,
         createdAtMs: this.clock.now(),
+        origin: request.branch ? 'branch' : 'new',
+        ...(request.branch && { parent: request.branch.parent }),
+        ...(request.branch?.timeMs !== undefined && { seedTimeMs: request.branch.timeMs }),
       });
       if (row === undefined) throw unknownGroup();
       if (row.state === 'deleting') {
@@ -74,9 +88,7 @@ export class DatabaseLifecycle {
         continue;
       }
       if (row.uuid === uuid) this.observe('creating-row-inserted', row.name);
-      else if (row.state === 'ready' || row.engine !== request.engine || row.group.uuid !== group.uuid) {
-        throw alreadyExists(request.name);
-      }
+      else if (row.state === 'ready' || !isSameRequest(row, request, group)) throw alreadyExists(request.name);
       return this.finishCreation(row, claimant);
     }
     throw new ControlPlaneError('DATA_PLANE_UNAVAILABLE', `too many requests compete for the name ${request.name}`);
@@ -88,11 +100,15 @@ export class DatabaseLifecycle {
    */
   async finishCreation(row: DatabaseRecord, claimant: string | undefined): Promise<DatabaseRecord> {
     try {
-      await this.admin.create(toAdminDatabase(row));
+      await this.#make(row);
     } catch (error) {
       if (!(error instanceof AdminRefusal)) throw error;
-      await removeRow(this.catalog, row.uuid, 'creating');
+      await removeCreating(this.catalog, row.uuid);
       if (error.code === 'DATABASE_EXISTS') throw alreadyExists(row.name, error);
+      if (error.code === 'UNDELETE_EXPIRED') {
+        await forgetDeleted(this.catalog, row.uuid);
+        throw new ControlPlaneError('UNDELETE_EXPIRED', error.message, { cause: error });
+      }
       throw new ControlPlaneError('DATABASE_REFUSED', error.message, { cause: error });
     }
     this.observe('created-on-data-plane', row.name);
@@ -101,9 +117,34 @@ export class DatabaseLifecycle {
       await this.admin.delete(row.uuid);
       throw new ControlPlaneError('DATABASE_NOT_FOUND', `the database ${row.name} was deleted while it was created`);
     }
+    if (row.origin === 'undelete') await forgetDeleted(this.catalog, row.uuid);
     this.observe('ready', row.name);
     if (claimant !== undefined && ready.claimedBy !== claimant) throw alreadyExists(row.name);
     return ready;
+  }
+
+  /**
+   * Brings a deleted database back, under the name it had or another one, and returns its row. Throws `GROUP_UNKNOWN` when
+   * its group is gone, `DATABASE_EXISTS` when the name is taken, `UNDELETE_EXPIRED`, and what `create` throws.
+   */
+  async undelete(deleted: DeletedDatabase, name = deleted.name): Promise<DatabaseRecord> {
+    const claimant = randomUUID();
+    for (let round = 0; round < maxRounds; round += 1) {
+      const group = await findGroupByUuid(this.catalog, deleted.groupUuid);
+      if (group === undefined) throw unknownGroup();
+      const { uuid, organization, engine, parent, createdAtMs } = deleted;
+      const fields = { uuid, organization, name, group, engine, createdAtMs, ...(parent && { parent }) };
+      const row = await insertCreating(this.catalog, { ...fields, origin: 'undelete' });
+      if (row === undefined) throw unknownGroup();
+      if (row.state === 'deleting') {
+        await this.finishDeletion(row);
+        continue;
+      }
+      if (row.uuid !== uuid || row.state === 'ready') throw alreadyExists(name);
+      this.observe('creating-row-inserted', row.name);
+      return this.finishCreation(row, claimant);
+    }
+    throw new ControlPlaneError('DATA_PLANE_UNAVAILABLE', `too many requests compete for the name ${name}`);
   }
 
   /** Deletes a database; resolves when the data plane has it no more and the name is free. */
@@ -118,7 +159,7 @@ export class DatabaseLifecycle {
     if (row.claimedBy === undefined) await this.#settleCreation(row);
     await this.admin.delete(row.uuid);
     this.observe('deleted-on-data-plane', row.name);
-    await removeRow(this.catalog, row.uuid, 'deleting');
+    await removeDeleted(this.catalog, row.uuid, this.clock.now());
     this.observe('row-removed', row.name);
   }
 
@@ -135,21 +176,42 @@ export class DatabaseLifecycle {
    */
   async #settleCreation(row: DatabaseRecord): Promise<void> {
     try {
-      await this.admin.create(toAdminDatabase(row));
+      await this.#make(row);
     } catch (error) {
       if (!(error instanceof AdminRefusal)) throw error;
     }
   }
+
+  async #make(row: DatabaseRecord): Promise<void> {
+    if (row.origin === 'undelete') await this.admin.undelete(row.uuid, row.name);
+    else await this.admin.create(toAdminDatabase(row));
+  }
 }
 
-function toAdminDatabase(row: DatabaseRecord): Parameters<AdminClient['create']>[0] {
+/** Whether an unfinished creation is of what is asked for now. */
+function isSameRequest(row: DatabaseRecord, { engine, branch }: DatabaseRequest, group: { uuid: string }): boolean {
+  return (
+    row.engine === engine &&
+    row.group.uuid === group.uuid &&
+    row.origin === (branch ? 'branch' : 'new') &&
+    row.parent?.uuid === branch?.parent.uuid &&
+    row.seedTimeMs === branch?.timeMs
+  );
+}
+
+function toAdminDatabase(row: DatabaseRecord): AdminDatabase {
   return {
     id: row.uuid,
     name: row.name,
     organization: row.organization,
     group: { id: row.group.uuid, name: row.group.name },
     engine: row.engine,
+    ...(row.origin === 'branch' && row.parent && { branch: toAdminBranch(row.parent, row.seedTimeMs) }),
   };
+}
+
+function toAdminBranch(parent: ParentDatabase, timeMs: number | undefined): NonNullable<AdminDatabase['branch']> {
+  return { parent: parent.uuid, ...(timeMs !== undefined && { timeMs }) };
 }
 
 function unknownGroup(): ControlPlaneError {

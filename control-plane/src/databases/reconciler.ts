@@ -8,6 +8,7 @@ import type { DatabaseLifecycle } from './database-lifecycle.js';
 
 const firstPauseMs = 1_000;
 const maxPauseMs = 60_000;
+const refusedForGood = ['DATABASE_REFUSED', 'DATABASE_EXISTS', 'DATABASE_NOT_FOUND', 'UNDELETE_EXPIRED'] as const;
 
 /**
  * Finishes creations and deletions that a crash or an outage left behind. It works when woken (at start, and after a
@@ -72,7 +73,7 @@ export class Reconciler {
           this.logger.info(work, 'finished what was left of a database');
         } catch (error) {
           // Refused for good: the row is gone, nothing is left to do for it.
-          if (!isControlPlaneError(error, 'DATABASE_REFUSED', 'DATABASE_EXISTS', 'DATABASE_NOT_FOUND')) failures += 1;
+          if (!isControlPlaneError(error, ...refusedForGood)) failures += 1;
           this.logger.warn({ ...work, err: error }, 'could not finish a database');
         }
       }

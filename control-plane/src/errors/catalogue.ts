@@ -35,6 +35,12 @@ export const catalogue = {
   GROUP_EXISTS: entry(409, 'Choose another name, or use the existing group.'),
   DATABASE_NOT_FOUND: entry(404, 'Use a database that GET /v1/databases lists.'),
   DATABASE_EXISTS: entry(409, 'Choose another name, or use the existing database.'),
+  SEED_INVALID: entry(400, 'Name an existing database and, if one is wanted, a time in its kept history.'),
+  DELETED_DATABASE_NOT_FOUND: entry(
+    404,
+    'Use a database that GET /v1/organizations/{organization}/deleted-databases lists.',
+  ),
+  UNDELETE_EXPIRED: entry(410, 'The content is gone; restore it from a backup of the deployment.'),
   DATABASE_REFUSED: entry(400, 'The data plane refused the database for the reason given; change the request.'),
   MEMBER_NOT_FOUND: entry(404, 'Use a member that GET /v1/organizations/{organization}/members lists.'),
   INSTANCE_NOT_FOUND: entry(404, 'A database has one instance, named after its region.'),

@@ -10,6 +10,7 @@ import { encodeLogObject } from '@turso-byoc/data-plane/storage/log-object.js';
 import { SingleLogStore } from '@turso-byoc/data-plane/storage/log-store/single-log-store.js';
 import { logObjectName, packName } from '@turso-byoc/data-plane/storage/object-names.js';
 import { encodePack } from '@turso-byoc/data-plane/storage/pack.js';
+import { atOnce } from '@turso-byoc/data-plane/turns.js';
 import { join } from 'node:path';
 import { medianFigure, singleFigure, target } from '../report/figures.js';
 import { latencies } from '../subjects/latencies.js';
@@ -81,7 +82,7 @@ async function writeEpoch(store: ObjectStore, epoch: NodeEpoch, databases: reado
     const part0 = (pack - packsOfAll - 1) * perPack;
     const chosen = pack <= packsOfAll ? databases : databases.slice(part0, part0 + perPack);
     const runs = chosen.map((id) => ({ ...part(id, pack <= packsOfAll ? pack + 1 : 1), fragments: [fragment] }));
-    await store.put(packName(epoch, pack), encodePack(runs).bytes, absent);
+    await store.put(packName(epoch, pack), atOnce(encodePack(runs)).bytes, absent);
   }
   const perObject = Math.ceil(databases.length / positions);
   for (let position = 0; position < positions; position++) {

@@ -4,7 +4,7 @@ import type { OwnedDatabase } from '@turso-byoc/data-plane/database/ready-databa
 import { UnfoldedFragments } from '@turso-byoc/data-plane/database/unfolded-fragments.js';
 import type { DatabaseId, NodeEpoch } from '@turso-byoc/data-plane/identity.js';
 import { Sealer } from '@turso-byoc/data-plane/keys/sealing.js';
-import { commitLogLimits, recentLogBytes } from '@turso-byoc/data-plane/node/limits.js';
+import { commitLogLimits, logMaintenance, recentLogBytes } from '@turso-byoc/data-plane/node/limits.js';
 import { LogMaintenance } from '@turso-byoc/data-plane/node/log-maintenance.js';
 import { CommitLog, type LoggedDatabase } from '@turso-byoc/data-plane/storage/commit-log.js';
 import { chainStart, pageBytes, type Commit, type FragmentDigest } from '@turso-byoc/data-plane/storage/fragment.js';
@@ -62,6 +62,7 @@ export class PricedNode {
       unfolded,
       livingNodes: () => [],
       settle: async () => undefined,
+      settings: logMaintenance,
       report: (event, fields) => {
         throw new Error(`${event}: ${JSON.stringify(fields)}`);
       },

@@ -11,6 +11,7 @@ import type { Sealer } from '../keys/sealing.js';
 import { encodeFragment, fragmentDigest } from '../storage/fragment.js';
 import { nextFragment, openingFragment, type ChainPoint, type SealedFragment } from '../storage/fragment-chain.js';
 import { readGeneration } from '../storage/generation.js';
+import type { LogRange } from '../storage/log-location.js';
 import { lineOf, type Manifest } from '../storage/manifest.js';
 import type { VersionedManifest } from '../storage/manifest-store.js';
 import { isBeyond, type Moment } from '../storage/moment.js';
@@ -23,7 +24,7 @@ import { keysForBranch, newDataKey, unlock } from './database-keys.js';
 import { confirmLater, createdBefore, description, takeName } from './database-records.js';
 import type { DatabaseDescription, NewDatabase } from './database-service.js';
 import type { NodeContext } from './node-context.js';
-import { holdUnfoldedRanges, stillOwned, type OwnedDatabase } from './ready-database.js';
+import { holdUnfoldedRanges, stillOwned, withUnfoldedRanges, type OwnedDatabase } from './ready-database.js';
 
 /** Pins that one database may have: its manifest names them all. */
 const maxPins = 10_000;
@@ -53,16 +54,20 @@ export async function branchDatabase(
   assertSameHome(owned.manifest, child);
   const before = await createdBefore(context, child);
   if (before) return { branch: before, parent: owned };
+  const { runtime, dataStore, logStore } = context;
+  const find = async ({ manifest }: VersionedManifest, ranges: readonly LogRange[]): Promise<RestorePoint> =>
+    findRestorePoint({ runtime, dataStore, logStore, sealer, manifest, ranges }, moment);
+  // What can be refused is refused before the name is taken: it would stay taken.
+  await withUnfoldedRanges(context, owned.manifest, async (ranges) => find(owned, ranges));
   const plan = await planned(context, owned.manifest, child);
+  await takeName(context, child);
 
   let parent = owned;
   for (let round = 1; round <= maxRounds; round++) {
-    const { runtime, dataStore, logStore } = context;
     const { ranges, release } = holdUnfoldedRanges(context, parent.manifest);
-    const history = { runtime, dataStore, logStore, sealer, manifest: parent.manifest, ranges };
     const attempt = newAttempt(context);
     try {
-      const point = await findRestorePoint(history, moment);
+      const point = await find(parent, ranges);
       const pinned = await pin(context, parent, child, attempt, point);
       if (pinned) {
         parent = pinned;
@@ -100,14 +105,13 @@ function assertSameHome(parent: Manifest, child: NewDatabase): void {
   }
 }
 
-/** What the child's manifest holds whatever it begins with. Takes the name. */
+/** What the child's manifest holds whatever it begins with. */
 async function planned(context: NodeContext, parent: Manifest, child: NewDatabase): Promise<Manifest> {
   const { id, name, organization, group, engine } = child;
   const encryption = { deployment: context.deployment, organization, group: group.id, database: id };
   const [key, inherited] = await Promise.all([
     newDataKey(context.keys, encryption),
     keysForBranch(context.keys, parent, encryption),
-    takeName(context, child),
   ]);
   return {
     version: 1,
@@ -169,6 +173,10 @@ async function begun(
   const fragments: SealedFragment[] = [];
   let end: ChainPoint = chainPoint(base && (await readGeneration(runtime, dataStore, sealer, base)));
   for await (const fragment of fragmentsAfter(end)) {
+    if (moment === latest) {
+      fragments.push(fragment);
+      continue;
+    }
     const { commits, after } = await turns.run(openingFragment(sealer, fragment));
     const within = commits.filter(({ number, timeMs }) => !isBeyond(moment, number, timeMs));
     const last = within.at(-1);
@@ -187,6 +195,9 @@ async function begun(
     end = { commit: last.number, commitTimeMs: last.timeMs, chainDigest: own.digest };
     break;
   }
+  // Each fragment names the digest of the one before: the last one proves them all.
+  const newest = moment === latest ? fragments.at(-1) : undefined;
+  if (newest) end = (await turns.run(openingFragment(sealer, newest))).after;
   const { id: database, name } = parent;
   return {
     ...plan,

@@ -78,7 +78,9 @@ export async function createDatabase(context: NodeContext, database: NewDatabase
   const { id, name, organization, group, engine } = database;
   const address = { organization, database: name };
   const encryptionContext = { deployment: context.deployment, organization, group: group.id, database: id };
-  const [key, named] = await Promise.all([newDataKey(context.keys, encryptionContext), takeName(context, database)]);
+  // The key first: when the key service refuses, the name would stay taken.
+  const key = await newDataKey(context.keys, encryptionContext);
+  const named = await takeName(context, database);
   const manifest: Manifest = {
     version: 1,
     deployment: context.deployment,
@@ -169,7 +171,9 @@ export async function undeleteDatabase(
     assertDatabaseAddress({ organization: restored.organization, database: restored.name });
     await takeName(context, restored);
     const result = await context.manifests.replace(found, restored);
-    if (!('lost' in result)) return description(result.manifest);
+    if ('lost' in result) continue;
+    confirmLater(context, { organization: restored.organization, database: restored.name }, id);
+    return description(result.manifest);
   }
 }
 

@@ -43,10 +43,10 @@ export class FastLane {
     http.on('connection', (socket: Socket) => {
       const connection = new LaneConnection(this, socket, {
         handOver: () => {
-          this.#connections.delete(connection);
+          this.#forget(connection);
           for (const listener of listeners) listener.call(http, socket);
         },
-        closed: () => this.#connections.delete(connection),
+        closed: () => this.#forget(connection),
       });
       this.#connections.add(connection);
       this.#armSweep();
@@ -54,6 +54,13 @@ export class FastLane {
     server.onCutOff(() => {
       for (const connection of this.#connections) connection.destroy();
     });
+  }
+
+  #forget(connection: LaneConnection): void {
+    this.#connections.delete(connection);
+    if (this.#connections.size > 0) return;
+    this.#cancelSweep?.();
+    this.#cancelSweep = undefined;
   }
 
   /** The timer runs only while there are connections. */

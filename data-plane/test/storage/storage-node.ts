@@ -102,8 +102,8 @@ export class StorageNode {
     } as Partial<NodeContext> as NodeContext;
   }
 
-  async create(id: DatabaseId): Promise<StoredSample> {
-    await createDatabase(this.context, newDatabase(id));
+  async create(id: DatabaseId, name?: string): Promise<StoredSample> {
+    await createDatabase(this.context, newDatabase(id, name));
     this.world.samples.set(id, new SampleDatabase(emptyDatabaseImage(0)));
     return this.open(id);
   }

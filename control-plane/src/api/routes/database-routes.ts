@@ -3,6 +3,8 @@ import { assertDatabaseAddress, hostLabel } from '@turso-byoc/data-plane/naming/
 import { findDatabase, listReadyDatabases, type DatabaseRecord } from '../../catalog/databases.js';
 import { ControlPlaneError } from '../../errors/catalogue.js';
 import type { ApiContext } from '../api-context.js';
+import type { DatabaseRequest } from '../../databases/database-lifecycle.js';
+import { parseSeed, type Seed } from '../seed.js';
 import { isUnasked } from '../unasked.js';
 import { listCursor, parseListCursor } from '../list-cursor.js';
 import { assertLocation } from './location-routes.js';
@@ -58,7 +60,7 @@ interface CreateBody {
   [option: string]: unknown;
 }
 
-const optionsNotOffered = ['seed', 'size_limit', 'schema', 'is_schema', 'remote_encryption', 'group_id', 'extensions'];
+const optionsNotOffered = ['size_limit', 'schema', 'is_schema', 'remote_encryption', 'group_id', 'extensions'];
 
 /** A logical database has no schema parent, and this is the only type there is. */
 const databaseType = 'logical';
@@ -73,12 +75,13 @@ export function registerDatabaseRoutes(app: FastifyInstance, context: ApiContext
 
   app.get<{ Querystring: ListQuery }>('/databases', { schema: { querystring: listQuery } }, async (request) => {
     const { group, schema, parent, type, limit, cursor } = request.query;
-    // There are no schema databases and no branches: nothing has a schema, a parent, or another type.
-    if (!isUnasked(schema) || !isUnasked(parent) || (!isUnasked(type) && type !== databaseType)) {
+    // There are no schema databases: nothing has a schema, or another type.
+    if (!isUnasked(schema) || (!isUnasked(type) && type !== databaseType)) {
       return { databases: [], pagination: { next: null } };
     }
     const page = await listPage({
       group: isUnasked(group) ? undefined : group,
+      parent: isUnasked(parent) ? undefined : parent,
       after: isUnasked(cursor) ? '' : parseListCursor(cursor ?? ''),
       limit: isUnasked(limit) ? Number.POSITIVE_INFINITY : Number(limit),
     });
@@ -99,12 +102,18 @@ export function registerDatabaseRoutes(app: FastifyInstance, context: ApiContext
     if (!isUnasked(image) && image !== 'latest') {
       throw new ControlPlaneError('OPTION_NOT_OFFERED', '"image" is not offered: all databases run this release');
     }
-    const record = await context.lifecycle.create({
-      organization,
-      name,
-      group: typeof group === 'string' && group !== '' ? group : 'default',
-      engine: useTursodb === true ? 'tursodb' : 'libsql',
-    });
+    const askedGroup = typeof group === 'string' && group !== '' ? group : undefined;
+    const seed = isUnasked(request.body['seed']) ? undefined : parseSeed(request.body['seed'], context.clock.now());
+    const record = await context.lifecycle.create(
+      seed
+        ? await branchRequest(name, seed, { group: askedGroup, useTursodb: useTursodb === true }, context)
+        : {
+            organization,
+            name,
+            group: askedGroup ?? 'default',
+            engine: useTursodb === true ? 'tursodb' : 'libsql',
+          },
+    );
     return { database: { DbId: record.uuid, Hostname: hostnameOf(record, context), Name: record.name } };
   });
 
@@ -139,6 +148,7 @@ export function registerDatabaseRoutes(app: FastifyInstance, context: ApiContext
 
   const listPage = async (query: {
     group: string | undefined;
+    parent: string | undefined;
     after: string;
     limit: number;
   }): Promise<{ records: DatabaseRecord[]; next: string | null }> => {
@@ -147,7 +157,8 @@ export function registerDatabaseRoutes(app: FastifyInstance, context: ApiContext
     for (;;) {
       // One more than asked for tells whether there is a next page.
       const limit = Math.min(pageRows, query.limit + 1 - records.length);
-      const rows = await listReadyDatabases(catalog, { organization, group: query.group, after, limit });
+      const { group, parent } = query;
+      const rows = await listReadyDatabases(catalog, { organization, group, parent, after, limit });
       records.push(...rows);
       const last = records.at(-1);
       if (records.length > query.limit || rows.length < limit || last === undefined) break;
@@ -157,6 +168,27 @@ export function registerDatabaseRoutes(app: FastifyInstance, context: ApiContext
     const kept = records.slice(0, query.limit);
     return { records: kept, next: listCursor(kept.at(-1)?.name ?? '') };
   };
+}
+
+/**
+ * A branch lives in its parent's group and engine; a request that asks for others is refused. The group `default` counts
+ * as none: clients name it when their user named no group.
+ */
+async function branchRequest(
+  name: string,
+  { parent: parentName, timeMs }: Seed,
+  asked: { group: string | undefined; useTursodb: boolean },
+  context: ApiContext,
+): Promise<DatabaseRequest> {
+  const { organization, group, engine, uuid, name: found } = await requireDatabase(parentName, context);
+  if (asked.group !== undefined && asked.group !== group.name && asked.group !== 'default') {
+    throw new ControlPlaneError('SEED_INVALID', `a branch of ${found} lives in its group, ${group.name}`);
+  }
+  if (asked.useTursodb && engine !== 'tursodb') {
+    throw new ControlPlaneError('SEED_INVALID', `a branch of ${found} has its engine, ${engine}`);
+  }
+  const parent = { uuid, name: found };
+  return { organization, name, group: group.name, engine, branch: { parent, ...(timeMs !== undefined && { timeMs }) } };
 }
 
 /** The database of this name, when it is ready. Throws `DATABASE_NOT_FOUND`. */
@@ -170,7 +202,7 @@ function databaseNotFound(name: string): ControlPlaneError {
   return new ControlPlaneError('DATABASE_NOT_FOUND', `could not find database with name ${name}: record not found`);
 }
 
-function hostnameOf(record: DatabaseRecord, context: ApiContext): string {
+export function hostnameOf(record: DatabaseRecord, context: ApiContext): string {
   return `${hostLabel({ database: record.name, organization: record.organization })}.${context.hostnameSuffix}`;
 }
 
@@ -193,6 +225,13 @@ function toDatabaseObject(record: DatabaseRecord, context: ApiContext) {
     allow_attach: false,
     schema: '',
     is_schema: false,
+    ...(record.parent && {
+      parent: {
+        id: record.parent.uuid,
+        name: record.parent.name,
+        branched_at: new Date(record.createdAtMs).toISOString(),
+      },
+    }),
   };
 }
 

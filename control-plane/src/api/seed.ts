@@ -1,0 +1,36 @@
+import { ControlPlaneError } from '../errors/catalogue.js';
+import { isUnasked } from './unasked.js';
+
+/** What a new database begins with: another database, as it is or as it was at a time in milliseconds since 1970. */
+export interface Seed {
+  /** Name of the other database. */
+  readonly parent: string;
+  readonly timeMs?: number;
+}
+
+/** A date, then optionally a time, to whatever fraction of a second, and its offset. */
+const timestampPattern = /^\d{4}-\d{2}-\d{2}(?:[Tt ]\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:[Zz]|[+-]\d{2}:\d{2}))?$/;
+
+/**
+ * Reads the `seed` of a creation. The name of the database stands in `name` or, as the CLI sends it, in `value`; without a
+ * type a seed with a name is a database. Throws `OPTION_NOT_OFFERED` for other kinds of seed and `SEED_INVALID`.
+ */
+export function parseSeed(seed: unknown, nowMs: number): Seed {
+  if (typeof seed !== 'object' || seed === null || Array.isArray(seed)) throw invalid('"seed" must be an object');
+  const { type, name, value, timestamp } = seed as Record<string, unknown>;
+  const parent = isUnasked(name) ? value : name;
+  if (!isUnasked(type) && type !== 'database') {
+    throw new ControlPlaneError('OPTION_NOT_OFFERED', '"seed" is offered with the type "database" only');
+  }
+  if (typeof parent !== 'string' || parent === '') throw invalid('"seed" must name a database');
+  if (isUnasked(timestamp)) return { parent };
+  const timeMs = typeof timestamp === 'string' && timestampPattern.test(timestamp) ? Date.parse(timestamp) : NaN;
+  if (Number.isNaN(timeMs)) throw invalid('"timestamp" must be a time such as 2026-01-31T12:00:00Z');
+  if (timeMs > nowMs) throw invalid('"timestamp" lies in the future');
+  if (timeMs < 0) throw invalid('"timestamp" lies before 1970');
+  return { parent, timeMs };
+}
+
+function invalid(message: string): ControlPlaneError {
+  return new ControlPlaneError('SEED_INVALID', message);
+}
