@@ -3,8 +3,8 @@
  * engine processes below. The real node and the simulator run the same one.
  *
  * Order matters twice. At the start the epoch is announced before anything of it can be named by a manifest. At the end the
- * record says `draining` before a database is released with a tail in this log, and the log is sealed only when nothing
- * uses it any more.
+ * record says `draining`, and its mark rises no more, before a database is released with a tail in this log: what manifests
+ * name of it stays where it is. The log is sealed only when nothing uses it any more.
  */
 import { NodeDatabases } from '../database/node-databases.js';
 import type { DatabasePolicy, NodeContext } from '../database/node-context.js';
@@ -27,6 +27,8 @@ import type { Runtime } from '../runtime.js';
 import { CommitLog, type CommitLogOptions } from '../storage/commit-log.js';
 import { ManifestStore } from '../storage/manifest-store.js';
 import { NameStore } from '../storage/name-store.js';
+import { logMaintenance } from './limits.js';
+import { LogMaintenance, type LogMaintenanceSettings } from './log-maintenance.js';
 import { announceEpoch, endEpoch, firstCommitPosition } from './node-epoch.js';
 
 export interface NodeCoreOptions {
@@ -41,6 +43,8 @@ export interface NodeCoreOptions {
   readonly policy: DatabasePolicy;
   readonly timing: LeaseTiming;
   readonly log: Pick<CommitLogOptions, 'windowMs' | 'maxObjectBytes' | 'maxInFlight' | 'onStored'>;
+  /** @default the one of `limits.ts` */
+  readonly logMaintenance?: LogMaintenanceSettings;
   readonly maxOpenDatabases: number;
   /** How long a request may wait for somebody who serves its database. */
   readonly routeTimeoutMs: number;
@@ -67,6 +71,7 @@ export class NodeCore {
   readonly #local: NodeDatabases;
   readonly #log: CommitLog;
   readonly #unfolded = new UnfoldedFragments();
+  readonly #maintenance: LogMaintenance;
   #state: 'serving' | 'draining' | 'fenced' = 'serving';
 
   /** Resolves when the node can serve; `serveAt` then tells the others. */
@@ -76,6 +81,7 @@ export class NodeCore {
     const core = new NodeCore(options, announced);
     core.#own.start();
     await core.#watch.start();
+    core.#maintenance.lookForEndedLogs({ soon: true });
     return core;
   }
 
@@ -102,6 +108,7 @@ export class NodeCore {
         ended.remember(record);
         if (address) options.peers.abandon(address);
         options.onRecovered?.(record.epoch);
+        this.#maintenance.lookForEndedLogs();
       },
       ...(options.onCondemned && { onCondemned: options.onCondemned }),
     });
@@ -111,6 +118,10 @@ export class NodeCore {
       epoch,
       firstPosition: firstCommitPosition,
       ...options.log,
+      onStored: (object) => {
+        options.log.onStored?.(object);
+        this.#maintenance.onStored(object);
+      },
       onFenced: (cause) => this.#fence(cause),
     });
     const manifests = new ManifestStore(runtime, dataStore);
@@ -145,6 +156,18 @@ export class NodeCore {
     this.#local = new NodeDatabases(context, {
       maxOpen: options.maxOpenDatabases,
       maxRememberedNames: rememberedNames,
+    });
+    this.#maintenance = new LogMaintenance({
+      epoch,
+      stores: { runtime, dataStore, logStore },
+      manifests,
+      record: this.#own,
+      log: this.#log,
+      unfolded: this.#unfolded,
+      livingNodes: () => this.#watch.candidates(),
+      settle: async (id) => this.#local.settle(id),
+      settings: options.logMaintenance ?? logMaintenance,
+      report,
     });
     this.databases = new RoutedDatabases({
       runtime,
@@ -188,7 +211,8 @@ export class NodeCore {
   async drain(): Promise<void> {
     if (this.#state !== 'serving') return;
     this.#state = 'draining';
-    await this.#own.change({ state: 'draining' }, { urgent: true });
+    // At the same time: a rise of the mark that is under way rides on the same change.
+    await Promise.all([this.#maintenance.freeze(), this.#own.change({ state: 'draining' }, { urgent: true })]);
     await this.#local.handOver();
     await this.#local.close();
     const { runtime, dataStore } = this.#options;
@@ -199,11 +223,13 @@ export class NodeCore {
   async stop(): Promise<void> {
     this.#watch.stop();
     await this.#own.stop();
+    await this.#maintenance.stop();
   }
 
   #fence(cause: unknown): void {
     if (this.#state === 'fenced') return;
     this.#state = 'fenced';
+    void this.#maintenance.stop();
     this.#local.abandon(new ByocError('DATABASE_MOVED', 'another node has taken over the databases of this one'));
     this.#options.onFenced(cause);
   }

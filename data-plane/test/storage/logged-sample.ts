@@ -48,17 +48,13 @@ export class LoggedSample implements LoggedDatabase {
     store: ObjectStore,
     epoch: NodeEpoch,
     fragments: readonly FragmentLocation[] = this.durable,
+    dataStore: ObjectStore = store,
   ): Promise<number[]> {
     const start = { commit: 0, commitTimeMs: 0, chainDigest: chainStart };
     const ranges = [{ epoch, term: this.term, fragments }];
     const numbers: number[] = [];
-    for await (const fragment of readTail(
-      systemRuntime,
-      new SingleLogStore(systemRuntime, store),
-      this.id,
-      start,
-      ranges,
-    )) {
+    const stores = { runtime: systemRuntime, dataStore, logStore: new SingleLogStore(systemRuntime, store) };
+    for await (const fragment of readTail(stores, this.id, start, ranges)) {
       for (const commit of atOnce(openingFragment(this.sealer, fragment)).commits) {
         const original = this.sample.commits[commit.number - 1];
         if (!original || !Buffer.concat(original.pages).equals(Buffer.concat(commit.pages))) {
