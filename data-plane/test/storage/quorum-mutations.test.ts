@@ -83,14 +83,6 @@ class DoesNotCopy extends BrokenStore {
   }
 }
 
-/** The record does not wait for the copies. */
-class CopiesLater extends BrokenStore {
-  override async preserve(epoch: NodeEpoch, position: number): Promise<void> {
-    setTimeout(() => void super.preserve(epoch, position).catch(() => undefined), 0);
-    return Promise.resolve();
-  }
-}
-
 class ReadsNoCopies extends BrokenStore {
   override async read(epoch: NodeEpoch, position: number, start: number, length: number): Promise<Buffer | undefined> {
     await this.dataStore.delete(logCopyName(epoch, position));
@@ -113,8 +105,7 @@ const breakages: Record<string, Breakage> = {
   'a seal in one zone': { recoverer: broken(SealsInOneZone) },
   'a recoverer that does not seal': { recoverer: broken(DoesNotSeal) },
   'an entry in one zone that is dropped': { recoverer: broken(DropsALoneEntry) },
-  'a record without copies': { recoverer: broken(DoesNotCopy) },
-  'a record before the copies': { recoverer: broken(CopiesLater) },
+  'a record before the copies, and a recoverer that dies in between': { recoverer: broken(DoesNotCopy) },
   'a reader that knows no copies': { reader: broken(ReadsNoCopies) },
   'a reader that believes one zone': { reader: broken(BelievesOneZone) },
   'an empty bucket that is taken for the one it replaced': {
