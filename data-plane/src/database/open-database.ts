@@ -178,6 +178,7 @@ export class OpenDatabase implements LoggedDatabase {
    * still be this node's.
    */
   async release({ fold }: { readonly fold: boolean }): Promise<void> {
+    this.#isClosing = true;
     await this.#folding;
     await this.#dropSession();
     try {

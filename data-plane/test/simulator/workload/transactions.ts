@@ -17,8 +17,9 @@ export async function runAlone(client: Client, history: DatabaseHistory, operati
   if (outcome.kind !== 'answered') return outcome;
   const { results } = outcome.answer;
   const [result] = results;
-  // The engine refused it before it could do anything.
-  if (result && 'error' in result && result.error !== 'NO_ACCOUNT') return { kind: 'failed', why: result.error };
+  // Some errors tell of the data, and count as an answer; with the others the engine refused before it looked.
+  if (result && 'error' in result && result.error !== 'NO_ACCOUNT' && result.error !== 'FULL')
+    return { kind: 'failed', why: result.error };
   outcome.history.record({ operations: [operation], results, isCommitted: true }, call.called, outcome.returned);
   return { results };
 }
