@@ -16,6 +16,7 @@ const limits = {
   streamIdleTimeoutMs: 10_000,
   writeLockTimeoutMs: 5_000,
   maxTransactionBytes: 1 << 24,
+  requestTimeoutMs: 60_000,
 };
 const pageBytes = 4096;
 

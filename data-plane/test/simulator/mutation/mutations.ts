@@ -56,7 +56,7 @@ export const mutations: readonly Mutation[] = [
     name: 'a manifest is replaced whatever stands there',
     file: 'storage/manifest-store.js',
     from: 'ifMatch: base.etag,',
-    to: 'ifMatch: (await this.#store.get(key)).etag,',
+    to: 'ifMatch: ((await this.#store.get(key).catch(() => undefined)) ?? base).etag,',
   },
   {
     name: 'a claim does not ask whose epoch owns the database',
@@ -131,15 +131,9 @@ export const mutations: readonly Mutation[] = [
     to: 'last > commit + 1);',
   },
   {
-    name: 'fragments are forgotten though the fold was not adopted',
+    name: 'a database is released with a write in flight',
     file: 'database/open-database.js',
-    from: 'if (this.#defunct)\n                return;\n            // One step',
-    to: '// One step',
-  },
-  {
-    name: 'a clean end records before it seals',
-    file: 'node/node-epoch.js',
-    from: 'const sealedAt = await log.seal();',
-    to: 'const databases = logged(); const sealedAt = await log.seal(); logged = () => databases;',
+    from: 'await this.#durable(this.#handedCommit);\n            if (this.#defunct)',
+    to: 'if (this.#defunct)',
   },
 ];

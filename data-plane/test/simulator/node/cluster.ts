@@ -29,6 +29,8 @@ export interface ClusterOptions {
 
 /** Any two wall clocks are at most this far apart. */
 const clockSpreadMs = 5_000;
+/** How long the load balancer sends requests to a node that does not answer its health checks. */
+const healthCheckMs = 6_000;
 
 export class Cluster {
   readonly dataStore: SimulatedStore;
@@ -70,7 +72,10 @@ export class Cluster {
   /** Nodes that the load balancer sends requests to: it does not notice at once that one is not well. */
   get targets(): SimulatedNode[] {
     const staying = this.alive.filter(({ isLeaving }) => !isLeaving);
-    const ready = staying.filter(({ isReady }) => isReady);
+    const ready = staying.filter((node) =>
+      // A process that stands still answers no health check; it takes some of these until that counts.
+      node.machine.isFrozen ? node.machine.frozenForMs < healthCheckMs : node.isReady,
+    );
     return ready.length > 0 && this.#random.chance(95) ? ready : staying;
   }
 

@@ -24,6 +24,30 @@ export async function runAlone(client: Client, history: DatabaseHistory, operati
   return { results };
 }
 
+/** Several operations in one request, each a transaction of its own. */
+export async function runInTurn(
+  client: Client,
+  history: DatabaseHistory,
+  operations: readonly DataOperation[],
+): Promise<Done> {
+  const call = history.calls();
+  const outcome = await client.request(history, call, { baton: null, operations, close: true });
+  if (outcome.kind === 'unknown') {
+    for (const operation of operations) {
+      client.recordUnknown(history, { operations: [operation], results: [], isCommitted: true }, call.called);
+    }
+  }
+  if (outcome.kind !== 'answered') return outcome;
+  const { results } = outcome.answer;
+  for (const [index, result] of results.entries()) {
+    const operation = operations[index];
+    if (!operation || ('error' in result && result.error !== 'FULL')) break;
+    const transaction = { operations: [operation], results: [result], isCommitted: true };
+    outcome.history.record(transaction, call.called, outcome.returned);
+  }
+  return { results };
+}
+
 /** Several operations as one transaction, in one request. */
 export async function runTogether(
   client: Client,
