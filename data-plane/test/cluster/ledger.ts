@@ -110,7 +110,7 @@ export class Ledger {
     for (const n of acknowledged) if (!present.has(n)) this.#fail('lost', `transaction ${n}`);
     if (!thoroughly) return;
     const integrity = (await client.execute('PRAGMA integrity_check')).rows[0]?.[0];
-    if (integrity !== 'ok') this.#fail('damaged', `integrity_check says ${String(integrity)}`);
+    if (integrity !== 'ok') this.#fail('damaged', `integrity_check says ${JSON.stringify(integrity)}`);
   }
 
   #fail(kind: LedgerFailure['kind'], what: string): void {

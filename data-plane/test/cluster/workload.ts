@@ -100,6 +100,6 @@ export function openClient(url: string, authToken: string, timeoutMs = requestTi
 }
 
 function describeError(error: unknown): string {
-  const { message, cause } = error as { message?: unknown; cause?: { message?: unknown } };
-  return cause?.message === undefined ? String(message) : `${String(message)} (${String(cause.message)})`;
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error ? `${error.message} (${error.cause.message})` : error.message;
 }
