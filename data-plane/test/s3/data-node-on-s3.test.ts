@@ -3,7 +3,8 @@ import { LocalObjectStore } from '../../src/object-store/local-object-store.js';
 import { S3ObjectStore } from '../../src/object-store/s3/s3-object-store.js';
 import { systemRuntime } from '../../src/runtime.js';
 import { DataNode } from '../support/data-node.js';
-import { describeWithServer, moto, s3rver, versitygw } from './s3-server.js';
+import { describeWithServer } from './describe-with-server.js';
+import { moto, s3rver, versitygw } from './s3-server.js';
 
 for (const kind of [moto, versitygw]) {
   describeWithServer(kind, 'a data node on S3', (server) => {
