@@ -6,6 +6,7 @@
  * record says `draining` before a database is released with a tail in this log, and the log is sealed only when nothing
  * uses it any more.
  */
+import { CollectionSweep } from '../database/collection-sweep.js';
 import { NodeDatabases } from '../database/node-databases.js';
 import type { DatabasePolicy, NodeContext } from '../database/node-context.js';
 import type { Peers } from '../database/peers.js';
@@ -62,6 +63,7 @@ export class NodeCore {
   readonly #own: OwnRecord;
   readonly #watch: NodeWatch;
   readonly #local: NodeDatabases;
+  readonly #sweep: CollectionSweep;
   readonly #log: CommitLog;
   readonly #unfolded = new UnfoldedFragments();
   #state: 'serving' | 'draining' | 'fenced' = 'serving';
@@ -73,6 +75,7 @@ export class NodeCore {
     const core = new NodeCore(options, announced);
     core.#own.start();
     await core.#watch.start();
+    core.#sweep.start();
     return core;
   }
 
@@ -141,6 +144,7 @@ export class NodeCore {
       maxOpen: options.maxOpenDatabases,
       maxRememberedNames: rememberedNames,
     });
+    this.#sweep = new CollectionSweep(context, this.#local, options.policy.collectEveryMs);
     this.databases = new RoutedDatabases({
       runtime,
       local: this.#local,
@@ -183,6 +187,7 @@ export class NodeCore {
   async drain(): Promise<void> {
     if (this.#state !== 'serving') return;
     this.#state = 'draining';
+    this.#sweep.stop();
     await this.#own.change({ state: 'draining' }, { urgent: true });
     await this.#local.handOver();
     await this.#local.close();
@@ -192,6 +197,7 @@ export class NodeCore {
 
   /** Ends all that runs by itself. Without `drain` before it, the epoch ends as if the node had died. */
   async stop(): Promise<void> {
+    this.#sweep.stop();
     this.#watch.stop();
     await this.#own.stop();
   }
@@ -199,6 +205,7 @@ export class NodeCore {
   #fence(cause: unknown): void {
     if (this.#state === 'fenced') return;
     this.#state = 'fenced';
+    this.#sweep.stop();
     this.#local.abandon(new ByocError('DATABASE_MOVED', 'another node has taken over the databases of this one'));
     this.#options.onFenced(cause);
   }

@@ -71,10 +71,7 @@ export function fragmentEnd({ header, digest }: SealedFragment): ChainEnd {
 }
 
 /** The content of a fragment of the sealer's database or one of its ancestors. Throws `STORE_OBJECT_CORRUPT`. */
-export function* openingFragment(
-  sealer: Sealer,
-  { where, bytes, header, digest }: SealedFragment,
-): Work<TailFragment> {
+export function* openingFragment(sealer: Sealer, { where, bytes, header, digest }: SealedFragment): Work<TailFragment> {
   const commits = yield* decodingFragment(sealer.of(header.database, where), where, bytes);
   const last = commits.at(-1) as Commit;
   return { bytes, commits, after: { commit: last.number, commitTimeMs: last.timeMs, chainDigest: digest } };

@@ -52,7 +52,13 @@ export class LoggedSample implements LoggedDatabase {
     const start = { commit: 0, commitTimeMs: 0, chainDigest: chainStart };
     const ranges = [{ epoch, term: this.term, fragments }];
     const numbers: number[] = [];
-    for await (const fragment of readTail(systemRuntime, new SingleLogStore(systemRuntime, store), this.id, start, ranges)) {
+    for await (const fragment of readTail(
+      systemRuntime,
+      new SingleLogStore(systemRuntime, store),
+      this.id,
+      start,
+      ranges,
+    )) {
       for (const commit of atOnce(openingFragment(this.sealer, fragment)).commits) {
         const original = this.sample.commits[commit.number - 1];
         if (!original || !Buffer.concat(original.pages).equals(Buffer.concat(commit.pages))) {
