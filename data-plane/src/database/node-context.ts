@@ -33,6 +33,8 @@ export interface DatabasePolicy {
   readonly historyMs: number;
   /** How long a deleted database can be brought back. */
   readonly undeleteMs: number;
+  /** How often a node looks for garbage of all databases that are its business; 0 = never. */
+  readonly collectEveryMs: number;
 }
 
 /** What the databases of one node share. */

@@ -6,6 +6,7 @@
  * record says `draining`, and its mark rises no more, before a database is released with a tail in this log: what manifests
  * name of it stays where it is. The log is sealed only when nothing uses it any more.
  */
+import { CollectionSweep } from '../database/collection-sweep.js';
 import { NodeDatabases } from '../database/node-databases.js';
 import type { DatabasePolicy, NodeContext } from '../database/node-context.js';
 import type { Peers } from '../database/peers.js';
@@ -69,6 +70,7 @@ export class NodeCore {
   readonly #own: OwnRecord;
   readonly #watch: NodeWatch;
   readonly #local: NodeDatabases;
+  readonly #sweep: CollectionSweep;
   readonly #log: CommitLog;
   readonly #unfolded = new UnfoldedFragments();
   readonly #maintenance: LogMaintenance;
@@ -82,6 +84,7 @@ export class NodeCore {
     core.#own.start();
     await core.#watch.start();
     core.#maintenance.lookForEndedLogs({ soon: true });
+    core.#sweep.start();
     return core;
   }
 
@@ -169,6 +172,7 @@ export class NodeCore {
       settings: options.logMaintenance ?? logMaintenance,
       report,
     });
+    this.#sweep = new CollectionSweep(context, this.#local, options.policy.collectEveryMs);
     this.databases = new RoutedDatabases({
       runtime,
       local: this.#local,
@@ -211,6 +215,7 @@ export class NodeCore {
   async drain(): Promise<void> {
     if (this.#state !== 'serving') return;
     this.#state = 'draining';
+    this.#sweep.stop();
     // At the same time: a rise of the mark that is under way rides on the same change.
     await Promise.all([this.#maintenance.freeze(), this.#own.change({ state: 'draining' }, { urgent: true })]);
     await this.#local.handOver();
@@ -221,6 +226,7 @@ export class NodeCore {
 
   /** Ends all that runs by itself. Without `drain` before it, the epoch ends as if the node had died. */
   async stop(): Promise<void> {
+    this.#sweep.stop();
     this.#watch.stop();
     await this.#own.stop();
     await this.#maintenance.stop();
@@ -230,6 +236,7 @@ export class NodeCore {
     if (this.#state === 'fenced') return;
     this.#state = 'fenced';
     void this.#maintenance.stop();
+    this.#sweep.stop();
     this.#local.abandon(new ByocError('DATABASE_MOVED', 'another node has taken over the databases of this one'));
     this.#options.onFenced(cause);
   }

@@ -45,6 +45,8 @@ export interface NodeSettings {
   readonly historyDays: number;
   /** How long a deleted database can be brought back. */
   readonly undeleteDays: number;
+  /** How often the node looks for garbage; 0 = never. */
+  readonly collectHours: number;
   readonly logLevel: string;
 }
 
@@ -92,6 +94,7 @@ export function nodeSettings(environment: Environment): NodeSettings {
     maxDatabaseBytes: whole('TURSO_BYOC_MAX_DATABASE_BYTES', 20 * 2 ** 30, 1 << 20, 2 ** 44),
     historyDays: whole('TURSO_BYOC_HISTORY_DAYS', 35, 1, 3_650),
     undeleteDays: whole('TURSO_BYOC_UNDELETE_DAYS', 7, 0, 3_650),
+    collectHours: whole('TURSO_BYOC_COLLECT_HOURS', 24, 0, 240),
     logLevel: text('TURSO_BYOC_LOG_LEVEL', 'info'),
   };
 }

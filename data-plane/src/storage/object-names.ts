@@ -69,8 +69,15 @@ export function nameRecordName(organization: string, database: string): string {
   return `names/${hash(`${organization}/${database}`)}/${organization}/${database}`;
 }
 
+export const manifestPrefix = 'manifests/';
+
+/** The database that the manifest under this key belongs to. */
+export function manifestOwner(key: string): DatabaseId {
+  return key.slice(key.lastIndexOf('/') + 1) as DatabaseId;
+}
+
 export function manifestName(database: DatabaseId): string {
-  return `manifests/${hash(database)}/${database}`;
+  return `${manifestPrefix}${hash(database)}/${database}`;
 }
 
 /** Begins the names of all objects of a database but its manifest and its log. */
