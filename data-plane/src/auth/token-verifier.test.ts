@@ -171,6 +171,33 @@ describe('TokenVerifier', () => {
     expect(searches).toBe(3);
   });
 
+  it('judges a known token without waiting, while the key set is fresh and holds its key', async () => {
+    const { tokens, runtime, published, nowSeconds } = await verifier();
+    const token = await issuer.sign({ id, exp: nowSeconds() + 60 });
+    expect(tokens.verifyKnown(token)).toBeUndefined();
+    await tokens.verify(token);
+    expect(tokens.verifyKnown(token)).toMatchObject({ id });
+    await runtime.advance(5_000);
+    expect(tokens.verifyKnown(token)).toBeUndefined();
+    // The set is read again by whoever waits, and is fresh then.
+    await tokens.verify(token);
+    await runtime.advance(10);
+    expect(tokens.verifyKnown(token)).toMatchObject({ id });
+    published.body = keySetBytes(2, tokenIssuer('key-2'));
+    await runtime.advance(5_000);
+    await tokens.verify(token).catch(() => undefined);
+    await runtime.advance(10);
+    expect(tokens.verifyKnown(token)).toBeUndefined();
+  });
+
+  it('judges the time of a known token at every use', async () => {
+    const { tokens, runtime, nowSeconds } = await verifier();
+    const token = await issuer.sign({ id, exp: nowSeconds() + 2 });
+    await tokens.verify(token);
+    await runtime.advance(2_000);
+    expect(() => tokens.verifyKnown(token)).toThrow(expect.objectContaining({ code: 'AUTH_JWT_EXPIRED' }));
+  });
+
   it('answers any text with an error of the catalogue', async () => {
     const { tokens, runtime } = await verifier();
     const good = await issuer.sign({ id });

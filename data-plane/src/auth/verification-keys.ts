@@ -52,10 +52,10 @@ export class VerificationKeys {
    * `start` does when no usable set can be had.
    */
   freshen(): Promise<void> | undefined {
+    if (this.isFresh) return undefined;
     const { maxAgeMs, readIntervalMs } = this.#options;
     const now = this.#options.runtime.monotonicMs();
     const ageMs = now - this.#setReadAtMs;
-    if (ageMs < maxAgeMs / 2) return undefined;
     const mayStart = now - this.#lastStartMs >= readIntervalMs;
     if (ageMs < maxAgeMs) {
       // Half way, so that a busy node renews its set before anybody has to wait for it.
@@ -65,6 +65,11 @@ export class VerificationKeys {
     if (this.#reading !== undefined || mayStart) return this.#read().then(() => this.#assertUsable());
     this.#assertUsable();
     return undefined;
+  }
+
+  /** True when the set can judge a request and need not be renewed yet. */
+  get isFresh(): boolean {
+    return this.#options.runtime.monotonicMs() - this.#setReadAtMs < this.#options.maxAgeMs / 2;
   }
 
   /** True while `key` is in the set, under the same id and with the same bytes. */

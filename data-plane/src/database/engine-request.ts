@@ -2,6 +2,7 @@
 import type { LostRequest, OpenedInEngine } from '../engine/pool/engine-pool.js';
 import type { EnginePlace } from '../engine/pool/engines.js';
 import { ByocError } from '../errors/catalogue.js';
+import { onAbort } from './abort-listeners.js';
 import type { SqlRequest, SqlResponse } from './database-service.js';
 import type { DurabilityGate } from './durability-gate.js';
 import { GatedResponse } from './gated-response.js';
@@ -41,9 +42,7 @@ export function runInEngine(
       onRefused: (error) => gated.fail(error),
     },
   );
-  const abort = (): void => slot.cancel(ticket);
-  request.signal.addEventListener('abort', abort, { once: true });
-  const ended = (): void => request.signal.removeEventListener('abort', abort);
+  const ended = onAbort(request.signal, () => slot.cancel(ticket));
   const answer = gated.response().then(
     ({ status, body }): SqlResponse => {
       // A streamed answer goes on being the client's: when the client leaves, the engine must not work on.

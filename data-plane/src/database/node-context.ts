@@ -43,6 +43,8 @@ export interface NodeContext {
   readonly deployment: string;
   readonly epoch: NodeEpoch;
   readonly dataStore: ObjectStore;
+  /** Begins to read an object of the data store that never changes, for whoever asks for it soon. */
+  readonly prefetch: (key: string) => void;
   readonly logStore: LogStore;
   readonly keys: KeyService;
   readonly names: NameStore;

@@ -3,8 +3,8 @@
  * engine processes below. The real node and the simulator run the same one.
  *
  * Order matters twice. At the start the epoch is announced before anything of it can be named by a manifest. At the end the
- * record says `draining` before a database is released with a tail in this log, and the log is sealed only when nothing
- * uses it any more.
+ * record says `draining`, and its mark rises no more, before a database is released with a tail in this log: what manifests
+ * name of it stays where it is. The log is sealed only when nothing uses it any more.
  */
 import { CollectionSweep } from '../database/collection-sweep.js';
 import { NodeDatabases } from '../database/node-databases.js';
@@ -17,6 +17,7 @@ import { ByocError } from '../errors/catalogue.js';
 import type { NodeEpoch } from '../identity.js';
 import type { ObjectStore } from '../object-store/object-store.js';
 import type { LogStore } from '../storage/log-store/log-store.js';
+import { PrefetchedObjects } from '../object-store/prefetched-objects.js';
 import { EndedEpochs } from '../ownership/ended-epochs.js';
 import type { LeaseTiming } from '../ownership/lease-timing.js';
 import { Locator } from '../ownership/locator.js';
@@ -27,6 +28,8 @@ import type { Runtime } from '../runtime.js';
 import { CommitLog, type CommitLogOptions } from '../storage/commit-log.js';
 import { ManifestStore } from '../storage/manifest-store.js';
 import { NameStore } from '../storage/name-store.js';
+import { logMaintenance } from './limits.js';
+import { LogMaintenance, type LogMaintenanceSettings } from './log-maintenance.js';
 import { announceEpoch, endEpoch, firstCommitPosition } from './node-epoch.js';
 
 export interface NodeCoreOptions {
@@ -41,6 +44,8 @@ export interface NodeCoreOptions {
   readonly policy: DatabasePolicy;
   readonly timing: LeaseTiming;
   readonly log: Pick<CommitLogOptions, 'windowMs' | 'maxObjectBytes' | 'maxInFlight' | 'onStored'>;
+  /** @default the one of `limits.ts` */
+  readonly logMaintenance?: LogMaintenanceSettings;
   readonly maxOpenDatabases: number;
   /** How long a request may wait for somebody who serves its database. */
   readonly routeTimeoutMs: number;
@@ -53,6 +58,8 @@ export interface NodeCoreOptions {
 
 /** Recovery records that are kept in memory. */
 const rememberedEpochs = 64;
+/** Objects that are read before they are asked for, at a time. */
+const maxPrefetched = 256;
 const rememberedNames = 100_000;
 const rememberedOwners = 100_000;
 
@@ -66,6 +73,7 @@ export class NodeCore {
   readonly #sweep: CollectionSweep;
   readonly #log: CommitLog;
   readonly #unfolded = new UnfoldedFragments();
+  readonly #maintenance: LogMaintenance;
   #state: 'serving' | 'draining' | 'fenced' = 'serving';
 
   /** Resolves when the node can serve; `serveAt` then tells the others. */
@@ -76,11 +84,13 @@ export class NodeCore {
     core.#own.start();
     await core.#watch.start();
     core.#sweep.start();
+    core.#maintenance.lookForEndedLogs({ soon: true });
     return core;
   }
 
   private constructor(options: NodeCoreOptions, announced: Awaited<ReturnType<typeof announceEpoch>>) {
-    const { runtime, dataStore, logStore, timing, report } = options;
+    const { runtime, logStore, timing, report } = options;
+    const dataStore = new PrefetchedObjects(options.dataStore, maxPrefetched);
     const { epoch, created, createdAt } = announced;
     this.#options = options;
     this.#own = new OwnRecord({
@@ -101,6 +111,7 @@ export class NodeCore {
         ended.remember(record);
         if (address) options.peers.abandon(address);
         options.onRecovered?.(record.epoch);
+        this.#maintenance.lookForEndedLogs();
       },
       ...(options.onCondemned && { onCondemned: options.onCondemned }),
     });
@@ -110,6 +121,10 @@ export class NodeCore {
       epoch,
       firstPosition: firstCommitPosition,
       ...options.log,
+      onStored: (object) => {
+        options.log.onStored?.(object);
+        this.#maintenance.onStored(object);
+      },
       onFenced: (cause) => this.#fence(cause),
     });
     const manifests = new ManifestStore(runtime, dataStore);
@@ -126,6 +141,7 @@ export class NodeCore {
       deployment: options.deployment,
       epoch,
       dataStore,
+      prefetch: (key) => dataStore.prefetch(key),
       logStore,
       keys: options.keys,
       names: new NameStore(runtime, dataStore),
@@ -145,6 +161,18 @@ export class NodeCore {
       maxRememberedNames: rememberedNames,
     });
     this.#sweep = new CollectionSweep(context, this.#local, options.policy.collectEveryMs);
+    this.#maintenance = new LogMaintenance({
+      epoch,
+      stores: { runtime, dataStore, logStore },
+      manifests,
+      record: this.#own,
+      log: this.#log,
+      unfolded: this.#unfolded,
+      livingNodes: () => this.#watch.candidates(),
+      settle: async (id) => this.#local.settle(id),
+      settings: options.logMaintenance ?? logMaintenance,
+      report,
+    });
     this.databases = new RoutedDatabases({
       runtime,
       local: this.#local,
@@ -188,7 +216,8 @@ export class NodeCore {
     if (this.#state !== 'serving') return;
     this.#state = 'draining';
     this.#sweep.stop();
-    await this.#own.change({ state: 'draining' }, { urgent: true });
+    // At the same time: a rise of the mark that is under way rides on the same change.
+    await Promise.all([this.#maintenance.freeze(), this.#own.change({ state: 'draining' }, { urgent: true })]);
     await this.#local.handOver();
     await this.#local.close();
     const { runtime, dataStore } = this.#options;
@@ -200,12 +229,14 @@ export class NodeCore {
     this.#sweep.stop();
     this.#watch.stop();
     await this.#own.stop();
+    await this.#maintenance.stop();
   }
 
   #fence(cause: unknown): void {
     if (this.#state === 'fenced') return;
     this.#state = 'fenced';
     this.#sweep.stop();
+    void this.#maintenance.stop();
     this.#local.abandon(new ByocError('DATABASE_MOVED', 'another node has taken over the databases of this one'));
     this.#options.onFenced(cause);
   }

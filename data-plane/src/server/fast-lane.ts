@@ -43,10 +43,10 @@ export class FastLane {
     http.on('connection', (socket: Socket) => {
       const connection = new LaneConnection(this, socket, {
         handOver: () => {
-          this.#connections.delete(connection);
+          this.#forget(connection);
           for (const listener of listeners) listener.call(http, socket);
         },
-        closed: () => this.#connections.delete(connection),
+        closed: () => this.#forget(connection),
       });
       this.#connections.add(connection);
       this.#armSweep();
@@ -56,13 +56,20 @@ export class FastLane {
     });
   }
 
+  #forget(connection: LaneConnection): void {
+    this.#connections.delete(connection);
+    if (this.#connections.size > 0) return;
+    this.#cancelSweep?.();
+    this.#cancelSweep = undefined;
+  }
+
   /** The timer runs only while there are connections. */
   #armSweep(): void {
     if (this.#cancelSweep || this.#connections.size === 0) return;
     this.#cancelSweep = this.options.runtime.schedule(this.#sweepMs, () => {
       this.#cancelSweep = undefined;
       const nowMs = this.options.runtime.monotonicMs();
-      for (const connection of this.#connections) connection.sweep(nowMs);
+      for (const connection of this.#connections) connection.sweep(nowMs, this.#sweepMs);
       this.#armSweep();
     });
   }

@@ -2,7 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
-import { fairnessRun, type Latency } from './fairness-run.js';
+import { fairnessRun, type Latency, type LoopDelay } from './fairness-run.js';
 
 const { values } = parseArgs({
   options: {
@@ -35,9 +35,9 @@ const options = {
 };
 const result = await fairnessRun({ ...options, onProgress: (line) => console.log(`· ${line}`) });
 
-const row = (name: string, { count, p50Ms, p99Ms, maxMs }: Latency): string =>
+const row = (name: string, { count, p50Ms, p99Ms, maxMs }: LoopDelay & Partial<Latency>): string =>
   name.padEnd(44) +
-  [String(count), ...[p50Ms, p99Ms, maxMs].map((ms) => ms.toFixed(1))].map((cell) => cell.padStart(10)).join('');
+  [String(count ?? ''), ...[p50Ms, p99Ms, maxMs].map((ms) => ms.toFixed(1))].map((cell) => cell.padStart(10)).join('');
 console.log(`
 ${' '.repeat(44)}${['count', 'p50 (ms)', 'p99 (ms)', 'max (ms)'].map((head) => head.padStart(10)).join('')}
 ${row('scan of the noisy database, alone', result.scanAloneMs)}
@@ -46,6 +46,8 @@ ${row('same engine process, quiet', result.near.quiet)}
 ${row('same engine process, beside the noise', result.near.noisy)}
 ${row('other engine process, quiet', result.far.quiet)}
 ${row('other engine process, beside the noise', result.far.noisy)}
+${row('event loop of the I/O process, quiet', result.loop.quiet)}
+${row('event loop of the I/O process, noisy', result.loop.noisy)}
 
 ${result.noisyStatements} noisy statements were answered meanwhile. ${cpus().length} cores for node, engines and this client.
 `);

@@ -5,6 +5,7 @@
  * process: it may have to wait for the statement that is running, because an engine cannot be interrupted, and for a turn
  * of the scheduler. A far neighbour lives in another engine process and shares only the machine and the I/O process.
  */
+import { once } from 'node:events';
 import { readdir } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DataNode, type TestDatabase } from '../support/data-node.js';
@@ -34,9 +35,17 @@ export interface FairnessResult {
   readonly writeAloneMs: Latency;
   readonly near: { readonly quiet: Latency; readonly noisy: Latency };
   readonly far: { readonly quiet: Latency; readonly noisy: Latency };
+  /** How long the one thread of the I/O process kept everybody waiting; every request passes it. */
+  readonly loop: { readonly quiet: LoopDelay; readonly noisy: LoopDelay };
   /** Statements of the noisy database answered while it was noisy. */
   readonly noisyStatements: number;
   readonly verdicts: readonly Verdict[];
+}
+
+export interface LoopDelay {
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly maxMs: number;
 }
 
 export interface Verdict {
@@ -50,9 +59,25 @@ export interface Verdict {
 const sliceMs = 5;
 const pointSelect = 'SELECT v FROM t WHERE n = 500';
 
+/** Runs inside the I/O process, and tells how late its timers were since it was asked before. */
+const loopWatch = `
+  import { monitorEventLoopDelay } from 'node:perf_hooks';
+  const delay = monitorEventLoopDelay({ resolution: 1 });
+  delay.enable();
+  process.on('message', ({ type }) => {
+    if (type !== 'loop-delay') return;
+    const [p50Ms, p99Ms, maxMs] = [delay.percentile(50), delay.percentile(99), delay.max].map((ns) => ns / 1e6);
+    process.send({ type, p50Ms, p99Ms, maxMs });
+    delay.reset();
+  });
+`;
+
 export async function fairnessRun(options: FairnessOptions): Promise<FairnessResult> {
   const { phaseMs, pauseMs, onProgress = () => undefined } = options;
-  const node = await DataNode.start({ TURSO_BYOC_ENGINE_PROCESSES: '2', TURSO_BYOC_STATEMENT_DEADLINE_MS: '60000' });
+  const node = await DataNode.start(
+    { TURSO_BYOC_ENGINE_PROCESSES: '2', TURSO_BYOC_STATEMENT_DEADLINE_MS: '60000' },
+    { nodeArguments: ['--import', `data:text/javascript,${encodeURIComponent(loopWatch)}`] },
+  );
   try {
     const { noisy, near, far } = await createDatabases(node, options.scannedRows);
     const scan = (): Promise<unknown> => node.run(noisy, 'SELECT sum(v), count(*) FROM big WHERE v % 7 = 3');
@@ -74,10 +99,13 @@ export async function fairnessRun(options: FairnessOptions): Promise<FairnessRes
     onProgress('neighbours, quiet');
     await times(50, select(near));
     await times(50, select(far));
+    await loopDelay(node);
     const [nearQuiet, farQuiet] = await measureNeighbours();
+    const loopQuiet = await loopDelay(node);
     onProgress('neighbours beside the noisy database');
     const noise = startNoise([...repeated(options.scanners, scan), ...repeated(options.writers, write)]);
     const [nearNoisy, farNoisy] = await measureNeighbours();
+    const loopNoisy = await loopDelay(node);
     const noisyStatements = await noise.stop();
 
     const result = {
@@ -85,12 +113,21 @@ export async function fairnessRun(options: FairnessOptions): Promise<FairnessRes
       writeAloneMs: latency(writeAlone),
       near: { quiet: latency(nearQuiet), noisy: latency(nearNoisy) },
       far: { quiet: latency(farQuiet), noisy: latency(farNoisy) },
+      loop: { quiet: loopQuiet, noisy: loopNoisy },
       noisyStatements,
     };
     return { ...result, verdicts: verdicts(result) };
   } finally {
     await node.dispose();
   }
+}
+
+/** Since the last call. */
+async function loopDelay(node: DataNode): Promise<LoopDelay> {
+  const told = once(node.messages, 'loop-delay') as Promise<[LoopDelay]>;
+  node.tell({ type: 'loop-delay' });
+  const [{ p50Ms, p99Ms, maxMs }] = await told;
+  return { p50Ms, p99Ms, maxMs };
 }
 
 function verdicts({ scanAloneMs, writeAloneMs, near, far }: Omit<FairnessResult, 'verdicts'>): Verdict[] {

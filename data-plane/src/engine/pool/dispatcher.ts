@@ -18,17 +18,21 @@
 import { ByocError } from '../../errors/catalogue.js';
 
 export interface DispatcherLimits {
-  /** Most requests that count as handed to the engine. @default 32 */
+  /** Most requests that count as handed to the engine. @default 96 */
   readonly window: number;
-  /** Most of them of one database. @default 8 */
+  /**
+   * Most of them of one database. Each process wakes once for what has come meanwhile, so this is how many requests of a
+   * single busy database can share the cost of waking; in the engine its requests take turns with those of others however
+   * many they are. @default 24
+   */
   readonly databaseWindow: number;
   /** Most requests of one database without an answer, wherever they are; beyond it OVERLOADED. @default 512 */
   readonly maxOutstandingPerDatabase: number;
 }
 
 export const defaultDispatcherLimits: DispatcherLimits = {
-  window: 32,
-  databaseWindow: 8,
+  window: 96,
+  databaseWindow: 24,
   maxOutstandingPerDatabase: 512,
 };
 

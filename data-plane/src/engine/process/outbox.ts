@@ -20,7 +20,7 @@ export class Outbox {
   readonly #runtime: Runtime;
   /** Encoded messages, and responses that are encoded when they leave, straight into what is sent. */
   #frames: (Buffer | TextResponse)[] = [];
-  #flushScheduled = false;
+  #cancelFlush: (() => void) | undefined;
 
   constructor(socket: OutgoingSocket, runtime: Runtime) {
     this.#socket = socket;
@@ -52,15 +52,16 @@ export class Outbox {
     const [only] = frames;
     if (!only) return;
     this.#frames = [];
+    // Or the event loop would go round once more for nothing.
+    this.#cancelFlush?.();
+    this.#cancelFlush = undefined;
     this.#socket.write(frames.length === 1 && Buffer.isBuffer(only) ? only : joined(frames));
   }
 
   #add(frame: Buffer | TextResponse): void {
     this.#frames.push(frame);
-    if (this.#flushScheduled) return;
-    this.#flushScheduled = true;
-    this.#runtime.schedule(0, () => {
-      this.#flushScheduled = false;
+    this.#cancelFlush ??= this.#runtime.schedule(0, () => {
+      this.#cancelFlush = undefined;
       this.flush();
     });
   }

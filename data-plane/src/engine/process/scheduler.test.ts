@@ -161,3 +161,18 @@ describe('Scheduler', () => {
     expect(turns.run()).toContain('end-c');
   });
 });
+
+describe('the end of a task', () => {
+  it('is told once, when it ends by itself and when it is ended', () => {
+    const turns = new Turns(100);
+    const ended: string[] = [];
+    turns.scheduler.start(1, turns.task('short', 1), () => ended.push('short'));
+    turns.run();
+    expect(ended).toEqual(['short']);
+    turns.scheduler.start(1, turns.task('long', 5), () => ended.push('long'));
+    turns.scheduler.dropGroup(1);
+    turns.scheduler.dropGroup(1);
+    turns.run();
+    expect(ended).toEqual(['short', 'long']);
+  });
+});

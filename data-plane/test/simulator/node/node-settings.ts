@@ -23,6 +23,7 @@ export const smallSettings: SimulatedNodeSettings = {
     streamIdleTimeoutMs: 10_000,
     writeLockTimeoutMs: 5_000,
     maxTransactionBytes: 2 ** 24,
+    requestTimeoutMs: 60_000,
   },
   policy: {
     durabilityTimeoutMs: 10_000,
@@ -33,6 +34,9 @@ export const smallSettings: SimulatedNodeSettings = {
     foldMaxBytes: 400_000,
     foldFragments: 12,
     localWalBytes: 60_000,
+    historyMs: 86_400_000,
+    undeleteMs: 86_400_000,
+    collectEveryMs: 0,
   },
   timing: defaultLeaseTiming,
   routeTimeoutMs: 10_000,

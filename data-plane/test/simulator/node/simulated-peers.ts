@@ -1,5 +1,11 @@
 /** How simulated nodes pass requests on to each other. */
-import type { DatabaseService, SqlRequest, SqlResponse } from '@turso-byoc/data-plane/database/database-service.js';
+import type {
+  DatabaseDescription,
+  DatabaseService,
+  NewDatabase,
+  SqlRequest,
+  SqlResponse,
+} from '@turso-byoc/data-plane/database/database-service.js';
 import { PeerUnreachableError, type Peers } from '@turso-byoc/data-plane/database/peers.js';
 import { ByocError } from '@turso-byoc/data-plane/errors/catalogue.js';
 import type { DatabaseId } from '@turso-byoc/data-plane/identity.js';
@@ -42,6 +48,10 @@ export class SimulatedPeers implements Peers {
       async (node, signal) => node.sql({ ...request, signal, isForwarded: true }),
       request.signal,
     );
+  }
+
+  async branch(address: NodeAddress, child: NewDatabase): Promise<DatabaseDescription> {
+    return this.#call(address, async (node) => node.databases.create(child, { isForwarded: true }));
   }
 
   async delete(address: NodeAddress, id: DatabaseId): Promise<void> {

@@ -1,4 +1,5 @@
 import type { Runtime } from '@turso-byoc/data-plane/runtime.js';
+import { TurnQueue, type WorkKind } from '@turso-byoc/data-plane/turns.js';
 import type { Random } from './random.js';
 import type { World } from './world.js';
 
@@ -30,6 +31,7 @@ export class Machine implements Runtime {
   #dueTimers: (() => void)[] = [];
   #arrived: (() => void)[] = [];
   readonly #onDeath: (() => void)[] = [];
+  readonly #turns = new TurnQueue((run) => this.schedule(0, run));
 
   constructor(world: World, name: string, clocks: Clocks = { wallAheadMs: 0, rate: 1 }) {
     this.#world = world;
@@ -83,6 +85,10 @@ export class Machine implements Runtime {
       isCancelled = true;
       cancel();
     };
+  }
+
+  async turn(kind: WorkKind): Promise<void> {
+    await this.#turns.take(kind);
   }
 
   randomBytes(count: number): Buffer {
