@@ -48,13 +48,15 @@ export class VirtualClock implements Runtime {
 
   /** Lets time pass until `work` has ended. */
   async run<T>(work: Promise<T>): Promise<T> {
-    let hasEnded = false;
-    const end = (): void => void (hasEnded = true);
+    const state = { hasEnded: false };
+    const end = (): void => {
+      state.hasEnded = true;
+    };
     work.then(end, end);
     for (;;) {
       // What is ready may take several turns of the event loop: long computations take one each.
-      for (let turn = 0; turn < 3 && !hasEnded; turn++) await this.turn();
-      if (hasEnded) return work;
+      for (let turn = 0; turn < 3 && !state.hasEnded; turn++) await this.turn();
+      if (state.hasEnded) return work;
       let next: Timer | undefined;
       for (const timer of this.#timers) if (!next || timer.atMs < next.atMs) next = timer;
       if (!next) continue;

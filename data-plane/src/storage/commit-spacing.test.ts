@@ -137,7 +137,7 @@ describe('a log over a slow store', () => {
     }
     expect(startedAtMs).toEqual(Array.from({ length: 50 }, (_, at) => at * 200));
     startedAtMs.length = 0;
-    for (const _ of [1, 2]) {
+    for (let again = 0; again < 2; again++) {
       database.commitTo(log);
       await runtime.advance(1);
     }

@@ -100,6 +100,7 @@ export class StorageNode {
       findRecovery: async (other) => recoverEpoch({ runtime, dataStore, logStore }, other, epoch),
       policy: { historyMs: 35 * dayMs, undeleteMs: 7 * dayMs, ...policy },
       report: () => undefined,
+      prefetch: () => undefined,
     } as Partial<NodeContext> as NodeContext;
   }
 
