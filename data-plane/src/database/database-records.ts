@@ -20,7 +20,7 @@ export async function findByName(
   address: DatabaseAddress,
 ): Promise<DatabaseDescription | undefined> {
   const named = await context.names.lookUp(address);
-  const found = named && (await context.manifests.read(named.id));
+  const found = named && (await context.manifests.readFirst(named.id));
   if (named?.isCreated === true && !found) {
     throw manifestMissing(named.id);
   }

@@ -34,6 +34,8 @@ export interface DatabasePolicy {
   readonly historyMs: number;
   /** How long a deleted database can be brought back. */
   readonly undeleteMs: number;
+  /** How often a node looks for garbage of all databases that are its business; 0 = never. */
+  readonly collectEveryMs: number;
 }
 
 /** What the databases of one node share. */
@@ -42,6 +44,8 @@ export interface NodeContext {
   readonly deployment: string;
   readonly epoch: NodeEpoch;
   readonly dataStore: ObjectStore;
+  /** Begins to read an object of the data store that never changes, for whoever asks for it soon. */
+  readonly prefetch: (key: string) => void;
   readonly logStore: LogStore;
   readonly keys: KeyService;
   readonly names: NameStore;

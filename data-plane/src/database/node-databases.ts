@@ -9,6 +9,7 @@ import { ByocError } from '../errors/catalogue.js';
 import type { DatabaseId } from '../identity.js';
 import { assertDatabaseAddress, hostLabel, type DatabaseAddress } from '../naming/host-label.js';
 import { branchDatabase } from './branch-database.js';
+import { collectClosed } from './collect-database.js';
 import { createDatabase, deleteDatabase, describe, findByName, undeleteDatabase } from './database-records.js';
 import type { DatabaseDescription, DatabaseService, NewDatabase, SqlRequest, SqlResponse } from './database-service.js';
 import type { NodeContext } from './node-context.js';
@@ -106,6 +107,24 @@ export class NodeDatabases implements DatabaseService {
 
   async undelete(id: DatabaseId, newName?: string): Promise<DatabaseDescription> {
     return this.#alone(id, async () => undeleteDatabase(this.#context, id, newName));
+  }
+
+  async collect(id: DatabaseId): Promise<void> {
+    if (this.#open.has(id)) {
+      const entry = await this.#acquire(id, () => false);
+      try {
+        await (await entry.database).collect();
+      } finally {
+        this.#release(entry);
+      }
+      return;
+    }
+    await this.#alone(id, async () => {
+      if (this.#state !== 'serving') throw new ByocError('DATABASE_MOVED', 'this node takes no more databases');
+      const found = await this.#context.manifests.read(id);
+      if (!found) throw new ByocError('DATABASE_NOT_FOUND', 'database not found');
+      await collectClosed(this.#context, found);
+    });
   }
 
   async delete(id: DatabaseId): Promise<void> {

@@ -18,6 +18,7 @@ import type { Manifest } from '../storage/manifest.js';
 import type { VersionedManifest } from '../storage/manifest-store.js';
 import type { Moment } from '../storage/moment.js';
 import { branchDatabase } from './branch-database.js';
+import { collectDatabase } from './collect-database.js';
 import type { DatabaseDescription, NewDatabase, SqlRequest, SqlResponse } from './database-service.js';
 import { DurabilityGate } from './durability-gate.js';
 import { foldDatabase, isFoldDue } from './fold-database.js';
@@ -212,6 +213,12 @@ export class OpenDatabase implements LoggedDatabase {
     const { branch, parent } = await branchDatabase(this.#context, this.#owned, child, moment);
     this.#adopt(parent);
     return branch;
+  }
+
+  /** Collects what the database needs no more. Throws as `collectDatabase` does. */
+  async collect(): Promise<void> {
+    if (this.#defunct) throw this.#defunct;
+    this.#adopt(await collectDatabase(this.#context, this.#owned.owned));
   }
 
   /** After `abandon`: resolves when no commit of this instance can become durable any more. */

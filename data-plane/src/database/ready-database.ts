@@ -1,14 +1,16 @@
 /**
  * From a database id to a local file that an engine can open: manifest, claim, data key, generation, tail.
  *
- * Store round trips in sequence: manifest; claim beside key and generation; segments beside the first part of the tail.
+ * Store round trips in sequence, after the name: manifest; claim beside key and generation; segments beside the first part
+ * of the tail.
  */
 import { ByocError } from '../errors/catalogue.js';
 import type { DatabaseId } from '../identity.js';
 import { claim } from '../ownership/claim.js';
 import type { VersionedManifest } from '../storage/manifest-store.js';
 import type { LogRange } from '../storage/log-location.js';
-import type { Manifest } from '../storage/manifest.js';
+import { generationKey } from '../storage/generation.js';
+import { lineOf, type Manifest } from '../storage/manifest.js';
 import { manifestName } from '../storage/object-names.js';
 import { restore, type RestoredDatabase } from '../storage/restore.js';
 import type { RestoredFile } from '../storage/restored-file.js';
@@ -63,6 +65,8 @@ export async function own(context: NodeContext, id: DatabaseId, justRead?: Versi
     justRead && justRead.manifest.owner !== context.epoch
       ? assertLive(context, id, justRead)
       : await liveManifest(context, id);
+  const { generation } = found.manifest;
+  if (generation) context.prefetch(generationKey(lineOf(found.manifest), generation));
   const [claimed, unlocked] = await Promise.allSettled([
     claim(context.manifests, context.findRecovery, context.epoch, found),
     unlock(context.runtime, context.keys, found.manifest),

@@ -6,7 +6,8 @@ import type { LogMaintenanceSettings } from './log-maintenance.js';
 import type { NodeSettings } from './settings.js';
 
 const mebibyte = 2 ** 20;
-const dayMs = 86_400_000;
+const hourMs = 3_600_000;
+const dayMs = 24 * hourMs;
 
 export function databaseLimits(settings: NodeSettings): DatabaseLimits {
   return {
@@ -33,6 +34,7 @@ export function databasePolicy(settings: NodeSettings): DatabasePolicy {
     localWalBytes: 4 * mebibyte,
     historyMs: settings.historyDays * dayMs,
     undeleteMs: settings.undeleteDays * dayMs,
+    collectEveryMs: settings.collectHours * hourMs,
   };
 }
 

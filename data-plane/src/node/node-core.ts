@@ -6,6 +6,7 @@
  * record says `draining`, and its mark rises no more, before a database is released with a tail in this log: what manifests
  * name of it stays where it is. The log is sealed only when nothing uses it any more.
  */
+import { CollectionSweep } from '../database/collection-sweep.js';
 import { GenerationNumbers } from '../database/generation-numbers.js';
 import { NodeDatabases } from '../database/node-databases.js';
 import type { DatabasePolicy, NodeContext } from '../database/node-context.js';
@@ -17,6 +18,7 @@ import { ByocError } from '../errors/catalogue.js';
 import type { NodeEpoch } from '../identity.js';
 import type { ObjectStore } from '../object-store/object-store.js';
 import type { LogStore } from '../storage/log-store/log-store.js';
+import { PrefetchedObjects } from '../object-store/prefetched-objects.js';
 import { EndedEpochs } from '../ownership/ended-epochs.js';
 import type { LeaseTiming } from '../ownership/lease-timing.js';
 import { Locator } from '../ownership/locator.js';
@@ -57,6 +59,8 @@ export interface NodeCoreOptions {
 
 /** Recovery records that are kept in memory. */
 const rememberedEpochs = 64;
+/** Objects that are read before they are asked for, at a time. */
+const maxPrefetched = 256;
 const rememberedNames = 100_000;
 const rememberedOwners = 100_000;
 
@@ -67,6 +71,7 @@ export class NodeCore {
   readonly #own: OwnRecord;
   readonly #watch: NodeWatch;
   readonly #local: NodeDatabases;
+  readonly #sweep: CollectionSweep;
   readonly #log: CommitLog;
   readonly #unfolded = new UnfoldedFragments();
   readonly #maintenance: LogMaintenance;
@@ -80,11 +85,13 @@ export class NodeCore {
     core.#own.start();
     await core.#watch.start();
     core.#maintenance.lookForEndedLogs({ soon: true });
+    core.#sweep.start();
     return core;
   }
 
   private constructor(options: NodeCoreOptions, announced: Awaited<ReturnType<typeof announceEpoch>>) {
-    const { runtime, dataStore, logStore, timing, report } = options;
+    const { runtime, logStore, timing, report } = options;
+    const dataStore = new PrefetchedObjects(options.dataStore, maxPrefetched);
     const { epoch, created, createdAt } = announced;
     this.#options = options;
     this.#own = new OwnRecord({
@@ -135,6 +142,7 @@ export class NodeCore {
       deployment: options.deployment,
       epoch,
       dataStore,
+      prefetch: (key) => dataStore.prefetch(key),
       logStore,
       keys: options.keys,
       names: new NameStore(runtime, dataStore),
@@ -166,6 +174,7 @@ export class NodeCore {
       settings: options.logMaintenance ?? logMaintenance,
       report,
     });
+    this.#sweep = new CollectionSweep(context, this.#local, options.policy.collectEveryMs);
     this.databases = new RoutedDatabases({
       runtime,
       local: this.#local,
@@ -208,6 +217,7 @@ export class NodeCore {
   async drain(): Promise<void> {
     if (this.#state !== 'serving') return;
     this.#state = 'draining';
+    this.#sweep.stop();
     // At the same time: a rise of the mark that is under way rides on the same change.
     await Promise.all([this.#maintenance.freeze(), this.#own.change({ state: 'draining' }, { urgent: true })]);
     await this.#local.handOver();
@@ -218,6 +228,7 @@ export class NodeCore {
 
   /** Ends all that runs by itself. Without `drain` before it, the epoch ends as if the node had died. */
   async stop(): Promise<void> {
+    this.#sweep.stop();
     this.#watch.stop();
     await this.#own.stop();
     await this.#maintenance.stop();
@@ -227,6 +238,7 @@ export class NodeCore {
     if (this.#state === 'fenced') return;
     this.#state = 'fenced';
     void this.#maintenance.stop();
+    this.#sweep.stop();
     this.#local.abandon(new ByocError('DATABASE_MOVED', 'another node has taken over the databases of this one'));
     this.#options.onFenced(cause);
   }

@@ -20,7 +20,7 @@ export type Location =
 
 export interface LocatorOptions {
   readonly own: NodeEpoch;
-  readonly manifests: Pick<ManifestStore, 'read'>;
+  readonly manifests: Pick<ManifestStore, 'readAgain'>;
   readonly watch: Pick<NodeWatch, 'address' | 'candidates' | 'suspect' | 'failure'>;
   readonly ended: Pick<EndedEpochs, 'find'>;
   /** Whether this node takes databases that nobody owns. */
@@ -46,7 +46,7 @@ export class Locator {
       if (address) return { kind: 'peer', epoch: remembered, address };
       this.#owners.delete(id);
     }
-    const found = await manifests.read(id);
+    const found = await manifests.readAgain(id);
     // Whoever opens it says that it does not exist.
     if (!found || found.manifest.deletedAtMs !== undefined) return { kind: 'here', found };
     const { owner } = found.manifest;

@@ -207,6 +207,11 @@ function notTheNamed(key: string): ByocError {
   return new ByocError('STORE_OBJECT_CORRUPT', `object ${key} is not the generation that the manifest names`);
 }
 
+/** Name of the generation object that a reference names. */
+export function generationKey(line: readonly DatabaseId[], reference: GenerationReference): string {
+  return generationName(databaseAt(line, reference), reference.term, reference.number);
+}
+
 /** The database that a reference names. Throws `STORE_OBJECT_CORRUPT` when the line has none at its place. */
 export function databaseAt(line: readonly DatabaseId[], { source = 0 }: { readonly source?: number }): DatabaseId {
   const database = line[source];

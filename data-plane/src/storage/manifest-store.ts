@@ -4,13 +4,17 @@ import type { ETag, ObjectStore } from '../object-store/object-store.js';
 import type { Runtime } from '../runtime.js';
 import { conditionalWrite, readWithRetry } from './conditional-write.js';
 import { storedManifest, type Manifest } from './manifest.js';
-import { manifestName } from './object-names.js';
+import { manifestName, manifestOwner, manifestPrefix } from './object-names.js';
 
 /** A manifest as it stands in the store, with the version that the next change must name. */
 export interface VersionedManifest {
   readonly manifest: Manifest;
   readonly etag: ETag;
 }
+
+/** How long a manifest counts as just read, and how many are kept for that. */
+const justReadMs = 1_000;
+const maxJustRead = 1_000;
 
 /**
  * Reads and changes manifests. A change is won or lost; after `STORE_UNAVAILABLE` it may have been either, and the next
@@ -19,6 +23,8 @@ export interface VersionedManifest {
 export class ManifestStore {
   readonly #runtime: Runtime;
   readonly #store: ObjectStore;
+  /** Oldest first. */
+  readonly #justRead = new Map<DatabaseId, { readonly found: VersionedManifest; readonly readAtMs: number }>();
 
   constructor(runtime: Runtime, store: ObjectStore) {
     this.#runtime = runtime;
@@ -30,6 +36,40 @@ export class ManifestStore {
     const key = manifestName(id);
     const object = await readWithRetry(this.#runtime, key, () => this.#store.get(key));
     return object && { manifest: decode(id, object.body), etag: object.etag };
+  }
+
+  /** The same, for somebody who is likely to ask for it once more at once; see `readAgain`. */
+  async readFirst(id: DatabaseId): Promise<VersionedManifest | undefined> {
+    const found = await this.read(id);
+    if (!found) return undefined;
+    if (this.#justRead.size >= maxJustRead) {
+      const [oldest] = this.#justRead.keys();
+      if (oldest !== undefined) this.#justRead.delete(oldest);
+    }
+    this.#justRead.set(id, { found, readAtMs: this.#runtime.monotonicMs() });
+    return found;
+  }
+
+  /**
+   * What `readFirst` read a moment ago, once, or what stands there now. Only for those who believe nothing of it before a
+   * conditional write has proved it.
+   */
+  async readAgain(id: DatabaseId): Promise<VersionedManifest | undefined> {
+    const justRead = this.#justRead.get(id);
+    this.#justRead.delete(id);
+    if (justRead && this.#runtime.monotonicMs() - justRead.readAtMs <= justReadMs) return justRead.found;
+    return this.read(id);
+  }
+
+  /** Every database that there is or was, in no order that means anything. Throws `STORE_UNAVAILABLE`. */
+  async *list(): AsyncGenerator<DatabaseId> {
+    let after: string | undefined;
+    do {
+      const from = after === undefined ? {} : { after };
+      const page = await readWithRetry(this.#runtime, manifestPrefix, () => this.#store.list(manifestPrefix, from));
+      yield* page.keys.map(manifestOwner);
+      after = page.next;
+    } while (after !== undefined);
   }
 
   /** Stores the first manifest of a database; false when one is there already. */

@@ -69,16 +69,18 @@ export async function rebuild(
   const { runtime, dataStore, sealer } = input;
   try {
     const generation = base && (await readGeneration(runtime, dataStore, sealer, base));
+    const from = chainPoint(generation);
+    // The first fragments are on their way while the segments come.
+    const fragments = begun(fragmentsAfter(from));
     if (generation) await writeSegments(file, input, generation);
     else await file.write(emptyDatabaseImage(input.reservedBytes), 0);
 
     const turns = new Turns(runtime, 'background');
-    const from = chainPoint(generation);
     let point = from;
     let databasePages = generation?.databasePages ?? 1;
     let tailBytes = 0;
     const end = (): RestoredDatabase => ({ ...point, databasePages, tailBytes, generation });
-    for await (const fragment of fragmentsAfter(from)) {
+    for await (const fragment of fragments) {
       const { bytes, commits, after } = await turns.run(openingFragment(sealer, fragment));
       for (const commit of commits) {
         if (until && isBeyond(until, commit.number, commit.timeMs)) {
@@ -103,6 +105,24 @@ export async function rebuild(
   } finally {
     await file.close();
   }
+}
+
+/** The same in order, the first one already asked for. */
+function begun<T>(source: AsyncIterable<T>): AsyncIterable<T> {
+  const iterator = source[Symbol.asyncIterator]();
+  let first: Promise<IteratorResult<T>> | undefined = iterator.next();
+  // Whoever takes it hears of a failure; nobody may, when something else failed before.
+  first.catch(() => undefined);
+  const next = async (): Promise<IteratorResult<T>> => {
+    const asked = first ?? iterator.next();
+    first = undefined;
+    return asked;
+  };
+  const end = async (): Promise<IteratorResult<T>> => {
+    await iterator.return?.();
+    return { done: true, value: undefined };
+  };
+  return { [Symbol.asyncIterator]: () => ({ next, return: end }) };
 }
 
 /** The point in the commit chain that a generation (or, without one, the empty database) stands for. */

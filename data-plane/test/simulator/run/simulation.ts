@@ -58,6 +58,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     request.machine.die(`at request ${requests}, ${request.store} ${request.operation} ${request.key}`);
     return options.crashAfterSending ? 'sent' : 'lost';
   };
+  const hasWildClocks = hasMisfortune && world.random.chance(30);
   const isFaulty = hasMisfortune && world.random.chance(60);
   const network = new Network(world, {
     medianMs: 0.5,
@@ -67,6 +68,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const cluster = new Cluster({
     world,
     network,
+    hasWildClocks,
     size: world.random.pick([1, 2, 3, 3, 4]),
     dataProfile: isFaulty ? withFaults(s3Standard) : s3Standard,
     logProfile: isFaulty ? withFaults(world.random.chance(70) ? s3Express : s3Standard) : s3Express,
@@ -93,6 +95,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     const names = Array.from({ length: world.random.between(1, 3) }, (_, index) => `db${index}`);
     for (const name of names) await population.create(operator, name);
 
+    population.setReadsCount(!hasWildClocks);
     isWorking = true;
     const workMs = options.workMs ?? world.random.between(5_000, 30_000);
     let isOver = false;
@@ -110,6 +113,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     world.note('world', 'everything is well again');
     network.heal();
     await cluster.heal();
+    population.setReadsCount(true);
     await population.readAll(newClient('auditor'), world.nowMs + 60_000);
     await world.sleep(maintenanceMs);
     world.note('world', 'nobody asks for anything');
