@@ -67,7 +67,6 @@ export class OpenDatabase implements LoggedDatabase {
   #commitParts: Uint8Array[] = [];
   #openStreams = 0;
   #folding: Promise<void> | undefined;
-  #nextGeneration: number;
   #defunct: ByocError | undefined;
   #isClosing = false;
   #resolved: Promise<void> | undefined;
@@ -100,7 +99,6 @@ export class OpenDatabase implements LoggedDatabase {
     this.#owned = owned;
     this.#onDefunct = onDefunct;
     this.#gate = new DurabilityGate(context.runtime, context.lease, 0, context.policy.durabilityTimeoutMs);
-    this.#nextGeneration = (manifest.generation?.number ?? 0) + 1;
     this.#handedCommit = 0;
     this.#lastTimeMs = 0;
     this.#databasePages = 1;
@@ -138,7 +136,10 @@ export class OpenDatabase implements LoggedDatabase {
       throw new ByocError('OVERLOADED', 'the store is slower than the commits of this node; too many wait for it');
     }
     for (let rerun = 0; ; rerun++) {
-      const session = await this.#session;
+      const session = await this.#session.catch((error: unknown) => {
+        // Whoever gave the database up meanwhile says why; what it broke here only follows from that.
+        throw this.#defunct ?? error;
+      });
       const commitBefore = this.#handedCommit;
       const response = runInEngine(session, this.#gate, request);
       try {
@@ -358,7 +359,11 @@ export class OpenDatabase implements LoggedDatabase {
 
   /** Folds until nothing that is durable is left unfolded. */
   async #foldAll(): Promise<void> {
-    this.#adopt(await foldDatabase(this.#context, this.#owned, this.#nextGeneration++));
+    this.#adopt(await foldDatabase(this.#context, this.#owned, this.#nextGeneration()));
+  }
+
+  #nextGeneration(): number {
+    return this.#context.generationNumbers.next(this.manifest.generation?.number ?? 0);
   }
 
   #foldIfDue(): void {
@@ -383,7 +388,7 @@ export class OpenDatabase implements LoggedDatabase {
 
   async #fold(): Promise<void> {
     try {
-      const owned = await foldDatabase(this.#context, this.#owned, this.#nextGeneration++);
+      const owned = await foldDatabase(this.#context, this.#owned, this.#nextGeneration());
       // The next instance may hold the manifest from before this fold: with it, it needs every fragment.
       if (this.#defunct) return;
       this.#adopt(owned);

@@ -69,6 +69,7 @@ export class SimulatedNode implements NodeFaces {
       policy: settings.policy,
       timing: settings.timing,
       log: { windowMs: settings.commitWindowMs, ...commitLogLimits },
+      logMaintenance: settings.logMaintenance,
       maxOpenDatabases: settings.maxOpenDatabases,
       routeTimeoutMs: settings.routeTimeoutMs,
       report: onReport,

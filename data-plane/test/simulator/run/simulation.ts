@@ -38,6 +38,8 @@ export interface SimulationResult {
 }
 
 const quietMs = 30_000;
+/** Until the last log that can be collected is. */
+const maintenanceMs = 60_000;
 /** Far more than any run takes. */
 const longestRunMs = 600_000;
 
@@ -113,7 +115,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     await cluster.heal();
     population.setReadsCount(true);
     await population.readAll(newClient('auditor'), world.nowMs + 60_000);
-    await world.sleep(quietMs);
+    await world.sleep(maintenanceMs);
     world.note('world', 'nobody asks for anything');
     onRequest = ({ store, operation, key }) => {
       // Nodes keep themselves and each other in sight, whatever databases there are.
