@@ -66,7 +66,6 @@ export class OpenDatabase implements LoggedDatabase {
   #commitParts: Uint8Array[] = [];
   #openStreams = 0;
   #folding: Promise<void> | undefined;
-  #nextGeneration: number;
   #defunct: ByocError | undefined;
   #isClosing = false;
   #resolved: Promise<void> | undefined;
@@ -99,7 +98,6 @@ export class OpenDatabase implements LoggedDatabase {
     this.#owned = owned;
     this.#onDefunct = onDefunct;
     this.#gate = new DurabilityGate(context.runtime, context.lease, 0, context.policy.durabilityTimeoutMs);
-    this.#nextGeneration = (manifest.generation?.number ?? 0) + 1;
     this.#handedCommit = 0;
     this.#lastTimeMs = 0;
     this.#databasePages = 1;
@@ -351,7 +349,11 @@ export class OpenDatabase implements LoggedDatabase {
 
   /** Folds until nothing that is durable is left unfolded. */
   async #foldAll(): Promise<void> {
-    this.#adopt(await foldDatabase(this.#context, this.#owned, this.#nextGeneration++));
+    this.#adopt(await foldDatabase(this.#context, this.#owned, this.#nextGeneration()));
+  }
+
+  #nextGeneration(): number {
+    return this.#context.generationNumbers.next(this.manifest.generation?.number ?? 0);
   }
 
   #foldIfDue(): void {
@@ -376,7 +378,7 @@ export class OpenDatabase implements LoggedDatabase {
 
   async #fold(): Promise<void> {
     try {
-      const owned = await foldDatabase(this.#context, this.#owned, this.#nextGeneration++);
+      const owned = await foldDatabase(this.#context, this.#owned, this.#nextGeneration());
       // The next instance may hold the manifest from before this fold: with it, it needs every fragment.
       if (this.#defunct) return;
       this.#adopt(owned);

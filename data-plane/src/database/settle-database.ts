@@ -10,7 +10,8 @@ import { own, releaseDatabase } from './ready-database.js';
 export async function settleDatabase(context: NodeContext, id: DatabaseId): Promise<void> {
   const owned = await own(context, id);
   try {
-    const folded = await foldDatabase(context, owned, (owned.owned.manifest.generation?.number ?? 0) + 1);
+    const number = context.generationNumbers.next(owned.owned.manifest.generation?.number ?? 0);
+    const folded = await foldDatabase(context, owned, number);
     context.unfolded.folded(id, folded.manifest.generation?.commit ?? 0);
     await releaseDatabase(context, folded);
   } finally {

@@ -6,6 +6,7 @@
  * record says `draining`, and its mark rises no more, before a database is released with a tail in this log: what manifests
  * name of it stays where it is. The log is sealed only when nothing uses it any more.
  */
+import { GenerationNumbers } from '../database/generation-numbers.js';
 import { NodeDatabases } from '../database/node-databases.js';
 import type { DatabasePolicy, NodeContext } from '../database/node-context.js';
 import type { Peers } from '../database/peers.js';
@@ -146,6 +147,7 @@ export class NodeCore {
       log: this.#log,
       engines: options.engines,
       unfolded: this.#unfolded,
+      generationNumbers: new GenerationNumbers(),
       findRecovery: async (other) => ended.find(other),
       lease: this.#own,
       prefersAnotherNode: (id) => locator.prefersAnother(id),
