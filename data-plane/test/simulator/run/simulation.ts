@@ -37,6 +37,8 @@ export interface SimulationResult {
   readonly nodes: number;
 }
 
+/** Until idle databases are closed, and the logs of the nodes that died are collected. */
+const settleMs = 75_000;
 const quietMs = 30_000;
 /** What nodes do for themselves and for each other, whatever databases there are: beats, and the logs of ended epochs. */
 const upkeep = ['nodes/', 'members/', 'recoveries/', 'logs/', 'packs/'];
@@ -115,7 +117,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     await cluster.heal();
     population.setReadsCount(true);
     await population.readAll(newClient('auditor'), world.nowMs + 60_000);
-    await world.sleep(quietMs);
+    await world.sleep(settleMs);
     world.note('world', 'nobody asks for anything');
     onRequest = ({ store, operation, key }) => {
       if (upkeep.some((prefix) => key.startsWith(prefix)) || operation === 'delete') return;
