@@ -80,7 +80,7 @@ const settings = {
 const startedAt = new Date();
 const loadBefore = loadavg();
 console.log(
-  `seed ${settings.seed}, commit window ${settings.commitWindowMs} ms, ${blows.length} times ${blow ?? 'nothing'}`,
+  `seed ${settings.seed}, commit window ${settings.commitWindowMs} ms or half of the store's latency, ${blows.length} times ${blow ?? 'nothing'}`,
 );
 const result = await clusterRun({
   ...settings,

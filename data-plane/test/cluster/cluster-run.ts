@@ -144,13 +144,14 @@ async function strike(
   return episodes;
 }
 
-/** One of the nodes that own databases. */
+/** A node that owns at least half of an even share of the databases. */
 async function chooseOwner({ cluster, ledgers }: Surroundings, random: SeededRandom): Promise<DataNode> {
   const first = random.below(cluster.nodes.length);
   for (const node of [...cluster.nodes.slice(first), ...cluster.nodes.slice(0, first)]) {
-    if ((await cluster.ownedBy(node, ledgers)).length > 0) return node;
+    const owned = await cluster.ownedBy(node, ledgers);
+    if (2 * cluster.nodes.length * owned.length >= ledgers.length) return node;
   }
-  throw new Error('no node owns a database');
+  throw new Error('no node owns a fair share of the databases');
 }
 
 async function createLedgers(
