@@ -99,7 +99,7 @@ for (const { met, what, measured, bound } of outcome) {
 const codes = countBy(result.errors.map(({ request, code }) => `${request} ${code}`));
 for (const [code, count] of Object.entries(codes)) console.log(`       ${count} times ${code}`);
 for (const { kind, database, what } of result.violations.slice(0, 50)) console.log(`${kind}: ${database}: ${what}`);
-for (const end of result.unexpectedEnds) console.log(`a node ended unasked:\n${end}`);
+for (const end of result.unexpectedEnds) console.log(`a node ended unasked:\n${end.slice(-2_000)}`);
 
 if (values.write !== undefined) {
   await mkdir(dirname(values.write), { recursive: true });

@@ -45,7 +45,7 @@ export interface ClusterRunResult {
   readonly violations: readonly LedgerFailure[];
   /** Databases that did not answer the final check. */
   readonly unanswered: readonly string[];
-  /** Nodes that ended though nobody had ended them: the last lines of their logs. */
+  /** Nodes that ended, also at their start, though nobody had ended them: the last lines of their logs. */
   readonly unexpectedEnds: readonly string[];
   readonly errorCount: number;
   readonly errors: readonly ClientError[];
@@ -100,7 +100,7 @@ export async function clusterRun(options: ClusterRunOptions): Promise<ClusterRun
       reads: workload.reads,
       violations,
       unanswered: unanswered.map(({ database }) => database.name),
-      unexpectedEnds,
+      unexpectedEnds: [...unexpectedEnds, ...cluster.failedStarts],
       errorCount: workload.errorCount,
       errors: workload.errors,
       episodes,

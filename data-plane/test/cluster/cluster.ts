@@ -12,11 +12,14 @@ export interface ClusterOptions {
   readonly environment: Readonly<Record<string, string>>;
 }
 
+const mostStarts = 4;
 const servesMessage = 'the data node serves';
 
 export class Cluster {
   readonly nodes: readonly DataNode[];
   readonly store: ClusterStore;
+  /** Why nodes ended before they served. */
+  readonly failedStarts: string[] = [];
   readonly #balancer: Balancer;
   readonly #manifests: ManifestStore;
   #created = 0;
@@ -71,10 +74,18 @@ export class Cluster {
     return all.filter((_, index) => owners[index] === epoch);
   }
 
-  /** Starts a node again that has ended, with an empty cache. */
+  /** Starts a node again that has ended, with an empty cache; as often as it takes, like whatever runs nodes. */
   async startAgain(node: DataNode): Promise<void> {
-    await node.deleteCache();
-    await node.restart();
+    for (let attempt = 1; ; attempt++) {
+      await node.deleteCache();
+      try {
+        await node.restart();
+        return;
+      } catch (error) {
+        this.failedStarts.push(String(error));
+        if (attempt === mostStarts) throw error;
+      }
+    }
   }
 }
 
