@@ -77,6 +77,9 @@ const settings = {
   drainDelayMs: whole('drain-delay-ms'),
   engineProcesses: whole('engine-processes'),
 } as const;
+// Through the handlers that end what was started.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
+
 const startedAt = new Date();
 const loadBefore = loadavg();
 console.log(

@@ -9,6 +9,7 @@ import { Cluster } from './cluster.js';
 import type { ClusterStoreKind } from './cluster-store.js';
 import { checkAll, freeze, kill, storeOutage, terminate, type Episode, type Surroundings } from './episodes.js';
 import { Ledger, type LedgerFailure } from './ledger.js';
+import { percentile } from './statistics.js';
 import { openClient, Workload, type ClientError } from './workload.js';
 
 export type Blow = 'SIGKILL' | 'SIGTERM' | 'SIGSTOP';
@@ -125,12 +126,15 @@ async function strike(
     for (const node of cluster.nodes) {
       if (node.isRunning) continue;
       unexpectedEnds.push(node.logLines.slice(-keptLogLines).join('\n'));
+      onProgress('a node has ended unasked');
       await cluster.startAgain(node);
     }
     await checkAll(surroundings, { thoroughly: false });
     const slowest = Math.max(0, ...episode.answeredAfterMs);
     onProgress(
-      `${episodes.length}. ${episode.kind}: ${episode.databases} databases, the last one answered after ${Math.round(slowest)} ms; ` +
+      `${episodes.length}. ${episode.kind}: ${episode.databases} databases, ` +
+        (episode.condemnedAfterMs === undefined ? '' : `condemned after ${episode.condemnedAfterMs} ms, `) +
+        `half of them answered after ${Math.round(percentile(episode.answeredAfterMs, 0.5))} ms, all after ${Math.round(slowest)} ms; ` +
         `${episode.clientErrors} errors at clients; ${workload.acknowledgedWrites} writes acknowledged, ${workload.reads} reads so far`,
     );
   };
