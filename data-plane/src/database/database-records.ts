@@ -124,7 +124,8 @@ export async function deleteDatabase(context: NodeContext, id: DatabaseId): Prom
     const deletedAtMs = context.runtime.nowMs();
     const result = await context.manifests.replace(claimed, { ...manifest, ...content, deletedAtMs });
     if (!('lost' in result)) {
-      context.unfolded.forget(id);
+      // What the tombstone goes on naming must stay where it is.
+      if (content.tail.length === 0) context.unfolded.forget(id);
       break;
     }
     // A fold of our own was faster, or another node; the claim tells which.

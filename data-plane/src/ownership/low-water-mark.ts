@@ -12,7 +12,7 @@ import { deleteWithRetry } from '../storage/conditional-write.js';
 import { packName } from '../storage/object-names.js';
 import type { TailStores } from '../storage/tail.js';
 import { removeEntry } from './remove-entry.js';
-import type { NodeRecord } from './node-record.js';
+import { mostPacks, type NodeRecord } from './node-record.js';
 import type { UnfoldedLog } from './unfolded-log.js';
 
 export type MarkChange = Pick<NodeRecord, 'lowWaterPosition' | 'packs'>;
@@ -69,6 +69,8 @@ export class LowWaterMark {
       unfolded.lowestHeldPosition() ?? Infinity,
     );
     const packs = new Set(unfolded.packs());
+    // The record can name no more; the mark rises again when databases were folded.
+    if (packs.size > mostPacks) return;
     if (this.#packs && lowWaterPosition <= this.#position && sameNumbers(packs, this.#packs)) return;
     this.#packs = undefined;
     await record.change({

@@ -43,6 +43,9 @@ export interface VersionedNodeRecord {
   readonly etag: ETag;
 }
 
+/** A record names no more packs than this. */
+export const mostPacks = 4096;
+
 const count = { type: 'integer', minimum: 0 } as const;
 const port = { type: 'integer', minimum: 1, maximum: 65_535 } as const;
 
@@ -64,7 +67,7 @@ const storedNodeRecord = new StoredJson<NodeRecord>('turso-byoc/node/1', {
       additionalProperties: false,
     },
     lowWaterPosition: count,
-    packs: { type: 'array', items: { type: 'integer', minimum: 1 }, maxItems: 4096 },
+    packs: { type: 'array', items: { type: 'integer', minimum: 1 }, maxItems: mostPacks },
     logBegun: { const: true },
   },
   required: ['version', 'epoch', 'state', 'startedAtMs', 'lowWaterPosition', 'packs'],
