@@ -14,6 +14,7 @@ import { ByocError, isByocError } from '../errors/catalogue.js';
 import type { DatabaseId, NodeEpoch } from '../identity.js';
 import type { ObjectStore } from '../object-store/object-store.js';
 import type { Runtime } from '../runtime.js';
+import type { FormatLevel } from '../storage/format-level.js';
 import { mostLogObjectsInFlight } from '../storage/commit-log.js';
 import { fragmentLocation, type FragmentLocation } from '../storage/log-location.js';
 import type { LogEntry, LogStore } from '../storage/log-store/log-store.js';
@@ -29,6 +30,8 @@ export interface RecoveryStores {
   readonly runtime: Runtime;
   readonly dataStore: ObjectStore;
   readonly logStore: LogStore;
+  /** What may be written. @default the oldest versions */
+  readonly formats?: FormatLevel;
 }
 
 /**
@@ -51,7 +54,8 @@ export async function recoverEpoch(stores: RecoveryStores, epoch: NodeEpoch, by:
       if (attempt === walks || !isByocError(error) || error.code !== 'STORE_UNAVAILABLE') throw error;
       continue;
     }
-    return createRecoveryRecord(runtime, dataStore, { epoch, sealedAt, databases: byDatabase(entries) });
+    const record = { epoch, sealedAt, databases: byDatabase(entries) };
+    return createRecoveryRecord(runtime, dataStore, record, stores.formats);
   }
 }
 
@@ -84,13 +88,13 @@ async function preserveEntries(
 }
 
 async function condemn(
-  { runtime, dataStore }: RecoveryStores,
+  { runtime, dataStore, formats }: RecoveryStores,
   epoch: NodeEpoch,
 ): Promise<Pick<NodeRecord, 'lowWaterPosition' | 'logBegun'>> {
   for (;;) {
-    const current = await readNodeRecord(runtime, dataStore, epoch);
+    const current = await readNodeRecord(runtime, dataStore, epoch, formats);
     if (current.record.state === 'condemned' || current.record.state === 'stopped') return current.record;
-    const condemned = await replaceNodeRecord(runtime, dataStore, current, { state: 'condemned' });
+    const condemned = await replaceNodeRecord(runtime, dataStore, current, { state: 'condemned' }, formats);
     if (condemned) return condemned.record;
   }
 }
