@@ -97,7 +97,7 @@ export const catalogue = {
   ),
   FORMAT_LEVEL_REFUSED: entry(
     409,
-    'Do what the sentence says, then raise the format level again; nothing has changed. docs/operations/upgrade.md has more.',
+    'Nothing has changed; docs/operations/upgrade.md says what to do about each reason.',
   ),
   EPOCH_NOT_RECOVERED: entry(
     503,

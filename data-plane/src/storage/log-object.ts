@@ -8,6 +8,7 @@
 import { createHash } from 'node:crypto';
 import { ByocError } from '../errors/catalogue.js';
 import type { DatabaseId } from '../identity.js';
+import { foreignStart } from './binary-magic.js';
 import { uuidBytes, uuidText } from './fragment.js';
 
 export interface IndexedFragment {
@@ -84,11 +85,11 @@ export function isSeal(bytes: Buffer): boolean {
 
 /**
  * Reads the index from the first bytes of a log object. Returns the number of bytes needed when `bytes` is too short.
- * Throws `STORE_OBJECT_CORRUPT` naming `key`.
+ * Throws `STORE_OBJECT_CORRUPT` or `STORE_FORMAT_UNKNOWN`, naming `key`.
  */
 export function decodeIndex(key: string, bytes: Buffer): IndexedFragment[] | number {
   if (bytes.length < fixedBytes || !bytes.subarray(0, magic.length).equals(magic)) {
-    throw new ByocError('STORE_OBJECT_CORRUPT', `log object ${key} does not start like one`);
+    throw foreignStart(key, bytes, [magic, sealMagic], `log object ${key} does not start like one`);
   }
   const count = bytes.readUInt32LE(8);
   const length = indexBytes(count);
