@@ -90,8 +90,12 @@ export class NodeCore {
       assertFormatLevelKnown(present);
       formats.learn(present.level);
     } catch (error) {
-      // Nothing is lost when the epoch cannot be ended here: another node ends it.
-      await core.drain().catch((cause: unknown) => options.report('an epoch was left open', { error: String(cause) }));
+      // A clean end, so that no raise has to wait for it; without the store another node ends the epoch.
+      if (isByocError(error, 'FORMAT_LEVEL_UNKNOWN')) {
+        await core
+          .drain()
+          .catch((cause: unknown) => options.report('an epoch was left open', { error: String(cause) }));
+      }
       await core.stop();
       throw error;
     }

@@ -112,8 +112,8 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     await world.sleep(quietMs);
     world.note('world', 'nobody asks for anything');
     onRequest = ({ store, operation, key }) => {
-      // Nodes keep themselves and each other in sight, whatever databases there are.
-      if (key.startsWith('nodes/') || key.startsWith('members/')) return;
+      // Nodes keep themselves and each other in sight, and the format level, whatever databases there are.
+      if (key.startsWith('nodes/') || key.startsWith('members/') || key === 'format-level') return;
       world.violate(`nobody asks for anything, but a node does: ${store} ${operation} ${key}`);
     };
     await world.sleep(quietMs);
