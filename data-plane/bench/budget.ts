@@ -22,6 +22,10 @@ export interface Budget {
   readonly memoryDatabases: number;
   readonly idleDatabases: number;
   readonly idleWindowMs: number;
+  /** Open databases of the epoch that is recovered. */
+  readonly recoveredDatabases: number;
+  /** Virtual time over which requests are counted to price them. */
+  readonly pricedSeconds: number;
 }
 
 const mebibyte = 2 ** 20;
@@ -45,6 +49,8 @@ export const fullBudget: Budget = {
   memoryDatabases: 1_000,
   idleDatabases: 200,
   idleWindowMs: 30_000,
+  recoveredDatabases: 50_000,
+  pricedSeconds: 120,
 };
 
 /** Under a minute on a small machine: for continuous integration, where it shows that everything runs. */
@@ -67,4 +73,6 @@ export const quickBudget: Budget = {
   memoryDatabases: 60,
   idleDatabases: 20,
   idleWindowMs: 1_500,
+  recoveredDatabases: 5_000,
+  pricedSeconds: 30,
 };

@@ -1,6 +1,7 @@
 /** What every object store must do; each implementation's test calls this. */
 import { randomBytes } from 'node:crypto';
 import type { ETag, ObjectStore, WriteResult } from '../src/object-store/object-store.js';
+import type { StorableNames } from './storable-names.js';
 
 export interface StoreUnderTest {
   readonly store: ObjectStore;
@@ -27,9 +28,6 @@ async function allKeys(store: ObjectStore, prefix: string, limit: number): Promi
   } while (after !== undefined);
   return keys;
 }
-
-/** Every name that the contract allows, or those that a service can hold that keeps each object in a file of that name. */
-export type StorableNames = 'every' | 'like files';
 
 /**
  * Declares the tests; `makeStore` gives an empty store that no other test sees. Where names are those of files, an object

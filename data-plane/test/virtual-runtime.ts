@@ -26,7 +26,7 @@ export class VirtualRuntime implements Runtime {
   }
 
   nowMs(): number {
-    return 1_700_000_000_000 + this.#elapsedMs + this.#wallClockStepMs;
+    return 1_700_000_000_000 + Math.floor(this.#elapsedMs + this.#wallClockStepMs);
   }
 
   /** The wall clock alone moves, as when it is set, or when the machine was suspended. */

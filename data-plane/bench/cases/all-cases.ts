@@ -2,8 +2,10 @@ import type { BenchCase } from './bench-case.js';
 import { branchCase } from './branch.js';
 import { coldOpenCase } from './cold-open.js';
 import { creationCase } from './creation.js';
+import { costCase } from './cost.js';
 import { idleCase } from './idle.js';
 import { memoryCase } from './memory.js';
+import { recoveryCase } from './recovery.js';
 import { statementCases } from './statements.js';
 import { writersCase } from './writers.js';
 
@@ -16,4 +18,6 @@ export const allCases: readonly BenchCase[] = [
   coldOpenCase,
   memoryCase,
   idleCase,
+  recoveryCase,
+  costCase,
 ];

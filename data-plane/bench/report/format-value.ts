@@ -15,6 +15,8 @@ export function formatValue(value: number, unit: Unit): string {
       return formatBytes(value);
     case 'count':
       return digits(value);
+    case 'USD':
+      return `${value.toFixed(2)} $`;
   }
 }
 

@@ -1,6 +1,6 @@
 const text = { type: 'string', minLength: 1 } as const;
 const number = { type: 'number' } as const;
-const unit = { enum: ['/s', 'ms', 'ratio', 'cores', 'bytes', 'count'] } as const;
+const unit = { enum: ['/s', 'ms', 'ratio', 'cores', 'bytes', 'count', 'USD'] } as const;
 
 function object(properties: Record<string, object>): object {
   return { type: 'object', properties, required: Object.keys(properties), additionalProperties: false };

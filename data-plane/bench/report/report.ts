@@ -41,7 +41,7 @@ export interface Result {
   readonly figures: readonly Figure[];
 }
 
-export type Unit = '/s' | 'ms' | 'ratio' | 'cores' | 'bytes' | 'count';
+export type Unit = '/s' | 'ms' | 'ratio' | 'cores' | 'bytes' | 'count' | 'USD';
 
 export interface Figure {
   readonly name: string;

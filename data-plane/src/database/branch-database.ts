@@ -11,6 +11,7 @@ import type { Sealer } from '../keys/sealing.js';
 import { encodeFragment, fragmentDigest } from '../storage/fragment.js';
 import { nextFragment, openingFragment, type ChainPoint, type SealedFragment } from '../storage/fragment-chain.js';
 import { readGeneration } from '../storage/generation.js';
+import type { LogRange } from '../storage/log-location.js';
 import { lineOf, type Manifest } from '../storage/manifest.js';
 import type { VersionedManifest } from '../storage/manifest-store.js';
 import { isBeyond, type Moment } from '../storage/moment.js';
@@ -23,7 +24,7 @@ import { keysForBranch, newDataKey, unlock } from './database-keys.js';
 import { confirmLater, createdBefore, description, takeName } from './database-records.js';
 import type { DatabaseDescription, NewDatabase } from './database-service.js';
 import type { NodeContext } from './node-context.js';
-import { stillOwned, unfoldedRanges, type OwnedDatabase } from './ready-database.js';
+import { holdUnfoldedRanges, stillOwned, withUnfoldedRanges, type OwnedDatabase } from './ready-database.js';
 
 /** Pins that one database may have: its manifest names them all. */
 const maxPins = 10_000;
@@ -54,20 +55,19 @@ export async function branchDatabase(
   const before = await createdBefore(context, child);
   if (before) return { branch: before, parent: owned };
   const { runtime, dataStore, logStore } = context;
-  const find = async ({ manifest }: VersionedManifest): Promise<RestorePoint> => {
-    const ranges = unfoldedRanges(context, manifest);
-    return findRestorePoint({ runtime, dataStore, logStore, sealer, manifest, ranges }, moment);
-  };
+  const find = async ({ manifest }: VersionedManifest, ranges: readonly LogRange[]): Promise<RestorePoint> =>
+    findRestorePoint({ runtime, dataStore, logStore, sealer, manifest, ranges }, moment);
   // What can be refused is refused before the name is taken: it would stay taken.
-  await find(owned);
+  await withUnfoldedRanges(context, owned.manifest, async (ranges) => find(owned, ranges));
   const plan = await planned(context, owned.manifest, child);
   await takeName(context, child);
 
   let parent = owned;
   for (let round = 1; round <= maxRounds; round++) {
+    const { ranges, release } = holdUnfoldedRanges(context, parent.manifest);
     const attempt = newAttempt(context);
     try {
-      const point = await find(parent);
+      const point = await find(parent, ranges);
       const pinned = await pin(context, parent, child, attempt, point);
       if (pinned) {
         parent = pinned;
@@ -87,6 +87,8 @@ export async function branchDatabase(
       const present = await presentParent(context, parent);
       if (present.manifest.version === parent.manifest.version) throw error;
       parent = present;
+    } finally {
+      release();
     }
   }
   throw new ByocError('OVERLOADED', `database ${owned.manifest.id} is folded faster than it can be branched`);

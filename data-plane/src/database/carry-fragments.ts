@@ -12,7 +12,7 @@ import { chainPoint } from '../storage/restore.js';
 import { readUnfolded } from '../storage/unfolded.js';
 import { Turns } from '../turns.js';
 import type { NodeContext } from './node-context.js';
-import { unfoldedRanges } from './ready-database.js';
+import { withUnfoldedRanges } from './ready-database.js';
 
 /** A fresh name for one attempt to make objects that a manifest will name: 16 hex digits. */
 export function newAttempt({ runtime }: Pick<NodeContext, 'runtime'>): string {
@@ -42,14 +42,17 @@ export async function storeCarried(
  */
 export async function carryUnfolded(context: NodeContext, manifest: Manifest): Promise<CarriedFragments | undefined> {
   const { runtime, dataStore, logStore } = context;
-  const ranges = unfoldedRanges(context, manifest);
-  if (ranges.length === 0) return manifest.carried;
   const line = lineOf(manifest);
-  const generation =
-    manifest.generation && (await readGenerationWithoutKey(runtime, dataStore, line, manifest.generation));
-  const fragments: SealedFragment[] = [];
-  const unfolded = { runtime, dataStore, logStore, line, carried: manifest.carried, ranges };
-  for await (const fragment of readUnfolded(unfolded, chainPoint(generation))) fragments.push(fragment);
+  const fragments = await withUnfoldedRanges(context, manifest, async (ranges) => {
+    if (ranges.length === 0) return undefined;
+    const generation =
+      manifest.generation && (await readGenerationWithoutKey(runtime, dataStore, line, manifest.generation));
+    const read: SealedFragment[] = [];
+    const unfolded = { runtime, dataStore, logStore, line, carried: manifest.carried, ranges };
+    for await (const fragment of readUnfolded(unfolded, chainPoint(generation))) read.push(fragment);
+    return read;
+  });
+  if (!fragments) return manifest.carried;
   return fragments.length === 0 ? undefined : storeCarried(context, manifest.id, newAttempt(context), fragments);
 }
 

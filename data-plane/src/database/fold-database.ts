@@ -9,7 +9,7 @@ import { chainPoint } from '../storage/restore.js';
 import { Turns } from '../turns.js';
 import { readUnfolded } from '../storage/unfolded.js';
 import type { NodeContext } from './node-context.js';
-import { stillOwned, unfoldedRanges, type OwnedDatabase } from './ready-database.js';
+import { stillOwned, withUnfoldedRanges, type OwnedDatabase } from './ready-database.js';
 
 /** Whether the fragments since the last generation have become many, by number or by size relative to the database. */
 export function isFoldDue(context: NodeContext, manifest: Manifest, databasePages: number, tailBytes: number): boolean {
@@ -37,17 +37,13 @@ export async function foldDatabase(
   const generation = manifest.generation && (await readGeneration(runtime, dataStore, sealer, manifest.generation));
   const turns = new Turns(runtime, 'background');
   const fragments: TailFragment[] = [];
-  const unfolded = {
-    runtime,
-    dataStore,
-    logStore,
-    line: sealer.line,
-    carried: manifest.carried,
-    ranges: unfoldedRanges(context, manifest),
-  };
-  for await (const fragment of readUnfolded(unfolded, chainPoint(generation))) {
-    fragments.push(await turns.run(openingFragment(sealer, fragment)));
-  }
+  await withUnfoldedRanges(context, manifest, async (ranges) => {
+    const { carried } = manifest;
+    const unfolded = { runtime, dataStore, logStore, line: sealer.line, carried, ranges };
+    for await (const fragment of readUnfolded(unfolded, chainPoint(generation))) {
+      fragments.push(await turns.run(openingFragment(sealer, fragment)));
+    }
+  });
   if (fragments.length === 0) return owned;
   const { reference } = await fold({
     runtime,

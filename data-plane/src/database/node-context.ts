@@ -10,6 +10,7 @@ import type { CommitLog } from '../storage/commit-log.js';
 import type { LogStore } from '../storage/log-store/log-store.js';
 import type { ManifestStore } from '../storage/manifest-store.js';
 import type { NameStore } from '../storage/name-store.js';
+import type { GenerationNumbers } from './generation-numbers.js';
 import type { UnfoldedFragments } from './unfolded-fragments.js';
 
 /** When an open database is folded into a new generation, and how long it stays open. */
@@ -33,6 +34,8 @@ export interface DatabasePolicy {
   readonly historyMs: number;
   /** How long a deleted database can be brought back. */
   readonly undeleteMs: number;
+  /** How often a node looks for garbage of all databases that are its business; 0 = never. */
+  readonly collectEveryMs: number;
 }
 
 /** What the databases of one node share. */
@@ -50,6 +53,7 @@ export interface NodeContext {
   readonly log: CommitLog;
   readonly engines: Engines;
   readonly unfolded: UnfoldedFragments;
+  readonly generationNumbers: GenerationNumbers;
   readonly findRecovery: FindRecovery;
   readonly lease: Lease;
   /** Whether a database would be better off on another node, once nobody uses it here. */

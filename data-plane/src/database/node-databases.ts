@@ -9,12 +9,14 @@ import { ByocError } from '../errors/catalogue.js';
 import type { DatabaseId } from '../identity.js';
 import { assertDatabaseAddress, hostLabel, type DatabaseAddress } from '../naming/host-label.js';
 import { branchDatabase } from './branch-database.js';
+import { collectClosed } from './collect-database.js';
 import { createDatabase, deleteDatabase, describe, findByName, undeleteDatabase } from './database-records.js';
 import type { DatabaseDescription, DatabaseService, NewDatabase, SqlRequest, SqlResponse } from './database-service.js';
 import type { NodeContext } from './node-context.js';
 import { OpenDatabase } from './open-database.js';
 import { own } from './ready-database.js';
 import { continuesStream } from './stream-request.js';
+import { settleDatabase } from './settle-database.js';
 import { onStreamEnd } from './stream-end.js';
 import type { VersionedManifest } from '../storage/manifest-store.js';
 
@@ -105,6 +107,24 @@ export class NodeDatabases implements DatabaseService {
 
   async undelete(id: DatabaseId, newName?: string): Promise<DatabaseDescription> {
     return this.#alone(id, async () => undeleteDatabase(this.#context, id, newName));
+  }
+
+  async collect(id: DatabaseId): Promise<void> {
+    if (this.#open.has(id)) {
+      const entry = await this.#acquire(id, () => false);
+      try {
+        await (await entry.database).collect();
+      } finally {
+        this.#release(entry);
+      }
+      return;
+    }
+    await this.#alone(id, async () => {
+      if (this.#state !== 'serving') throw new ByocError('DATABASE_MOVED', 'this node takes no more databases');
+      const found = await this.#context.manifests.read(id);
+      if (!found) throw new ByocError('DATABASE_NOT_FOUND', 'database not found');
+      await collectClosed(this.#context, found);
+    });
   }
 
   async delete(id: DatabaseId): Promise<void> {
@@ -272,6 +292,18 @@ export class NodeDatabases implements DatabaseService {
     }
   }
 
+  /**
+   * Makes a database independent of the logs of ended epochs: claims it if need be, folds it, and gives it up again. Throws
+   * `OVERLOADED` while it is in use here, which makes it so in time, and what `own` and `foldDatabase` throw.
+   */
+  async settle(id: DatabaseId): Promise<void> {
+    await this.#alone(id, async () => {
+      if (this.#state !== 'serving') throw new ByocError('DATABASE_MOVED', 'this node takes no more databases');
+      if (this.#open.has(id)) throw new ByocError('OVERLOADED', `database ${id} is in use`);
+      await settleDatabase(this.#context, id);
+    });
+  }
+
   /** Runs `work` while nothing else happens to the database. */
   async #alone<T>(id: DatabaseId, work: () => Promise<T>): Promise<T> {
     for (let busy = this.#exclusive.get(id); busy; busy = this.#exclusive.get(id)) await busy.catch(() => undefined);
@@ -300,8 +332,9 @@ export class NodeDatabases implements DatabaseService {
       if (!database || entry.users > 0 || database.openStreams > 0 || !database.isQuiet || this.#open.get(id) !== entry)
         continue;
       this.#open.delete(id);
-      const moves = this.#context.prefersAnotherNode(id);
-      void this.#alone(id, async () => (moves ? database.release({ fold: true }) : database.close())).catch(
+      // Once it is folded it does not hold the log of an ended epoch any more.
+      const isGivenUp = this.#context.prefersAnotherNode(id) || database.manifest.tail.length > 0;
+      void this.#alone(id, async () => (isGivenUp ? database.release({ fold: true }) : database.close())).catch(
         (error: unknown) => this.#context.report('close failed', { database: id, error: String(error) }),
       );
     }

@@ -18,6 +18,7 @@ import type { Manifest } from '../storage/manifest.js';
 import type { VersionedManifest } from '../storage/manifest-store.js';
 import type { Moment } from '../storage/moment.js';
 import { branchDatabase } from './branch-database.js';
+import { collectDatabase } from './collect-database.js';
 import type { DatabaseDescription, NewDatabase, SqlRequest, SqlResponse } from './database-service.js';
 import { DurabilityGate } from './durability-gate.js';
 import { foldDatabase, isFoldDue } from './fold-database.js';
@@ -66,7 +67,6 @@ export class OpenDatabase implements LoggedDatabase {
   #commitParts: Uint8Array[] = [];
   #openStreams = 0;
   #folding: Promise<void> | undefined;
-  #nextGeneration: number;
   #defunct: ByocError | undefined;
   #isClosing = false;
   #resolved: Promise<void> | undefined;
@@ -99,7 +99,6 @@ export class OpenDatabase implements LoggedDatabase {
     this.#owned = owned;
     this.#onDefunct = onDefunct;
     this.#gate = new DurabilityGate(context.runtime, context.lease, 0, context.policy.durabilityTimeoutMs);
-    this.#nextGeneration = (manifest.generation?.number ?? 0) + 1;
     this.#handedCommit = 0;
     this.#lastTimeMs = 0;
     this.#databasePages = 1;
@@ -137,7 +136,10 @@ export class OpenDatabase implements LoggedDatabase {
       throw new ByocError('OVERLOADED', 'the store is slower than the commits of this node; too many wait for it');
     }
     for (let rerun = 0; ; rerun++) {
-      const session = await this.#session;
+      const session = await this.#session.catch((error: unknown) => {
+        // Whoever gave the database up meanwhile says why; what it broke here only follows from that.
+        throw this.#defunct ?? error;
+      });
       const commitBefore = this.#handedCommit;
       const response = runInEngine(session, this.#gate, request);
       try {
@@ -178,6 +180,7 @@ export class OpenDatabase implements LoggedDatabase {
    * still be this node's.
    */
   async release({ fold }: { readonly fold: boolean }): Promise<void> {
+    this.#isClosing = true;
     await this.#folding;
     await this.#dropSession();
     try {
@@ -210,6 +213,12 @@ export class OpenDatabase implements LoggedDatabase {
     const { branch, parent } = await branchDatabase(this.#context, this.#owned, child, moment);
     this.#adopt(parent);
     return branch;
+  }
+
+  /** Collects what the database needs no more. Throws as `collectDatabase` does. */
+  async collect(): Promise<void> {
+    if (this.#defunct) throw this.#defunct;
+    this.#adopt(await collectDatabase(this.#context, this.#owned.owned));
   }
 
   /** After `abandon`: resolves when no commit of this instance can become durable any more. */
@@ -350,7 +359,11 @@ export class OpenDatabase implements LoggedDatabase {
 
   /** Folds until nothing that is durable is left unfolded. */
   async #foldAll(): Promise<void> {
-    this.#adopt(await foldDatabase(this.#context, this.#owned, this.#nextGeneration++));
+    this.#adopt(await foldDatabase(this.#context, this.#owned, this.#nextGeneration()));
+  }
+
+  #nextGeneration(): number {
+    return this.#context.generationNumbers.next(this.manifest.generation?.number ?? 0);
   }
 
   #foldIfDue(): void {
@@ -375,7 +388,7 @@ export class OpenDatabase implements LoggedDatabase {
 
   async #fold(): Promise<void> {
     try {
-      const owned = await foldDatabase(this.#context, this.#owned, this.#nextGeneration++);
+      const owned = await foldDatabase(this.#context, this.#owned, this.#nextGeneration());
       // The next instance may hold the manifest from before this fold: with it, it needs every fragment.
       if (this.#defunct) return;
       this.#adopt(owned);

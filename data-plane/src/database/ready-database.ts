@@ -97,9 +97,34 @@ export async function stillOwned(context: NodeContext, base: Manifest, lost: Man
 
 /** Everything logged since the generation of the manifest, by former owners and by this epoch. */
 export function unfoldedRanges(context: NodeContext, manifest: Manifest): LogRange[] {
-  const { fragments } = context.unfolded.of(manifest.id, manifest.term);
-  if (fragments.length === 0) return [...manifest.tail];
-  return [...manifest.tail, { epoch: context.epoch, term: manifest.term, fragments }];
+  return withOwn(context, manifest, context.unfolded.of(manifest.id, manifest.term).fragments);
+}
+
+/** The same; what they name of this epoch's log, packs included, is not deleted before `release`. */
+export function holdUnfoldedRanges(
+  context: NodeContext,
+  manifest: Manifest,
+): { readonly ranges: readonly LogRange[]; readonly release: () => void } {
+  const { fragments, release } = context.unfolded.hold(manifest.id, manifest.term);
+  return { ranges: withOwn(context, manifest, fragments), release };
+}
+
+/** Gives them to `read`, and holds them until it has ended. */
+export async function withUnfoldedRanges<T>(
+  context: NodeContext,
+  manifest: Manifest,
+  read: (ranges: readonly LogRange[]) => Promise<T>,
+): Promise<T> {
+  const { ranges, release } = holdUnfoldedRanges(context, manifest);
+  try {
+    return await read(ranges);
+  } finally {
+    release();
+  }
+}
+
+function withOwn(context: NodeContext, { tail, term }: Manifest, fragments: LogRange['fragments']): LogRange[] {
+  return fragments.length === 0 ? [...tail] : [...tail, { epoch: context.epoch, term, fragments }];
 }
 
 /** Writes the database's present state to a new file, made by `createFile`. Throws `LOCAL_DISK_FULL` and the errors of `restore`. */
@@ -110,16 +135,18 @@ export async function restoreTo(
 ): Promise<RestoredDatabase> {
   const { manifest } = owned;
   try {
-    return await restore(await createFile(), {
-      runtime: context.runtime,
-      dataStore: context.dataStore,
-      logStore: context.logStore,
-      sealer: unlocked.sealer,
-      reservedBytes: manifest.reservedBytes,
-      generation: manifest.generation,
-      carried: manifest.carried,
-      ranges: unfoldedRanges(context, manifest),
-    });
+    return await withUnfoldedRanges(context, manifest, async (ranges) =>
+      restore(await createFile(), {
+        runtime: context.runtime,
+        dataStore: context.dataStore,
+        logStore: context.logStore,
+        sealer: unlocked.sealer,
+        reservedBytes: manifest.reservedBytes,
+        generation: manifest.generation,
+        carried: manifest.carried,
+        ranges,
+      }),
+    );
   } catch (cause) {
     const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
     if (code === 'ENOSPC' || code === 'EDQUOT') {

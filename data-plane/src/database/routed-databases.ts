@@ -75,6 +75,10 @@ export class RoutedDatabases implements DatabaseService {
     );
   }
 
+  async collect(id: DatabaseId): Promise<void> {
+    return this.#options.local.collect(id);
+  }
+
   async delete(id: DatabaseId, { isForwarded = false } = {}): Promise<void> {
     const { local, peers } = this.#options;
     if (isForwarded) return local.delete(id);

@@ -32,7 +32,9 @@ export class Metrics {
   readonly #storeRequests: Counter<'operation' | 'outcome' | 'objects'>;
   readonly #storeDuration: Histogram<'operation'>;
   readonly #storeBytes: Counter<'direction'>;
+  readonly #zoneEvents: Counter<'zone' | 'event'>;
   #openDatabases = (): number => 0;
+  #failingZones = (): ReadonlyMap<string, boolean> => new Map();
 
   constructor() {
     const registers = [this.#registry];
@@ -100,6 +102,22 @@ export class Metrics {
       help: 'Epochs of other nodes that this one recovered or found recovered.',
       registers,
     });
+    this.#zoneEvents = new Counter({
+      name: `${prefix}log_zone_events_total`,
+      help: 'Log objects that a zone took, that were given up there because two others have them, and other events.',
+      labelNames: ['zone', 'event'],
+      registers,
+    });
+    const failingZones = (): ReadonlyMap<string, boolean> => this.#failingZones();
+    new Gauge({
+      name: `${prefix}log_zone_failing`,
+      help: '1 when the last answer of a zone of the log was a failure, else 0.',
+      labelNames: ['zone'],
+      registers,
+      collect() {
+        for (const [zone, isFailing] of failingZones()) this.set({ zone }, Number(isFailing));
+      },
+    });
     this.#storeRequests = new Counter({
       name: `${prefix}store_requests_total`,
       help: 'Requests to the object store, by operation, outcome and kind of object.',
@@ -153,6 +171,16 @@ export class Metrics {
 
   epochRecovered(): void {
     this.#recovered.inc();
+  }
+
+  /** Something happened between this node and a zone of its log. */
+  zoneEvent(zone: string, event: string): void {
+    this.#zoneEvents.inc({ zone, event });
+  }
+
+  /** From now on `failing` is asked, whenever the metrics are, which zones of the log fail. */
+  watchZones(failing: () => ReadonlyMap<string, boolean>): void {
+    this.#failingZones = failing;
   }
 
   storeRequestEnded(request: StoreRequest): void {

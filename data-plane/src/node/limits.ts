@@ -2,10 +2,12 @@
 import type { DatabaseLimits } from '../engine/ipc/messages.js';
 import type { DatabasePolicy } from '../database/node-context.js';
 import { mostLogObjectsInFlight } from '../storage/commit-log.js';
+import type { LogMaintenanceSettings } from './log-maintenance.js';
 import type { NodeSettings } from './settings.js';
 
 const mebibyte = 2 ** 20;
-const dayMs = 86_400_000;
+const hourMs = 3_600_000;
+const dayMs = 24 * hourMs;
 
 export function databaseLimits(settings: NodeSettings): DatabaseLimits {
   return {
@@ -32,10 +34,29 @@ export function databasePolicy(settings: NodeSettings): DatabasePolicy {
     localWalBytes: 4 * mebibyte,
     historyMs: settings.historyDays * dayMs,
     undeleteMs: settings.undeleteDays * dayMs,
+    collectEveryMs: settings.collectHours * hourMs,
   };
 }
 
 export const commitLogLimits = { maxObjectBytes: 4 * mebibyte, maxInFlight: mostLogObjectsInFlight };
 
-/** Log objects of this node that are kept in memory for the folds that read them again. */
+/** Log objects of this node that are kept in memory for the folds and packs that read them again. */
 export const recentLogBytes = 64 * mebibyte;
+
+/**
+ * 512 log objects are walked in a few hundred milliseconds. The bytes stay below `recentLogBytes`, so that packs are made
+ * from memory.
+ */
+export const logMaintenance: LogMaintenanceSettings = {
+  upkeep: {
+    maxRetainedPositions: 512,
+    maxRetainedBytes: 48 * mebibyte,
+    maxPackBytes: 32 * mebibyte,
+    fanOut: 8,
+  },
+  collection: {
+    pace: { looksPerSecond: 50, settlesPerSecond: 2, graceMs: 120_000 },
+    delayMs: 30_000,
+    retryMs: 3_600_000,
+  },
+};

@@ -3,9 +3,13 @@
  * engine processes below. The real node and the simulator run the same one.
  *
  * Order matters twice. At the start the epoch is announced before anything of it can be named by a manifest. At the end the
- * record says `draining` before a database is released with a tail in this log, and the log is sealed only when nothing
- * uses it any more. And the format level is read once more after the epoch was announced: see `raise-format-level.ts`.
+ * record says `draining`, and its mark rises no more, before a database is released with a tail in this log: what manifests
+ * name of it stays where it is. The log is sealed only when nothing uses it any more.
+ *
+ * And the format level is read once more after the epoch was announced: see `raise-format-level.ts`.
  */
+import { CollectionSweep } from '../database/collection-sweep.js';
+import { GenerationNumbers } from '../database/generation-numbers.js';
 import { NodeDatabases } from '../database/node-databases.js';
 import type { DatabasePolicy, NodeContext } from '../database/node-context.js';
 import type { Peers } from '../database/peers.js';
@@ -29,6 +33,8 @@ import { FormatLevel } from '../storage/format-level.js';
 import { assertFormatLevelKnown, beginFormatLevel, readFormatLevel } from '../storage/format-level-record.js';
 import { ManifestStore } from '../storage/manifest-store.js';
 import { NameStore } from '../storage/name-store.js';
+import { logMaintenance } from './limits.js';
+import { LogMaintenance, type LogMaintenanceSettings } from './log-maintenance.js';
 import { announceEpoch, endEpoch, firstCommitPosition, type AnnouncedEpoch } from './node-epoch.js';
 
 export interface NodeCoreOptions {
@@ -43,6 +49,8 @@ export interface NodeCoreOptions {
   readonly policy: DatabasePolicy;
   readonly timing: LeaseTiming;
   readonly log: Pick<CommitLogOptions, 'windowMs' | 'maxObjectBytes' | 'maxInFlight' | 'onStored'>;
+  /** @default the one of `limits.ts` */
+  readonly logMaintenance?: LogMaintenanceSettings;
   readonly maxOpenDatabases: number;
   /** How long a request may wait for somebody who serves its database. */
   readonly routeTimeoutMs: number;
@@ -67,9 +75,11 @@ export class NodeCore {
   readonly #own: OwnRecord;
   readonly #watch: NodeWatch;
   readonly #local: NodeDatabases;
+  readonly #sweep: CollectionSweep;
   readonly #log: CommitLog;
   readonly #unfolded = new UnfoldedFragments();
   readonly #formats: FormatLevel;
+  readonly #maintenance: LogMaintenance;
   #state: 'serving' | 'draining' | 'fenced' = 'serving';
 
   /**
@@ -99,6 +109,8 @@ export class NodeCore {
       await core.stop();
       throw error;
     }
+    core.#maintenance.lookForEndedLogs({ soon: true });
+    core.#sweep.start();
     return core;
   }
 
@@ -127,6 +139,7 @@ export class NodeCore {
         ended.remember(record);
         if (address) options.peers.abandon(address);
         options.onRecovered?.(record.epoch);
+        this.#maintenance.lookForEndedLogs();
       },
       ...(options.onCondemned && { onCondemned: options.onCondemned }),
       onListing: async () => this.#learnFormatLevel(),
@@ -137,6 +150,10 @@ export class NodeCore {
       epoch,
       firstPosition: firstCommitPosition,
       ...options.log,
+      onStored: (object) => {
+        options.log.onStored?.(object);
+        this.#maintenance.onStored(object);
+      },
       onFenced: (cause) => this.#fence(cause),
     });
     const manifests = new ManifestStore(runtime, dataStore, formats);
@@ -161,6 +178,7 @@ export class NodeCore {
       log: this.#log,
       engines: options.engines,
       unfolded: this.#unfolded,
+      generationNumbers: new GenerationNumbers(),
       findRecovery: async (other) => ended.find(other),
       lease: this.#own,
       prefersAnotherNode: (id) => locator.prefersAnother(id),
@@ -172,6 +190,19 @@ export class NodeCore {
       maxOpen: options.maxOpenDatabases,
       maxRememberedNames: rememberedNames,
     });
+    this.#maintenance = new LogMaintenance({
+      epoch,
+      stores: { runtime, dataStore, logStore },
+      manifests,
+      record: this.#own,
+      log: this.#log,
+      unfolded: this.#unfolded,
+      livingNodes: () => this.#watch.candidates(),
+      settle: async (id) => this.#local.settle(id),
+      settings: options.logMaintenance ?? logMaintenance,
+      report,
+    });
+    this.#sweep = new CollectionSweep(context, this.#local, options.policy.collectEveryMs);
     this.databases = new RoutedDatabases({
       runtime,
       local: this.#local,
@@ -214,7 +245,9 @@ export class NodeCore {
   async drain(): Promise<void> {
     if (this.#state !== 'serving') return;
     this.#state = 'draining';
-    await this.#own.change({ state: 'draining' }, { urgent: true });
+    this.#sweep.stop();
+    // At the same time: a rise of the mark that is under way rides on the same change.
+    await Promise.all([this.#maintenance.freeze(), this.#own.change({ state: 'draining' }, { urgent: true })]);
     await this.#local.handOver();
     await this.#local.close();
     const { runtime, dataStore } = this.#options;
@@ -223,8 +256,10 @@ export class NodeCore {
 
   /** Ends all that runs by itself. Without `drain` before it, the epoch ends as if the node had died. */
   async stop(): Promise<void> {
+    this.#sweep.stop();
     this.#watch.stop();
     await this.#own.stop();
+    await this.#maintenance.stop();
   }
 
   /** A level that was raised is written from now on; one that this release does not read ends the node. */
@@ -245,6 +280,8 @@ export class NodeCore {
   #fence(cause: unknown): void {
     if (this.#state === 'fenced') return;
     this.#state = 'fenced';
+    void this.#maintenance.stop();
+    this.#sweep.stop();
     this.#local.abandon(new ByocError('DATABASE_MOVED', 'another node has taken over the databases of this one'));
     this.#options.onFenced(cause);
   }

@@ -5,6 +5,7 @@ import { readClocks, type ClockReading } from '../ownership/clock-reading.js';
 import { addMember, removeMember } from '../ownership/members.js';
 import { createNodeRecord, type VersionedNodeRecord } from '../ownership/node-record.js';
 import type { OwnRecord } from '../ownership/own-record.js';
+import { markUncollected } from '../ownership/uncollected-logs.js';
 import { createRecoveryRecord, type RecoveryRecord } from '../ownership/recovery-record.js';
 import type { Runtime } from '../runtime.js';
 import type { CommitLog } from '../storage/commit-log.js';
@@ -22,9 +23,9 @@ export interface AnnouncedEpoch {
 export const firstCommitPosition = 1;
 
 /**
- * Announces a new epoch: its marker among the members, then the beginning of its log, then its record. The log begins with
- * an object that holds nothing and is there before the epoch is: so a log store that lost everything, or is another one, is
- * never taken for an epoch that committed nothing.
+ * Announces a new epoch: its markers among the members and the logs, then the beginning of its log, then its record. The
+ * log begins with an object that holds nothing and is there before the epoch is: so a log store that lost everything, or is
+ * another one, is never taken for an epoch that committed nothing.
  */
 export async function announceEpoch(
   runtime: Runtime,
@@ -32,7 +33,7 @@ export async function announceEpoch(
   formats: FormatLevel,
 ): Promise<AnnouncedEpoch> {
   const epoch = newNodeEpoch((count) => runtime.randomBytes(count));
-  await addMember(runtime, dataStore, epoch);
+  await Promise.all([addMember(runtime, dataStore, epoch), markUncollected(runtime, dataStore, epoch)]);
   await logStore.begin(epoch);
   const createdAt = readClocks(runtime);
   const created = await createNodeRecord(runtime, dataStore, epoch, { logBegun: true }, formats);

@@ -4,12 +4,20 @@ import { openStore } from '../object-store/open-store.js';
 import type { StoreLocation } from '../object-store/store-url.js';
 import type { Runtime } from '../runtime.js';
 
-/** The stores of a deployment: its content, its commit log, what the control plane publishes. */
-export const storeNames = ['data', 'log', 'control'] as const;
+/** The zones of a log in three buckets, in the order of the setting. */
+export const zoneNames = ['log-1', 'log-2', 'log-3'] as const;
 
-export type StoreName = (typeof storeNames)[number];
+export type ZoneName = (typeof zoneNames)[number];
 
-export type StoreLocations = Readonly<Record<StoreName, StoreLocation>>;
+/** The stores of a deployment: its content, its commit log in one store or in three, what the control plane publishes. */
+export type StoreName = 'data' | 'log' | 'control' | ZoneName;
+
+export interface StoreLocations {
+  readonly data: StoreLocation;
+  /** One, or three: the zones. */
+  readonly log: readonly StoreLocation[];
+  readonly control: StoreLocation;
+}
 
 export type OpenStore = (name: StoreName) => Promise<ObjectStore>;
 
@@ -17,7 +25,7 @@ export type OpenStore = (name: StoreName) => Promise<ObjectStore>;
  * What a node needs of each store. Nothing in the log is ever replaced, so that a store without If-Match will do for it;
  * the control store is only read.
  */
-const needs: Readonly<Record<StoreName, readonly Capability[]>> = {
+const needs: Readonly<Record<'data' | 'log' | 'control', readonly Capability[]>> = {
   data: ['readAfterWrite', 'rangeRead', 'createIfAbsent', 'replaceIfUnchanged', 'orderedList', 'delete'],
   log: ['readAfterWrite', 'rangeRead', 'createIfAbsent', 'orderedList', 'delete'],
   control: [],
@@ -30,9 +38,16 @@ export function configuredStores(
   report: (event: string, fields: Readonly<Record<string, unknown>>) => void,
 ): OpenStore {
   return async (name) =>
-    openStore(locations[name], {
+    openStore(locationOf(locations, name), {
       runtime,
-      needs: needs[name],
+      needs: needs[name === 'data' || name === 'control' ? name : 'log'],
       report: (event, fields) => report(event, { store: name, ...fields }),
     });
+}
+
+export function locationOf(locations: StoreLocations, name: StoreName): StoreLocation {
+  if (name === 'data' || name === 'control') return locations[name];
+  const found = locations.log[name === 'log' ? 0 : zoneNames.indexOf(name)];
+  if (!found) throw new Error(`there is no store ${name}`);
+  return found;
 }

@@ -1,9 +1,15 @@
 /** Settings of a data node, from the environment. Every value is checked here and nowhere else. */
 import { availableParallelism, networkInterfaces } from 'node:os';
 import { join, resolve } from 'node:path';
-import { describeStore, fileStore, parseStoreUrl, StoreUrlError } from '../object-store/store-url.js';
+import {
+  describeStore,
+  fileStore,
+  parseStoreUrl,
+  StoreUrlError,
+  type StoreLocation,
+} from '../object-store/store-url.js';
 import { defaultLeaseTiming, type LeaseTiming } from '../ownership/lease-timing.js';
-import { storeNames, type StoreLocations, type StoreName } from './node-stores.js';
+import { zoneNames, type StoreLocations } from './node-stores.js';
 
 export interface NodeSettings {
   /** Where the object stores are. */
@@ -39,6 +45,8 @@ export interface NodeSettings {
   readonly historyDays: number;
   /** How long a deleted database can be brought back. */
   readonly undeleteDays: number;
+  /** How often the node looks for garbage; 0 = never. */
+  readonly collectHours: number;
   readonly logLevel: string;
 }
 
@@ -86,6 +94,7 @@ export function nodeSettings(environment: Environment): NodeSettings {
     maxDatabaseBytes: whole('TURSO_BYOC_MAX_DATABASE_BYTES', 20 * 2 ** 30, 1 << 20, 2 ** 44),
     historyDays: whole('TURSO_BYOC_HISTORY_DAYS', 35, 1, 3_650),
     undeleteDays: whole('TURSO_BYOC_UNDELETE_DAYS', 7, 0, 3_650),
+    collectHours: whole('TURSO_BYOC_COLLECT_HOURS', 24, 0, 240),
     logLevel: text('TURSO_BYOC_LOG_LEVEL', 'info'),
   };
 }
@@ -112,28 +121,50 @@ function advertisedHost(listenHost: string): string {
   return addresses.find(({ internal, family }) => !internal && family === 'IPv4')?.address ?? '127.0.0.1';
 }
 
-/** `TURSO_BYOC_DATA_STORE`, `…_LOG_STORE`, `…_CONTROL_STORE`; `TURSO_BYOC_STORE_DIR` stands in for those that are not set. */
+/**
+ * `TURSO_BYOC_DATA_STORE`, `…_LOG_STORE`, `…_CONTROL_STORE`; `TURSO_BYOC_STORE_DIR` stands in for those that are not set. The
+ * log store is one URL, or three with white space in between.
+ */
 export function storeLocations(environment: Environment): StoreLocations {
   const directory = environment['TURSO_BYOC_STORE_DIR'];
   const endpoint = environment['AWS_ENDPOINT_URL_S3'] || environment['AWS_ENDPOINT_URL'] || undefined;
-  const locate = (name: StoreName): StoreLocations[StoreName] => {
+  const locate = (name: 'data' | 'log' | 'control', most: 1 | 3): StoreLocation[] => {
     const variable = `TURSO_BYOC_${name.toUpperCase()}_STORE`;
-    const value = environment[variable];
-    if (!value) {
+    const urls = (environment[variable] ?? '').split(/\s+/).filter((url) => url !== '');
+    if (urls.length === 0) {
       if (!directory) throw new SettingError(`neither ${variable} nor TURSO_BYOC_STORE_DIR is set`);
-      return fileStore(join(resolve(directory), name));
+      return [fileStore(join(resolve(directory), name))];
+    }
+    if (urls.length > 1 && urls.length !== most) {
+      throw new SettingError(
+        `${variable} has ${urls.length} URLs; it must be ${most === 1 ? 'one' : 'one, or three for three zones'}`,
+      );
     }
     try {
-      return parseStoreUrl(value, name, endpoint);
+      return urls.map((url) => parseStoreUrl(url, name, endpoint));
     } catch (error) {
       if (!(error instanceof StoreUrlError)) throw error;
       throw new SettingError(`${variable} cannot be used: ${error.message}`, { cause: error });
     }
   };
-  const stores = { data: locate('data'), log: locate('log'), control: locate('control') };
-  const places = storeNames.map((name) => describeStore(stores[name]));
+  const [data, log, control] = [locate('data', 1), locate('log', zoneNames.length), locate('control', 1)];
+  const places = [...data, ...log, ...control].map(describeStore);
   if (new Set(places).size < places.length) {
-    throw new SettingError(`the data, log and control stores must be three different places: ${places.join(', ')}`);
+    throw new SettingError(`the data, log and control stores must be different places: ${places.join(', ')}`);
   }
-  return stores;
+  assertApart(log);
+  return { data: data[0] as StoreLocation, log, control: control[0] as StoreLocation };
+}
+
+/** Directory buckets name their availability zone: two in one zone would be lost together. */
+function assertApart(log: readonly StoreLocation[]): void {
+  const zones = log.flatMap((location) => {
+    const bucket = location.kind === 's3' ? location.options.bucket : '';
+    return /--([a-z0-9-]+)--x-s3$/.exec(bucket)?.[1] ?? [];
+  });
+  if (new Set(zones).size < zones.length) {
+    throw new SettingError(
+      `TURSO_BYOC_LOG_STORE must name buckets in three availability zones, not ${zones.join(', ')}`,
+    );
+  }
 }

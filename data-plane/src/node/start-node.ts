@@ -18,12 +18,11 @@ import { createAdminServer } from '../server/admin-server.js';
 import { createDataServer } from '../server/data-server.js';
 import { Drain } from '../server/drain.js';
 import { HttpPeers } from '../server/http-peers.js';
-import { deploymentOf } from '../storage/deployment.js';
 import { RecentEntries } from '../storage/log-store/recent-entries.js';
-import { SingleLogStore } from '../storage/log-store/single-log-store.js';
 import { commitLogLimits, databaseLimits, databasePolicy, recentLogBytes } from './limits.js';
 import { NodeCore } from './node-core.js';
 import type { OpenStore, StoreName } from './node-stores.js';
+import { openLogStore } from './open-log-store.js';
 import type { NodeSettings } from './settings.js';
 
 export interface RunningNode {
@@ -51,23 +50,28 @@ export async function startNode({ settings, openStore, version, log, onFenced }:
   const metrics = new Metrics();
   const counted = async (name: StoreName): Promise<ObjectStore> =>
     new CountingObjectStore(await openStore(name), runtime, (request) => metrics.storeRequestEnded(request));
-  const [dataStore, logObjects, controlStore] = await Promise.all([
-    counted('data'),
-    counted('log'),
-    counted('control'),
-  ]);
-  const logStore = new RecentEntries(new SingleLogStore(runtime, logObjects), recentLogBytes);
-  const [deployment, keys, credential] = await Promise.all([
-    deploymentOf(runtime, dataStore, logObjects),
-    LocalKeyService.open(settings.keyDirectory),
-    readFile(settings.adminCredentialFile, 'utf8'),
-  ]);
-
-  const ordinary = new Set(['engine process started', 'node condemned', 'format level raised']);
+  const ordinary = new Set(['engine process started', 'node condemned', 'log zone in use', 'format level raised']);
   const report = (event: string, fields: Readonly<Record<string, unknown>>): void => {
     if (ordinary.has(event)) log.info(fields, event);
     else log.warn(fields, event);
   };
+  const [dataStore, controlStore] = await Promise.all([counted('data'), counted('control')]);
+  const [logs, keys, credential] = await Promise.all([
+    openLogStore({
+      runtime,
+      locations: settings.stores,
+      openStore: counted,
+      dataStore,
+      report,
+      onZoneEvent: (zone, event) => metrics.zoneEvent(zone, event),
+    }),
+    LocalKeyService.open(settings.keyDirectory),
+    readFile(settings.adminCredentialFile, 'utf8'),
+  ]);
+  const { deployment } = logs;
+  const logStore = new RecentEntries(logs.logStore, recentLogBytes);
+  metrics.watchZones(logs.failingZones);
+
   const sandbox = await Sandbox.probe({
     cacheDirectory: settings.cacheDirectory,
     entry: fileURLToPath(new URL('../engine-process.js', import.meta.url)),
@@ -146,6 +150,7 @@ export async function startNode({ settings, openStore, version, log, onFenced }:
       await core.drain();
       await Promise.all([dataServer.close(), adminServer.close()]);
       await core.stop();
+      logs.close();
       peers.close();
       await engines.stop();
       log.info({ epoch }, 'the data node has stopped');

@@ -11,7 +11,7 @@ describe('the store settings of a data node', () => {
   it('are three directories of one', () => {
     expect(stores({ TURSO_BYOC_STORE_DIR: '/store' })).toEqual({
       data: { kind: 'file', directory: '/store/data' },
-      log: { kind: 'file', directory: '/store/log' },
+      log: [{ kind: 'file', directory: '/store/log' }],
       control: { kind: 'file', directory: '/store/control' },
     });
   });
@@ -25,12 +25,42 @@ describe('the store settings of a data node', () => {
     };
     expect(stores(environment)).toMatchObject({
       data: { options: { bucket: 'bucket', keyPrefix: 'data', endpoint: 'http://endpoint' } },
-      log: { options: { bucket: 'log--euw1-az1--x-s3', keyPrefix: 'a' } },
+      log: [{ options: { bucket: 'log--euw1-az1--x-s3', keyPrefix: 'a' } }],
       control: { kind: 'file', directory: '/store/control' },
     });
   });
 
+  it('name one log store, or three zones', () => {
+    const urls = ['az1', 'az2', 'az3'].map((zone) => `s3://log--euw1-${zone}--x-s3/a`);
+    expect(stores({ TURSO_BYOC_STORE_DIR: '/store', TURSO_BYOC_LOG_STORE: ` ${urls.join('\n  ')} ` })).toMatchObject({
+      log: urls.map((url) => ({ options: { bucket: new URL(url).hostname, keyPrefix: 'a' } })),
+    });
+  });
+
   it.each<[string, Record<string, string>, RegExp]>([
+    [
+      'two zones',
+      { TURSO_BYOC_STORE_DIR: '/store', TURSO_BYOC_LOG_STORE: 'file:///a file:///b' },
+      /^TURSO_BYOC_LOG_STORE has 2 URLs; it must be one, or three/,
+    ],
+    [
+      'three data stores',
+      { TURSO_BYOC_STORE_DIR: '/store', TURSO_BYOC_DATA_STORE: 'file:///a file:///b file:///c' },
+      /^TURSO_BYOC_DATA_STORE has 3 URLs; it must be one$/,
+    ],
+    [
+      'one place for two zones',
+      { TURSO_BYOC_STORE_DIR: '/store', TURSO_BYOC_LOG_STORE: 'file:///a file:///b file:///a' },
+      /different places/,
+    ],
+    [
+      'two zones of the log in one availability zone',
+      {
+        TURSO_BYOC_STORE_DIR: '/store',
+        TURSO_BYOC_LOG_STORE: 's3://a--euw1-az1--x-s3 s3://b--euw1-az2--x-s3 s3://c--euw1-az1--x-s3',
+      },
+      /three availability zones, not euw1-az1, euw1-az2, euw1-az1$/,
+    ],
     ['nothing', {}, /^neither TURSO_BYOC_DATA_STORE nor TURSO_BYOC_STORE_DIR is set$/],
     [
       'what is no store',
@@ -40,7 +70,7 @@ describe('the store settings of a data node', () => {
     [
       'one place for two stores',
       { TURSO_BYOC_STORE_DIR: '/store', TURSO_BYOC_DATA_STORE: 's3://b/x', TURSO_BYOC_LOG_STORE: 's3://b/x' },
-      /three different places/,
+      /different places/,
     ],
   ])('are refused: %s', (_what, environment, message) => {
     expect(() => stores(environment)).toThrow(SettingError);

@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import type { Runtime } from '../runtime.js';
 import { assertCapable, probeCapabilities, type Capability } from './capability-probe.js';
+import { isSystemError } from './file-layer.js';
 import { LocalObjectStore } from './local-object-store.js';
 import { StoreUnavailableError, type ObjectStore } from './object-store.js';
 import { misconfiguration } from './s3/s3-misconfiguration.js';
@@ -14,7 +15,7 @@ export interface OpenStoreOptions {
   readonly report: (event: string, fields: Readonly<Record<string, unknown>>) => void;
 }
 
-/** Connects to a store without trying anything. Throws `STORE_MISCONFIGURED`. */
+/** Connects to a store without trying anything. Throws `STORE_MISCONFIGURED`, `StoreUnavailableError`. */
 export async function connectStore(
   location: StoreLocation,
   { runtime, report }: Pick<OpenStoreOptions, 'runtime' | 'report'>,
@@ -24,7 +25,12 @@ export async function connectStore(
     const { S3ObjectStore } = await import('./s3/s3-object-store.js');
     return new S3ObjectStore(location.options, runtime, report);
   }
-  await mkdir(location.directory, { recursive: true, mode: 0o700 });
+  try {
+    await mkdir(location.directory, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    throw new StoreUnavailableError(`cannot make ${location.directory}: ${error.message}`, { cause: error });
+  }
   return LocalObjectStore.open(location.directory);
 }
 

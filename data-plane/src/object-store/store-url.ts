@@ -48,6 +48,12 @@ export function describeStore(location: StoreLocation): string {
   return `s3://${bucket}/${keyPrefix}${endpoint === undefined ? '' : ` at ${endpoint}`}`;
 }
 
+/** Where a store's objects are, in words that stay the same however its URL is written. */
+export function placeOf(location: StoreLocation): string {
+  if (location.kind === 'file') return describeStore(location);
+  return `s3://${location.options.bucket}/${location.options.keyPrefix}`;
+}
+
 function fileLocation(url: URL): StoreLocation {
   if (url.search !== '') throw new StoreUrlError('a file URL has no parameters');
   if (url.host !== '') throw new StoreUrlError('write three slashes: file:///directory');

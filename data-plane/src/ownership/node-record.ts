@@ -67,7 +67,7 @@ const storedNodeRecord = new StoredJson<NodeRecord>('turso-byoc/node/1', {
       additionalProperties: false,
     },
     lowWaterPosition: count,
-    packs: { type: 'array', items: count, maxItems: 1024 },
+    packs: { type: 'array', items: { type: 'integer', minimum: 1 }, maxItems: 4096 },
     logBegun: { const: true },
     formatLevel: { type: 'integer', minimum: 1 },
   },

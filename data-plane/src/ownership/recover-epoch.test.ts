@@ -4,13 +4,16 @@ import { databaseA, databaseB, epochA, epochB, epochC } from '../../test/storage
 import { removeTemporaryDirectories, temporaryStore } from '../../test/temporary-store.js';
 import type { DatabaseId } from '../identity.js';
 import type { LocalObjectStore } from '../object-store/local-object-store.js';
+import type { ObjectStore } from '../object-store/object-store.js';
 import { systemRuntime } from '../runtime.js';
+import { atOnce } from '../turns.js';
 import { encodeLogObject, encodeSeal, isSeal } from '../storage/log-object.js';
 import { SingleLogStore } from '../storage/log-store/single-log-store.js';
-import { logObjectName } from '../storage/object-names.js';
+import { logObjectName, packName } from '../storage/object-names.js';
+import { encodePack, type PackRun } from '../storage/pack.js';
 import { createNodeRecord, readNodeRecord, replaceNodeRecord } from './node-record.js';
 import { recoverEpoch } from './recover-epoch.js';
-import { readRecoveryRecord, recoveredFragments } from './recovery-record.js';
+import { readRecoveryRecord, recoveredFragments, type RecoveryRecord } from './recovery-record.js';
 
 const absent = { ifAbsent: true } as const;
 
@@ -35,7 +38,7 @@ async function sealStandsAt(position: number): Promise<boolean> {
 }
 
 describe('recovery of an epoch', () => {
-  it.each([0, 1, 31, 32, 33, 64, 100])('finds all of %i log objects, seals behind them and condemns', async (count) => {
+  it.each([0, 1, 63, 64, 65, 100])('finds all of %i log objects, seals behind them and condemns', async (count) => {
     await writeLog({ dataStore, logStore }, epochA, from0(count));
     const record = await recoverEpoch(stores(), epochA, epochB);
     expect(record.sealedAt).toBe(count);
@@ -84,7 +87,7 @@ describe('recovery of an epoch', () => {
   it.each([
     ['objects', [0, 1, 2, 7, 8]],
     ['one object, a long way off', [0, 1, 2, 3 + 4 + 31]],
-    ['objects beyond what is read at once', [...from0(32), 40]],
+    ['objects beyond what is read at once', [...from0(64), 72]],
   ])('refuses a log with a hole behind which %s prove that it was filled once', async (_what, positions) => {
     await writeLog({ dataStore, logStore }, epochA, positions);
     const missing = expect.objectContaining({ code: 'STORE_OBJECT_MISSING' });
@@ -129,6 +132,73 @@ describe('recovery of an epoch', () => {
     const record = await recoverEpoch(stores(), epochA, epochB);
     expect(record.sealedAt).toBe(42);
     expect(recoveredFragments(record, databaseA, 1).map(([position]) => position)).toEqual([40, 41]);
+  });
+
+  it('records what the packs of the condemned record hold, and no commit twice', async () => {
+    await writeLog({ dataStore, logStore }, epochA, [4, 5, 6]);
+    const run = (database: DatabaseId, firstCommit: number, lastCommit: number): PackRun => {
+      return { database, term: 1, firstCommit, lastCommit, fragments: [Buffer.from('sealed')] };
+    };
+    const put = async (pack: number, ...runs: PackRun[]) =>
+      dataStore.put(packName(epochA, pack), atOnce(encodePack(runs)).bytes, absent);
+    // The second is merged of the first and more; the log above the mark has commits 5, 6 and 7.
+    await put(2, run(databaseA, 1, 3), run(databaseB, 8, 9));
+    await put(3, run(databaseA, 2, 5));
+    const found = await readNodeRecord(systemRuntime, dataStore, epochA);
+    await replaceNodeRecord(systemRuntime, dataStore, found, { lowWaterPosition: 4, packs: [2, 3] });
+    const record = await recoverEpoch(stores(), epochA, epochB);
+    const placesAndCommits = (database: DatabaseId) =>
+      recoveredFragments(record, database, 1).map(([place, , , first, last]) => [place, first, last]);
+    expect(placesAndCommits(databaseA)).toEqual([
+      [-2, 1, 3],
+      [-3, 2, 5],
+      [5, 6, 6],
+      [6, 7, 7],
+    ]);
+    expect(placesAndCommits(databaseB)).toEqual([[-2, 8, 9]]);
+    expect(await readRecoveryRecord(systemRuntime, dataStore, epochA)).toEqual(record);
+  });
+
+  it('refuses an epoch of which a named pack is missing or damaged', async () => {
+    await writeLog({ dataStore, logStore }, epochA, [1]);
+    const found = await readNodeRecord(systemRuntime, dataStore, epochA);
+    await replaceNodeRecord(systemRuntime, dataStore, found, { lowWaterPosition: 1, packs: [7] });
+    const missing = expect.objectContaining({ code: 'STORE_OBJECT_MISSING' });
+    await expect(recoverEpoch(stores(), epochA, epochB)).rejects.toEqual(missing);
+    await dataStore.put(packName(epochA, 7), logObjectAt(1), absent);
+    await expect(recoverEpoch(stores(), epochA, epochB)).rejects.toEqual(corrupt);
+    expect(await readRecoveryRecord(systemRuntime, dataStore, epochA)).toBeUndefined();
+  });
+
+  it('refuses a log store that lacks the beginning of the log, whatever the mark', async () => {
+    await createNodeRecord(systemRuntime, dataStore, epochA, { logBegun: true });
+    const found = await readNodeRecord(systemRuntime, dataStore, epochA);
+    await replaceNodeRecord(systemRuntime, dataStore, found, { lowWaterPosition: 40 });
+    const missing = expect.objectContaining({ code: 'STORE_OBJECT_MISSING' });
+    await expect(recoverEpoch(stores(), epochA, epochB)).rejects.toEqual(missing);
+    expect(await sealStandsAt(40)).toBe(false);
+    await logStore.put(logObjectName(epochA, 0), logObjectAt(0), absent);
+    expect(await recoverEpoch(stores(), epochA, epochB)).toEqual({ epoch: epochA, sealedAt: 40, databases: {} });
+  });
+
+  it('gives the record of another recoverer when the log was collected under its feet', async () => {
+    await writeLog({ dataStore, logStore }, epochA, from0(3));
+    let recovered: RecoveryRecord | undefined;
+    const late: ObjectStore = Object.assign(Object.create(logStore) as ObjectStore, {
+      getRange: async (key: string, start: number, length: number) => {
+        if (!recovered) {
+          recovered = await recoverEpoch(stores(), epochA, epochC);
+          for (const position of from0(3)) await logStore.delete(logObjectName(epochA, position));
+          // A stalled write of the dead node, far beyond.
+          await logStore.put(logObjectName(epochA, 5), logObjectAt(5), absent);
+        }
+        return logStore.getRange(key, start, length);
+      },
+      put: logStore.put.bind(logStore),
+    });
+    const logs = new SingleLogStore(systemRuntime, late);
+    expect(await recoverEpoch({ ...stores(), logStore: logs }, epochA, epochB)).toEqual(recovered);
+    expect(recovered?.sealedAt).toBe(3);
   });
 
   it('gives two recoverers at once the same record', async () => {

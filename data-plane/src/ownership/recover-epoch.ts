@@ -1,7 +1,7 @@
 /**
  * Recovery of an epoch that has ended without a word: condemn, seal, record.
  *
- * 1. Condemn its node record, so that its next renewal fails.
+ * 1. Condemn its node record, so that its next renewal fails. Its low-water mark and the packs that it names are final then.
  * 2. Walk its log from the low-water mark and create a seal at the first missing position. A write of the old node that
  *    is still on its way there loses; one that was faster is found, and the walk goes on. Objects beyond the seal were
  *    never acknowledged, because a log acknowledges in order. Objects so far beyond it that they cannot have been written
@@ -11,17 +11,23 @@
  * Every step can be repeated, by any number of recoverers at once.
  */
 import { ByocError, isByocError } from '../errors/catalogue.js';
-import type { DatabaseId, NodeEpoch } from '../identity.js';
+import type { NodeEpoch } from '../identity.js';
 import type { ObjectStore } from '../object-store/object-store.js';
 import type { Runtime } from '../runtime.js';
 import type { FormatLevel } from '../storage/format-level.js';
 import { mostLogObjectsInFlight } from '../storage/commit-log.js';
-import { fragmentLocation, type FragmentLocation } from '../storage/log-location.js';
+import { fragmentLocation, packedLocation } from '../storage/log-location.js';
 import type { LogEntry, LogStore } from '../storage/log-store/log-store.js';
+import { packName } from '../storage/object-names.js';
+import { readPackIndex } from '../storage/pack.js';
+import { FoundFragments } from './found-fragments.js';
 import { readNodeRecord, replaceNodeRecord, type NodeRecord } from './node-record.js';
 import { createRecoveryRecord, readRecoveryRecord, type RecoveryRecord } from './recovery-record.js';
 
-const readAhead = 32;
+/** Positions, or packs, that are read at once. */
+const readAhead = 64;
+/** Positions beyond a missing one that are looked at for a proof that the store lost it. */
+const lookBeyond = 32;
 const copiesAtOnce = 8;
 /** How often a log is walked when entries vanish on the way. */
 const walks = 3;
@@ -43,8 +49,27 @@ export async function recoverEpoch(stores: RecoveryStores, epoch: NodeEpoch, by:
   const { runtime, dataStore } = stores;
   const existing = await readRecoveryRecord(runtime, dataStore, epoch);
   if (existing) return existing;
-  const { lowWaterPosition, logBegun } = await condemn(stores, epoch);
-  if (logBegun && lowWaterPosition === 0) await assertBegun(stores, epoch);
+  const record = await condemn(stores, epoch);
+  try {
+    return await recordFindings(stores, record, by);
+  } catch (error) {
+    // Once the epoch is recovered its log may be collected, under the feet of whoever still walks it.
+    const recovered = await readRecoveryRecord(runtime, dataStore, epoch);
+    if (recovered) return recovered;
+    throw error;
+  }
+}
+
+async function recordFindings(
+  stores: RecoveryStores,
+  { epoch, lowWaterPosition, packs, logBegun }: NodeRecord,
+  by: NodeEpoch,
+): Promise<RecoveryRecord> {
+  const { runtime, dataStore } = stores;
+  if (logBegun) await assertBegun(stores, epoch);
+  const packed = readPacks(stores, epoch, packs);
+  // Awaited below; until then a failure must not count as unhandled.
+  packed.catch(() => undefined);
   for (let attempt = 1; ; attempt++) {
     const { sealedAt, entries } = await walkAndSeal(stores, epoch, by, lowWaterPosition);
     try {
@@ -54,25 +79,13 @@ export async function recoverEpoch(stores: RecoveryStores, epoch: NodeEpoch, by:
       if (attempt === walks || !isByocError(error) || error.code !== 'STORE_UNAVAILABLE') throw error;
       continue;
     }
-    const record = { epoch, sealedAt, databases: byDatabase(entries) };
+    const found = await packed;
+    for (const [position, { index }] of entries) {
+      for (const fragment of index) found.add(fragment, fragmentLocation(position, fragment));
+    }
+    const record = { epoch, sealedAt, databases: found.byDatabase() };
     return createRecoveryRecord(runtime, dataStore, record, stores.formats);
   }
-}
-
-function byDatabase(entries: ReadonlyMap<number, LogEntry>): RecoveryRecord['databases'] {
-  const logged = new Map<DatabaseId, Map<number, FragmentLocation[]>>();
-  for (const [position, { index }] of entries) {
-    for (const fragment of index) {
-      const terms = logged.get(fragment.database) ?? new Map<number, FragmentLocation[]>();
-      logged.set(fragment.database, terms);
-      const fragments = terms.get(fragment.term) ?? [];
-      terms.set(fragment.term, fragments);
-      fragments.push(fragmentLocation(position, fragment));
-    }
-  }
-  return Object.fromEntries(
-    [...logged].map(([database, terms]) => [database, [...terms].map(([term, fragments]) => ({ term, fragments }))]),
-  );
 }
 
 async function preserveEntries(
@@ -87,10 +100,24 @@ async function preserveEntries(
   }
 }
 
-async function condemn(
-  { runtime, dataStore, formats }: RecoveryStores,
+async function readPacks(
+  { runtime, dataStore }: RecoveryStores,
   epoch: NodeEpoch,
-): Promise<Pick<NodeRecord, 'lowWaterPosition' | 'logBegun'>> {
+  packs: readonly number[],
+): Promise<FoundFragments> {
+  const found = new FoundFragments();
+  for (let start = 0; start < packs.length; start += readAhead) {
+    const batch = packs.slice(start, start + readAhead).map(async (pack) => {
+      for (const run of await readPackIndex(runtime, dataStore, packName(epoch, pack))) {
+        found.add(run, packedLocation(pack, run));
+      }
+    });
+    await Promise.all(batch);
+  }
+  return found;
+}
+
+async function condemn({ runtime, dataStore, formats }: RecoveryStores, epoch: NodeEpoch): Promise<NodeRecord> {
   for (;;) {
     const current = await readNodeRecord(runtime, dataStore, epoch, formats);
     if (current.record.state === 'condemned' || current.record.state === 'stopped') return current.record;
@@ -114,7 +141,7 @@ async function assertBegun({ logStore }: RecoveryStores, epoch: NodeEpoch): Prom
  */
 async function assertNeverWritten({ logStore }: RecoveryStores, epoch: NodeEpoch, missing: number): Promise<void> {
   const exists = async (position: number): Promise<boolean> => (await logStore.look(epoch, position)) !== undefined;
-  const beyond = Array.from({ length: readAhead }, (_, index) => missing + mostLogObjectsInFlight + index);
+  const beyond = Array.from({ length: lookBeyond }, (_, index) => missing + mostLogObjectsInFlight + index);
   if (!(await Promise.all(beyond.map(exists))).includes(true)) return;
   // The old node may have been writing: what stands beyond was written after the missing one, which can be read by now.
   if (await exists(missing)) return;

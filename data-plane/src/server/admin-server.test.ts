@@ -71,6 +71,20 @@ describe('databases', () => {
     expect(await call('GET', path)).toMatchObject({ status: 404, body: { code: 'DATABASE_NOT_FOUND' } });
   });
 
+  it('begin as another one, and come back after their deletion under the name that is asked for', async () => {
+    const branch = { parent: shop.id, timeMs: 1_700_000_000_500 };
+    expect(await call('POST', '/admin/v1/databases', { ...created, branch })).toMatchObject({
+      status: 200,
+      body: { database: { parent: { id: shop.id, name: 'shop', branchedAtMs: 1_700_000_000_500 } } },
+    });
+    await call('DELETE', `/admin/v1/databases/${created.id}`);
+    const undelete = async (body: unknown) => call('POST', `/admin/v1/databases/${created.id}/undelete`, body);
+    expect(await undelete({ name: 'again' })).toMatchObject({ status: 200, body: { database: { name: 'again' } } });
+    expect(await undelete({ name: 'again', id: 1 })).toMatchObject({ status: 400 });
+    expect(await call('POST', `/admin/v1/databases/${created.id}/collect`)).toEqual({ status: 200, body: {} });
+    expect(databases.collected).toEqual([created.id]);
+  });
+
   it('are deleted, also when they are gone', async () => {
     const path = `/admin/v1/databases/${shop.id}`;
     expect(await call('DELETE', path)).toEqual({ status: 200, body: {} });
@@ -91,6 +105,8 @@ describe('requests that are wrong', () => {
     ['no group', { ...created, group: undefined }],
     ['a group that is text', { ...created, group: 'default' }],
     ['an unknown engine', { ...created, engine: 'sqlite' }],
+    ['a branch of nothing', { ...created, branch: {} }],
+    ['a branch at a time that is none', { ...created, branch: { parent: shop.id, timeMs: 'now' } }],
     ['a field too many', { ...created, owner: 'me' }],
     ['a prototype', '{"__proto__":{"id":1}}'],
   ])('%s', async (_what, body) => {

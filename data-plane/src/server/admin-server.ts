@@ -14,7 +14,7 @@ import { createHttpServer } from './http-server.js';
 import { sendJson } from './plain-replies.js';
 
 export interface AdminServerOptions {
-  readonly databases: Pick<DatabaseService, 'find' | 'describe' | 'create' | 'delete' | 'undelete'>;
+  readonly databases: Pick<DatabaseService, 'find' | 'describe' | 'create' | 'delete' | 'undelete' | 'collect'>;
   /** The bearer credential that the control plane and the metrics collector present. */
   readonly credential: string;
   readonly metrics: Metrics;
@@ -88,6 +88,15 @@ export function createAdminServer(options: AdminServerOptions): FastifyInstance 
         async (request, reply) => {
           const { name } = request.body;
           return sendDatabase(reply, await databases.undelete(request.params.id, name));
+        },
+      );
+
+      routes.post<{ Params: { id: DatabaseId } }>(
+        `${adminPrefix}/databases/:id/collect`,
+        { schema: { params: databaseIdSchema } },
+        async (request, reply) => {
+          await databases.collect(request.params.id);
+          return sendJson(reply, {});
         },
       );
 

@@ -69,7 +69,7 @@ export class FastLane {
     this.#cancelSweep = this.options.runtime.schedule(this.#sweepMs, () => {
       this.#cancelSweep = undefined;
       const nowMs = this.options.runtime.monotonicMs();
-      for (const connection of this.#connections) connection.sweep(nowMs);
+      for (const connection of this.#connections) connection.sweep(nowMs, this.#sweepMs);
       this.#armSweep();
     });
   }

@@ -57,7 +57,10 @@ export class LaneConnection {
   /** The connection ends with the answer that was sent last. */
   #isLast = false;
   #hasServed = false;
+  /** Since when nothing happens between requests. */
   #quietSinceMs: number;
+  /** Since when the rest of a request is to come. */
+  #partialSinceMs: number | undefined;
 
   constructor(lane: FastLane, socket: Socket, exits: LaneExits) {
     this.#lane = lane;
@@ -72,11 +75,17 @@ export class LaneConnection {
     this.#socket.destroy();
   }
 
-  /** To be called now and then: what stays quiet or incomplete is Node's to time out. */
-  sweep(nowMs: number): void {
+  /** To be called every `sweepMs`: who says nothing, or not the rest of a request, is Node's to time out. */
+  sweep(nowMs: number, sweepMs: number): void {
     if (this.#exchanges.length > 0 || this.#isLast) return;
-    if (this.#pending || !this.#hasServed) this.#handOver();
-    else if (nowMs - this.#quietSinceMs >= this.#lane.options.limits.keepAliveTimeoutMs) this.#socket.destroy();
+    const { headersTimeoutMs, keepAliveTimeoutMs } = this.#lane.options.limits;
+    if (this.#partialSinceMs !== undefined) {
+      if (nowMs - this.#partialSinceMs >= sweepMs) this.#handOver();
+    } else if (this.#hasServed) {
+      if (nowMs - this.#quietSinceMs >= keepAliveTimeoutMs) this.#socket.destroy();
+    } else if (nowMs - this.#quietSinceMs >= headersTimeoutMs) {
+      this.#handOver();
+    }
   }
 
   readonly #onData = (chunk: Buffer): void => {
@@ -103,7 +112,11 @@ export class LaneConnection {
     while (this.#pending && !this.#isForNode && !this.#isLast && this.#exchanges.length < mostUnanswered) {
       const bytes = this.#pending;
       const request = this.#recognize(bytes);
-      if (request === 'partial') break;
+      if (request === 'partial') {
+        this.#partialSinceMs ??= this.#lane.options.runtime.monotonicMs();
+        break;
+      }
+      this.#partialSinceMs = undefined;
       if (request === undefined) {
         this.#isForNode = true;
         break;

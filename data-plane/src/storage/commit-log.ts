@@ -6,14 +6,15 @@
  * creating a seal at the first missing position: this log's own write of that position then loses, and nothing it wrote
  * beyond is ever reported durable. Several objects are in flight at once; retries carry identical bytes.
  *
- * One object is written per commit window at the most: the first commit after a quiet time goes out at once, later ones
- * wait for the window to pass. Without commits nothing is written and no timer runs.
+ * One object is written per commit window at the most, and fewer where the store is slow beside it: the first commit after
+ * a quiet time goes out at once, later ones wait for that time to pass. Without commits nothing is written and no timer runs.
  */
 import type { NodeEpoch, DatabaseId } from '../identity.js';
 import type { Sealer } from '../keys/sealing.js';
 import { OutcomeUnknownError, StoreUnavailableError } from '../object-store/object-store.js';
 import type { Runtime } from '../runtime.js';
 import { Turns, type Work } from '../turns.js';
+import { CommitSpacing } from './commit-spacing.js';
 import { backoffMs, type RetryPolicy } from './conditional-write.js';
 import { commitBytes, type Commit, type FragmentDigest } from './fragment.js';
 import { encodeSeal, type IndexedFragment } from './log-object.js';
@@ -38,7 +39,7 @@ export interface CommitLogOptions {
   readonly epoch: NodeEpoch;
   /** Position of the first object. @default 0 */
   readonly firstPosition?: number;
-  /** Least time between two log objects; 0 = as soon as the event loop allows. */
+  /** Least time between two log objects (see `CommitSpacing`); 0 = as soon as the event loop allows. */
   readonly windowMs: number;
   /** An object is written early when it holds this many bytes. */
   readonly maxObjectBytes: number;
@@ -49,8 +50,14 @@ export interface CommitLogOptions {
    * the store failed in a way that trying again does not mend. Nothing is durable after that.
    */
   readonly onFenced: (cause?: unknown) => void;
-  /** Called after each stored object: its size, how many fragments it holds, how long the store took. */
-  readonly onStored?: (object: { bytes: number; fragments: number; commits: number; storeMs: number }) => void;
+  /** Called after each stored object, and after what that made durable was reported: its position and size, how many fragments it holds, how long the store took. */
+  readonly onStored?: (object: {
+    position: number;
+    bytes: number;
+    fragments: number;
+    commits: number;
+    storeMs: number;
+  }) => void;
 }
 
 /**
@@ -75,11 +82,13 @@ const retries: RetryPolicy = { attempts: Infinity, firstDelayMs: 20, maxDelayMs:
 export class CommitLog {
   readonly #options: CommitLogOptions;
   readonly #pending = new Map<LoggedDatabase, Pending>();
+  readonly #spacing: CommitSpacing;
   #pendingBytes = 0;
   readonly #inFlight: InFlight[] = [];
   /** An object is being sealed. */
   #isSealing = false;
   #nextPosition: number;
+  #acknowledgedPosition: number;
   #lastFlushMs = -Infinity;
   #cancelTimer: (() => void) | undefined;
   #state: 'open' | 'closing' | 'sealed' | 'fenced' = 'open';
@@ -92,12 +101,19 @@ export class CommitLog {
     if (options.maxInFlight > mostLogObjectsInFlight)
       throw new RangeError(`at most ${mostLogObjectsInFlight} in flight`);
     this.#options = options;
+    this.#spacing = new CommitSpacing(options.windowMs);
     this.#nextPosition = options.firstPosition ?? 0;
+    this.#acknowledgedPosition = this.#nextPosition;
   }
 
   /** The next position that will be written. */
   get nextPosition(): number {
     return this.#nextPosition;
+  }
+
+  /** Every position below is stored, and its commits were reported durable. Never rises again once the log is fenced. */
+  get acknowledgedPosition(): number {
+    return this.#acknowledgedPosition;
   }
 
   get isFenced(): boolean {
@@ -162,11 +178,11 @@ export class CommitLog {
 
   #scheduleFlush(): void {
     if (this.#isSealing || this.#inFlight.length >= this.#options.maxInFlight) return;
-    const { runtime, windowMs, maxObjectBytes } = this.#options;
+    const { runtime, maxObjectBytes } = this.#options;
     const isFull = this.#pendingBytes >= maxObjectBytes;
     if (this.#cancelTimer && !isFull) return;
     this.#cancelTimer?.();
-    const waitMs = isFull ? 0 : this.#lastFlushMs + windowMs - runtime.monotonicMs();
+    const waitMs = isFull ? 0 : this.#lastFlushMs + this.#spacing.spacingMs - runtime.monotonicMs();
     // Even with nothing to wait for, the commits of this turn of the event loop go out together.
     this.#cancelTimer = runtime.schedule(Math.max(0, waitMs), () => {
       this.#cancelTimer = undefined;
@@ -179,8 +195,7 @@ export class CommitLog {
     if (this.#pending.size === 0 || this.#isSealing || this.#state === 'fenced' || this.#inFlight.length >= maxInFlight)
       return;
     const pending = this.#takePending();
-    const startedMs = runtime.monotonicMs();
-    this.#lastFlushMs = startedMs;
+    this.#lastFlushMs = runtime.monotonicMs();
     const { bytes, index, sealing } = sealLogObject(pending);
     // Taken only now: a position that is taken and never written would be a hole.
     const position = this.#nextPosition++;
@@ -192,15 +207,19 @@ export class CommitLog {
     const entry: InFlight = { position, fragments, stored: false };
     this.#inFlight.push(entry);
     void this.#inTurns(sealing).then(async () => {
+      const startedMs = runtime.monotonicMs();
       if (!(await this.#store(position, bytes))) return;
       entry.stored = true;
+      const storeMs = runtime.monotonicMs() - startedMs;
+      this.#spacing.observe(storeMs);
+      this.#reportDurable();
       onStored?.({
+        position,
         bytes: bytes.length,
         fragments: fragments.length,
         commits: pending.reduce((sum, { commits }) => sum + commits.length, 0),
-        storeMs: runtime.monotonicMs() - startedMs,
+        storeMs,
       });
-      this.#reportDurable();
     });
   }
 
@@ -252,8 +271,10 @@ export class CommitLog {
 
   #reportDurable(): void {
     while (this.#inFlight[0]?.stored && this.#state !== 'fenced') {
-      const { fragments } = this.#inFlight.shift() as InFlight;
+      const { position, fragments } = this.#inFlight.shift() as InFlight;
       for (const { database, location, last } of fragments) database.onDurable(location, last);
+      // In the same step as the reports: whoever looks sees the fragments listed, or their position not acknowledged.
+      this.#acknowledgedPosition = position + 1;
     }
     this.#reportResolved();
     if (this.#pending.size > 0) {

@@ -87,3 +87,29 @@ export async function readWithRetry<T>(
   }
   throw new ByocError('STORE_UNAVAILABLE', `object ${what} could not be read`, { cause: lastError });
 }
+
+/** Deletes an object that nobody creates again, or that may be gone already. Throws `STORE_UNAVAILABLE`. */
+export async function deleteWithRetry(runtime: Runtime, store: ObjectStore, key: string): Promise<void> {
+  await withRetry(runtime, `object ${key} could not be deleted`, () => store.delete(key));
+}
+
+/** Does what may be done again, until its success is known. Throws `STORE_UNAVAILABLE` with `failure` as its message. */
+export async function withRetry(
+  runtime: Runtime,
+  failure: string,
+  run: () => Promise<void>,
+  policy: RetryPolicy = requestRetries,
+): Promise<void> {
+  let lastError: unknown;
+  for (let attempt = 0; attempt < policy.attempts; attempt++) {
+    if (attempt > 0) await runtime.sleep(backoffMs(runtime, policy, attempt));
+    try {
+      await run();
+      return;
+    } catch (error) {
+      if (!(error instanceof StoreUnavailableError || error instanceof OutcomeUnknownError)) throw error;
+      lastError = error;
+    }
+  }
+  throw new ByocError('STORE_UNAVAILABLE', failure, { cause: lastError });
+}

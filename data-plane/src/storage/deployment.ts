@@ -6,9 +6,15 @@ import { conditionalWrite, readWithRetry } from './conditional-write.js';
 import { deploymentRecordName } from './object-names.js';
 import { StoredJson } from './stored-json.js';
 
-const storedDeployment = new StoredJson<{ id: string }>('turso-byoc/deployment/1', {
+export interface DeploymentRecord {
+  readonly id: string;
+  /** The store is one of three zones of a log. */
+  readonly isZone?: true;
+}
+
+const storedDeployment = new StoredJson<DeploymentRecord>('turso-byoc/deployment/1', {
   type: 'object',
-  properties: { id: { type: 'string', pattern: '^[0-9a-f]{32}$' } },
+  properties: { id: { type: 'string', pattern: '^[0-9a-f]{32}$' }, isZone: { const: true } },
   required: ['id'],
   additionalProperties: false,
 });
@@ -28,8 +34,10 @@ export async function deploymentOf(runtime: Runtime, dataStore: ObjectStore, log
     throw new ByocError('STORE_MISCONFIGURED', `${sentence}; is its place, bucket or prefix, right?`);
   };
   for (;;) {
-    const data = await recordedDeployment(runtime, dataStore);
-    const log = await recordedDeployment(runtime, logStore);
+    const data = (await recordedDeployment(runtime, dataStore))?.id;
+    const logRecord = await recordedDeployment(runtime, logStore);
+    if (logRecord?.isZone) return refuse('the log store is one of three zones; name all three');
+    const log = logRecord?.id;
     if (data !== undefined) {
       if (log === undefined) return refuse(`the log store does not belong to the deployment ${data} of the data store`);
       if (log !== data) return refuse(`the log store belongs to deployment ${log}, the data store to ${data}`);
@@ -45,30 +53,35 @@ export async function deploymentOf(runtime: Runtime, dataStore: ObjectStore, log
       if ((await recordedDeployment(runtime, dataStore)) === undefined) return refuse(inUse);
       continue;
     }
-    return deploymentId(runtime, dataStore, log ?? (await deploymentId(runtime, logStore)));
+    return deploymentId(runtime, dataStore, { id: log ?? (await deploymentId(runtime, logStore)) });
   }
 }
 
-/** The identity that a store carries; one without gets `proposed`, or a new one. */
-export async function deploymentId(runtime: Runtime, store: ObjectStore, proposed?: string): Promise<string> {
+/** The identity that a store carries; one without gets the proposed one, or a new one. */
+export async function deploymentId(
+  runtime: Runtime,
+  store: ObjectStore,
+  proposed: Partial<DeploymentRecord> = {},
+): Promise<string> {
   const found = await recordedDeployment(runtime, store);
-  if (found !== undefined) return found;
-  const id = proposed ?? runtime.randomBytes(16).toString('hex');
-  const written = await conditionalWrite(runtime, store, deploymentRecordName, storedDeployment.encode({ id }), {
+  if (found !== undefined) return found.id;
+  const record = { id: runtime.randomBytes(16).toString('hex'), ...proposed };
+  const written = await conditionalWrite(runtime, store, deploymentRecordName, storedDeployment.encode(record), {
     ifAbsent: true,
   });
-  if (written.won) return id;
+  if (written.won) return record.id;
   if (!written.current) throw new Error('the deployment record vanished');
   return storedDeployment.decode(deploymentRecordName, written.current.body).id;
 }
 
-async function recordedDeployment(runtime: Runtime, store: ObjectStore): Promise<string | undefined> {
+/** What a store says of itself; undefined when it says nothing. */
+export async function recordedDeployment(runtime: Runtime, store: ObjectStore): Promise<DeploymentRecord | undefined> {
   const found = await readWithRetry(runtime, deploymentRecordName, () => store.get(deploymentRecordName));
-  return found && storedDeployment.decode(deploymentRecordName, found.body).id;
+  return found && storedDeployment.decode(deploymentRecordName, found.body);
 }
 
 /** Whether a store holds anything but its deployment record and what probes left. */
-async function hasContent(runtime: Runtime, store: ObjectStore): Promise<boolean> {
+export async function hasContent(runtime: Runtime, store: ObjectStore): Promise<boolean> {
   let after: string | undefined;
   do {
     const page = await readWithRetry(runtime, 'listing', () => store.list('', after === undefined ? {} : { after }));

@@ -1,9 +1,15 @@
 import type { NodeEpoch } from '../identity.js';
 import type { IndexedFragment } from './log-object.js';
 
-/** Where one fragment lies in an epoch's commit log: [position, offset, length, first commit, last commit]. */
+/**
+ * Where consecutive commits of one database lie: [place, offset, length, first commit, last commit].
+ *
+ * A place from 0 up is a position of the epoch's commit log, and the bytes there are one fragment. A place below 0 is a
+ * pack, −n being the epoch's pack number n (from 1), and the bytes there are a run of fragments (see `pack.ts`): what
+ * comes first in a run may be folded in already.
+ */
 export type FragmentLocation = readonly [
-  position: number,
+  place: number,
   offset: number,
   length: number,
   firstCommit: number,
@@ -21,9 +27,21 @@ export function fragmentLocation(position: number, fragment: IndexedFragment): F
   return [position, fragment.offset, fragment.length, fragment.firstCommit, fragment.lastCommit];
 }
 
+/** The location of a run in the epoch's pack number `pack`. */
+export function packedLocation(pack: number, run: IndexedFragment): FragmentLocation {
+  return [-pack, run.offset, run.length, run.firstCommit, run.lastCommit];
+}
+
+/** The number of the pack that a location names, or undefined when it names a position of the log. */
+export function packOf([place]: FragmentLocation): number | undefined {
+  return place < 0 ? -place : undefined;
+}
+
+const count = { type: 'integer', minimum: 0 } as const;
+
 export const fragmentLocationSchema = {
   type: 'array',
-  items: Array.from({ length: 5 }, () => ({ type: 'integer', minimum: 0 })),
+  items: [{ type: 'integer' }, count, count, count, count],
   minItems: 5,
   additionalItems: false,
 } as const;

@@ -21,7 +21,9 @@ export interface IndexedFragment {
   readonly length: number;
 }
 
-const magic = Buffer.from('TBYOLOG1');
+const logMagic = Buffer.from('TBYOLOG1');
+/** What a pack starts with; its index is that of a log object. */
+export const packMagic = Buffer.from('TBYOPAK1');
 const sealMagic = Buffer.from('TBYOSEA1');
 const fixedBytes = 12;
 const entryBytes = 48;
@@ -47,11 +49,14 @@ export function encodeLogObject(parts: readonly LogObjectPart[]): { bytes: Buffe
   return { bytes, index };
 }
 
-/** An object with its index, in which the fragments are yet to be written where the index says. */
-export function layOutLogObject(parts: readonly Omit<IndexedFragment, 'offset'>[]): {
-  bytes: Buffer;
-  index: IndexedFragment[];
-} {
+/**
+ * An object with its index, in which the fragments are yet to be written where the index says. `magic`: what the object
+ * starts with.
+ */
+export function layOutLogObject(
+  parts: readonly Omit<IndexedFragment, 'offset'>[],
+  magic: Buffer = logMagic,
+): { bytes: Buffer; index: IndexedFragment[] } {
   const start = indexBytes(parts.length);
   const bytes = Buffer.allocUnsafe(parts.reduce((sum, { length }) => sum + length, start));
   magic.copy(bytes);
@@ -84,19 +89,19 @@ export function isSeal(bytes: Buffer): boolean {
 }
 
 /**
- * Reads the index from the first bytes of a log object. Returns the number of bytes needed when `bytes` is too short.
- * Throws `STORE_OBJECT_CORRUPT` or `STORE_FORMAT_UNKNOWN`, naming `key`.
+ * Reads the index from the first bytes of a log object, or of a pack. Returns the number of bytes needed when `bytes` is
+ * too short. Throws `STORE_OBJECT_CORRUPT` or `STORE_FORMAT_UNKNOWN`, naming `key`.
  */
-export function decodeIndex(key: string, bytes: Buffer): IndexedFragment[] | number {
+export function decodeIndex(key: string, bytes: Buffer, magic: Buffer = logMagic): IndexedFragment[] | number {
   if (bytes.length < fixedBytes || !bytes.subarray(0, magic.length).equals(magic)) {
-    throw foreignStart(key, bytes, [magic, sealMagic], `log object ${key} does not start like one`);
+    throw foreignStart(key, bytes, [magic, sealMagic], `object ${key} does not start like what its name says`);
   }
   const count = bytes.readUInt32LE(8);
   const length = indexBytes(count);
   if (bytes.length < length) return length;
   const head = bytes.subarray(0, length - digestBytes);
   if (!digest(head).equals(bytes.subarray(length - digestBytes, length))) {
-    throw new ByocError('STORE_OBJECT_CORRUPT', `the index of log object ${key} does not match its digest`);
+    throw new ByocError('STORE_OBJECT_CORRUPT', `the index of object ${key} does not match its digest`);
   }
   return Array.from({ length: count }, (_, entry) => {
     const at = fixedBytes + entry * entryBytes;

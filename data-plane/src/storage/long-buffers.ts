@@ -16,13 +16,16 @@ export function* hashing(bytes: Uint8Array): Work<Buffer> {
 export function* joining(parts: readonly Uint8Array[]): Work<Buffer> {
   const joined = Buffer.allocUnsafe(parts.reduce((sum, part) => sum + part.byteLength, 0));
   let end = 0;
-  for (const part of parts) {
-    for (let at = 0; at < part.byteLength; at += stepBytes) {
-      const piece = part.subarray(at, at + stepBytes);
-      joined.set(piece, end);
-      end += piece.byteLength;
-      yield piece.byteLength;
-    }
-  }
+  for (const part of parts) end = yield* copying(part, joined, end);
   return joined;
+}
+
+/** Copies `source` into `target` at `offset`, and gives the offset behind it. */
+export function* copying(source: Uint8Array, target: Uint8Array, offset: number): Work<number> {
+  for (let at = 0; at < source.byteLength; at += stepBytes) {
+    const piece = source.subarray(at, at + stepBytes);
+    target.set(piece, offset + at);
+    yield piece.byteLength;
+  }
+  return offset + source.byteLength;
 }

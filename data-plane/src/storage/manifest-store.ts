@@ -5,7 +5,7 @@ import type { Runtime } from '../runtime.js';
 import { conditionalWrite, readWithRetry } from './conditional-write.js';
 import { FormatLevel } from './format-level.js';
 import { storedManifest, type Manifest } from './manifest.js';
-import { manifestName } from './object-names.js';
+import { manifestName, manifestOwner, manifestPrefix } from './object-names.js';
 
 /** A manifest as it stands in the store, with the version that the next change must name. */
 export interface VersionedManifest {
@@ -63,6 +63,17 @@ export class ManifestStore {
     this.#justRead.delete(id);
     if (justRead && this.#runtime.monotonicMs() - justRead.readAtMs <= justReadMs) return justRead.found;
     return this.read(id);
+  }
+
+  /** Every database that there is or was, in no order that means anything. Throws `STORE_UNAVAILABLE`. */
+  async *list(): AsyncGenerator<DatabaseId> {
+    let after: string | undefined;
+    do {
+      const from = after === undefined ? {} : { after };
+      const page = await readWithRetry(this.#runtime, manifestPrefix, () => this.#store.list(manifestPrefix, from));
+      yield* page.keys.map(manifestOwner);
+      after = page.next;
+    } while (after !== undefined);
   }
 
   /** Stores the first manifest of a database; false when one is there already. */

@@ -11,12 +11,36 @@ const padded = (value: number): string => value.toString().padStart(12, '0');
 
 /** One object of a node epoch's commit log, or the seal that ends it. In the log store. */
 export function logObjectName(epoch: NodeEpoch, position: number): string {
-  return `log/${hash(epoch)}/${epoch}/${padded(position)}`;
+  return `${logPrefix(epoch)}${padded(position)}`;
+}
+
+/** Starts the names of everything in a node epoch's log. */
+export function logPrefix(epoch: NodeEpoch): string {
+  return `log/${hash(epoch)}/${epoch}/`;
+}
+
+export const uncollectedLogPrefix = 'logs/';
+
+/** Says that the log store, or a pack, may hold something of this epoch. */
+export function uncollectedLogName(epoch: NodeEpoch): string {
+  return `${uncollectedLogPrefix}${epoch}`;
+}
+
+/** What the names of an epoch's packs start with. */
+export const packPrefix = (epoch: NodeEpoch): string => `packs/${hash(epoch)}/${epoch}/`;
+
+/** What was still unfolded of some of an epoch's log objects. In the data store. */
+export function packName(epoch: NodeEpoch, number: number): string {
+  return `${packPrefix(epoch)}${padded(number)}`;
 }
 
 /** A log object in one zone only, copied where the loss of the zone does not reach it. In the data store. */
 export function logCopyName(epoch: NodeEpoch, position: number): string {
-  return `log-copies/${hash(epoch)}/${epoch}/${padded(position)}`;
+  return `${logCopyPrefix(epoch)}${padded(position)}`;
+}
+
+export function logCopyPrefix(epoch: NodeEpoch): string {
+  return `log-copies/${hash(epoch)}/${epoch}/`;
 }
 
 /** Says that a place was a zone of the log once. In the data store. */
@@ -50,8 +74,15 @@ export function nameRecordName(organization: string, database: string): string {
   return `names/${hash(`${organization}/${database}`)}/${organization}/${database}`;
 }
 
+export const manifestPrefix = 'manifests/';
+
+/** The database that the manifest under this key belongs to. */
+export function manifestOwner(key: string): DatabaseId {
+  return key.slice(key.lastIndexOf('/') + 1) as DatabaseId;
+}
+
 export function manifestName(database: DatabaseId): string {
-  return `manifests/${hash(database)}/${database}`;
+  return `${manifestPrefix}${hash(database)}/${database}`;
 }
 
 /** Begins the names of all objects of a database but its manifest and its log. */

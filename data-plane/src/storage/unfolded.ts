@@ -23,7 +23,7 @@ export interface Unfolded {
 
 /** The fragments after `from`, in order. Needs no key. Throws `STORE_OBJECT_MISSING` or `STORE_OBJECT_CORRUPT`. */
 export async function* readUnfolded(unfolded: Unfolded, from: ChainEnd): AsyncGenerator<SealedFragment> {
-  const { runtime, dataStore, logStore, line, carried, ranges } = unfolded;
+  const { runtime, dataStore, line, carried, ranges } = unfolded;
   const database = line.at(-1) as DatabaseId;
   let end = from;
   if (carried && carried.commit > from.commit) {
@@ -33,5 +33,5 @@ export async function* readUnfolded(unfolded: Unfolded, from: ChainEnd): AsyncGe
       yield fragment;
     }
   }
-  yield* readTail(runtime, logStore, database, end, ranges);
+  yield* readTail(unfolded, database, end, ranges);
 }

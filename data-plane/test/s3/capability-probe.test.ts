@@ -3,7 +3,8 @@ import { openStore } from '../../src/object-store/open-store.js';
 import { S3ObjectStore } from '../../src/object-store/s3/s3-object-store.js';
 import type { S3StoreOptions } from '../../src/object-store/s3/s3-store-options.js';
 import { systemRuntime } from '../../src/runtime.js';
-import { describeWithServer, moto, s3rver, versitygw } from './s3-server.js';
+import { describeWithServer } from './describe-with-server.js';
+import { moto, s3rver, versitygw } from './s3-server.js';
 
 const report = (): void => undefined;
 const open = async (options: S3StoreOptions): Promise<unknown> =>

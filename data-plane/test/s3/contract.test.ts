@@ -2,7 +2,8 @@ import { S3ObjectStore } from '../../src/object-store/s3/s3-object-store.js';
 import type { S3StoreOptions } from '../../src/object-store/s3/s3-store-options.js';
 import { systemRuntime } from '../../src/runtime.js';
 import { describeObjectStoreContract } from '../object-store-contract.js';
-import { describeWithServer, moto, versitygw } from './s3-server.js';
+import { describeWithServer } from './describe-with-server.js';
+import { moto, versitygw } from './s3-server.js';
 
 for (const kind of [moto, versitygw]) {
   describeWithServer(kind, 'S3 object store', (server) => {

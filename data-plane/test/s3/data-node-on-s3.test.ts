@@ -3,7 +3,8 @@ import { LocalObjectStore } from '../../src/object-store/local-object-store.js';
 import { S3ObjectStore } from '../../src/object-store/s3/s3-object-store.js';
 import { systemRuntime } from '../../src/runtime.js';
 import { DataNode } from '../support/data-node.js';
-import { describeWithServer, moto, s3rver, versitygw } from './s3-server.js';
+import { describeWithServer } from './describe-with-server.js';
+import { moto, s3rver, versitygw } from './s3-server.js';
 
 for (const kind of [moto, versitygw]) {
   describeWithServer(kind, 'a data node on S3', (server) => {
@@ -54,6 +55,26 @@ for (const kind of [moto, versitygw]) {
     });
   });
 }
+
+describeWithServer(versitygw, 'a data node', (server) => {
+  const starting = async (environment: Record<string, string>, parameters = ''): Promise<unknown> => {
+    const { bucket } = await server().newStore();
+    const url = `s3://${bucket}/deployment/data${parameters}`;
+    return DataNode.start({ ...server().environment, ...environment, TURSO_BYOC_DATA_STORE: url });
+  };
+
+  it('does not start without permission, and says what to do', async () => {
+    await expect(starting({ AWS_SECRET_ACCESS_KEY: 'wrong' })).rejects.toThrow(
+      /STORE_ACCESS_DENIED: the credentials of this process are not allowed to use the store s3:.*\n.*(policy|permission|allow)/i,
+    );
+  });
+
+  it('does not start with a bucket in another region, and says what to do', async () => {
+    await expect(starting({}, '?region=eu-west-1')).rejects.toThrow(
+      /STORE_REGION_WRONG: the bucket of the store s3:.*\n.*Name the region of the bucket/,
+    );
+  });
+});
 
 describeWithServer(s3rver, 'a data node', (server) => {
   it('does not start on a store that ignores conditions', async () => {

@@ -1,5 +1,5 @@
 /** Real S3 servers of others, started for a test on a free port of the loopback interface. */
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { connect, createServer, type AddressInfo } from 'node:net';
@@ -8,8 +8,8 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
-import type { S3StoreOptions } from '../../src/object-store/s3/s3-store-options.js';
-import type { StorableNames } from '../object-store-contract.js';
+import type { S3StoreOptions } from '@turso-byoc/data-plane/object-store/s3/s3-store-options.js';
+import type { StorableNames } from '../storable-names.js';
 
 export interface S3ServerKind {
   readonly name: string;
@@ -56,53 +56,60 @@ export const s3rver: S3ServerKind = {
   }),
 };
 
-/**
- * Declares tests that need a server of a kind. Where none is installed one test says so, by name, in the report and in a
- * line of its own.
- */
-export function describeWithServer(kind: S3ServerKind, about: string, body: (server: () => S3Server) => void): void {
-  const installed = process.env[kind.variable];
-  describe(`${about} (${kind.name})`, () => {
-    if (!installed) {
-      const note = `skipped: no S3 server ${kind.name} given (set ${kind.variable}, see .ci/install-s3-servers)`;
-      it(note, () => {
-        process.stderr.write(`${about}: ${note}\n`);
-      });
-      return;
-    }
-    let server: S3Server | undefined;
-    beforeAll(async () => {
-      server = await S3Server.start(kind, installed);
-    });
-    afterAll(async () => server?.stop());
-    body(() => {
-      if (!server) throw new Error(`${kind.name} was not started`);
-      return server;
-    });
-  });
-}
-
 export class S3Server {
+  readonly endpoint: string;
+  readonly #kind: S3ServerKind;
+  readonly #installed: string;
+  readonly #directory: string;
+  readonly #port: number;
+  #child: ChildProcess | undefined;
+  #output = '';
   #names = 0;
 
-  private constructor(
-    readonly endpoint: string,
-    readonly stop: () => Promise<void>,
-  ) {}
+  private constructor(kind: S3ServerKind, installed: string, directory: string, port: number) {
+    this.#kind = kind;
+    this.#installed = installed;
+    this.#directory = directory;
+    this.#port = port;
+    this.endpoint = `http://127.0.0.1:${port}`;
+  }
 
   static async start(kind: S3ServerKind, installed: string): Promise<S3Server> {
     for (let attempt = 1; ; attempt++) {
-      const server = await S3Server.#tryToStart(kind, installed);
-      if (server instanceof S3Server) return server;
+      const directory = await mkdtemp(join(tmpdir(), `${kind.name}-`));
+      const server = new S3Server(kind, installed, directory, await freePort());
+      if (await server.#run()) return server;
+      await server.stop();
       // Somebody else may have taken the port that was free a moment ago.
-      if (attempt === 3) throw new Error(`${kind.name} did not start:\n${server.output}`);
+      if (attempt === 3) throw new Error(`${kind.name} did not start:\n${server.#output}`);
     }
   }
 
-  static async #tryToStart(kind: S3ServerKind, installed: string): Promise<S3Server | { output: string }> {
-    const directory = await mkdtemp(join(tmpdir(), `${kind.name}-`));
-    const port = await freePort();
-    const { program, arguments: given } = kind.command(installed, { directory, port });
+  /** Ends the server and removes what it stored. */
+  async stop(): Promise<void> {
+    await this.halt();
+    await rm(this.#directory, { recursive: true, force: true, maxRetries: 5 });
+  }
+
+  /** Kills the server; what it stored stays. */
+  async halt(): Promise<void> {
+    const child = this.#child;
+    this.#child = undefined;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const gone = once(child, 'close');
+    child.kill('SIGKILL');
+    await gone;
+  }
+
+  /** Starts it again, at the same endpoint on what it stored. Resolves when it accepts connections. */
+  async resume(): Promise<void> {
+    if (!(await this.#run())) throw new Error(`${this.#kind.name} did not start again:\n${this.#output}`);
+  }
+
+  /** False when the server ended at once. */
+  async #run(): Promise<boolean> {
+    const where = { directory: this.#directory, port: this.#port };
+    const { program, arguments: given } = this.#kind.command(this.#installed, where);
     const child = spawn(program, given, {
       env: {
         ...process.env,
@@ -111,25 +118,17 @@ export class S3Server {
       },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    let output = '';
+    this.#child = child;
     const keep = (chunk: Buffer): void => {
-      output = (output + chunk.toString()).slice(-4_000);
+      this.#output = (this.#output + chunk.toString()).slice(-4_000);
     };
     child.stdout.on('data', keep);
     child.stderr.on('data', keep);
-    const gone = once(child, 'close');
-    const stop = async (): Promise<void> => {
-      child.kill('SIGKILL');
-      await gone;
-      await rm(directory, { recursive: true, force: true, maxRetries: 5 });
-    };
-    const endpoint = `http://127.0.0.1:${port}`;
     while (child.exitCode === null && child.signalCode === null) {
-      if (await accepts(port)) return new S3Server(endpoint, stop);
+      if (await accepts(this.#port)) return true;
       await delay(50);
     }
-    await stop();
-    return { output };
+    return false;
   }
 
   /** Options of a store in a new bucket. */

@@ -68,6 +68,20 @@ it('takes requests however they are cut', async () => {
   }
 });
 
+it('takes what the platform sends, so that official clients are in it', async () => {
+  await start();
+  let requestsOfNode = 0;
+  server.app.server.on('request', () => (requestsOfNode += 1));
+  const headers = { authorization: `Bearer ${await server.token()}`, 'content-type': 'application/json' };
+  for (const body of ['{"a":1}', '{"a":10}']) {
+    const answer = await fetch(`${server.url}/db/shop-acme/v3/pipeline`, { method: 'POST', headers, body });
+    expect(await answer.text()).toBe(body);
+  }
+  expect(requestsOfNode).toBe(0);
+  await fetch(`${server.url}/health`);
+  expect(requestsOfNode).toBe(1);
+});
+
 it('hands a connection over in the middle of what a client sends ahead, in order', async () => {
   await start();
   const connection = await open();
@@ -174,4 +188,40 @@ it('refuses a streamed answer that fails before its first part, and goes on', as
   server.databases.run = async () => ({ status: 200, body: Buffer.from('{}') });
   connection.send(await request('{}'));
   expect((await connection.response()).status).toBe(200);
+});
+
+describe('a connection that is slow', () => {
+  /** True when the connection is Node's: only Node's server knows it then. */
+  const isHandedOver = async (): Promise<boolean> => {
+    const handedOver = new Promise<boolean>((resolve) => {
+      server.app.server.once('request', () => resolve(true));
+    });
+    const answered = connections[0]?.response().then(() => false) ?? Promise.reject(new Error('no connection'));
+    connections[0]?.send(await request('{}'));
+    return Promise.race([handedOver, answered]);
+  };
+
+  it('keeps its place when the rest of a request comes soon, and loses it when it does not', async () => {
+    await start({ headersTimeoutMs: 400 });
+    const connection = await open();
+    const bytes = await request('{"a":1}');
+    connection.send(bytes.slice(0, -1));
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    connection.send(bytes.slice(-1));
+    expect((await connection.response()).body).toBe('{"a":1}');
+    expect(await isHandedOver()).toBe(false);
+    const nodes = new Promise((resolve) => server.app.server.once('request', resolve));
+    connection.send(bytes.slice(0, -1));
+    await nodes;
+    connection.send(bytes.slice(-1));
+    expect((await connection.response()).body).toBe('{"a":1}');
+    expect(await isHandedOver()).toBe(true);
+  });
+
+  it('keeps its place when it was opened ahead of its first request', async () => {
+    await start({ keepAliveTimeoutMs: 60 });
+    await open();
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(await isHandedOver()).toBe(false);
+  });
 });

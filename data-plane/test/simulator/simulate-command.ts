@@ -1,13 +1,19 @@
 /** `npm run simulate`: many runs of the simulator, from the command line. */
 import { parseArgs } from 'node:util';
-import { simulate, type SimulationResult } from './run/simulation.js';
+import { mutations } from './mutation/mutations.js';
+import { runMutation } from './mutation/run-mutation.js';
+import { simulate, type SimulationOptions } from './run/simulation.js';
 
 const { values } = parseArgs({
   options: {
     seeds: { type: 'string', default: '100' },
     from: { type: 'string', default: '1' },
+    'crash-at': { type: 'string' },
+    'crash-everywhere': { type: 'boolean', default: false },
+    mutations: { type: 'boolean', default: false },
+    only: { type: 'string', default: '' },
+    'until-failure': { type: 'boolean', default: false },
     trace: { type: 'boolean', default: false },
-    times: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
 });
@@ -15,35 +21,101 @@ const { values } = parseArgs({
 if (values.help) {
   console.log(`Runs data nodes under virtual time, with faulty stores and networks, and checks what clients saw.
 
-  --seeds N   how many runs (default 100)
-  --from S    seed of the first run (default 1)
-  --trace     prints everything that happened in each run; use with --seeds 1
-  --help      this text
+  --seeds N            how many runs (default 100)
+  --from S             seed of the first run (default 1)
+  --until-failure      stops after the first run that failed
+  --crash-everywhere   no other faults; for every seed, one run for each request to a store, in which the node that
+                       makes it dies: once before the request leaves, once after
+  --crash-at K[+]      one such run: the K-th request; with +, after it has left
+  --mutations          breaks the product deliberately, in one way after the other, and tells which are noticed
+                       within --seeds runs; --only TEXT: those whose name contains it
+  --trace              prints everything that happened in each run; use with --seeds 1
+  --help               this text
 
 A failure prints its seed. The same seed gives the same run, event by event.`);
   process.exit(0);
 }
 
 const [from, seeds] = [Number(values.from), Number(values.seeds)];
-const failed: SimulationResult[] = [];
-let answered = 0;
-const started = performance.now();
-for (let seed = from; seed < from + seeds; seed++) {
-  const begun = performance.now();
-  const result = await simulate({ seed, keepsTrace: values.trace });
-  if (values.times) console.log(`seed ${seed}: ${(performance.now() - begun).toFixed(0)} ms, ${result.events} events`);
-  for (const line of result.traceLines) console.log(line);
-  answered += result.answered;
-  if (result.violations.length > 0) {
-    failed.push(result);
-    console.log(`seed ${seed} FAILED: ${result.violations[0]} (${result.violations.length} in all)`);
-  }
-  if (values.trace) {
-    const { traceLines, ...rest } = result;
-    console.log(rest, `${traceLines.length} lines`);
-  }
-  if ((seed - from + 1) % 50 === 0) console.log(`${seed - from + 1} runs, ${failed.length} failed`);
+if (!Number.isSafeInteger(from) || !Number.isSafeInteger(seeds) || seeds < 1) {
+  console.error('--from and --seeds take whole numbers; see --help');
+  process.exit(2);
 }
-const seconds = (performance.now() - started) / 1_000;
-console.log(`${seeds} runs in ${seconds.toFixed(1)} s, ${answered} transactions answered, ${failed.length} failed`);
-process.exit(failed.length === 0 ? 0 : 1);
+const shortMs = 1_500;
+process.exit(
+  (await (values.mutations ? tryMutations() : values['crash-everywhere'] ? crashEverywhere() : run())) ? 0 : 1,
+);
+
+async function run(): Promise<boolean> {
+  const started = performance.now();
+  let [done, failed, answered, virtualMs] = [0, 0, 0, 0];
+  for (let seed = from; seed < from + seeds; seed++) {
+    const result = await simulate({ seed, keepsTrace: values.trace, ...crashOptions(values['crash-at']) });
+    for (const line of result.traceLines) console.log(line);
+    done += 1;
+    answered += result.answered;
+    virtualMs += result.virtualMs;
+    if (result.violations.length > 0) {
+      failed += 1;
+      console.log(`seed ${seed} FAILED: ${String(result.violations[0])}`);
+      for (const violation of result.violations.slice(1, 5)) console.log(`    ${violation}`);
+      if (values['until-failure']) break;
+    }
+    if (values.trace) {
+      const { traceLines, violations, ...figures } = result;
+      console.log(figures, `${traceLines.length} lines, ${violations.length} violations`);
+    }
+    if (done % 50 === 0 && done < seeds) console.log(`${done} runs, ${failed} failed`);
+  }
+  const seconds = (performance.now() - started) / 1_000;
+  console.log(
+    `${done} runs of ${(virtualMs / 1_000 / done).toFixed(0)} s each in ${seconds.toFixed(1)} s, ` +
+      `${answered} transactions answered, ${failed} runs failed`,
+  );
+  return failed === 0;
+}
+
+function crashOptions(text: string | undefined): Partial<SimulationOptions> {
+  if (text === undefined) return {};
+  const crashAtRequest = Number.parseInt(text, 10);
+  return { misfortune: false, workMs: shortMs, crashAtRequest, crashAfterSending: text.endsWith('+') };
+}
+
+async function crashEverywhere(): Promise<boolean> {
+  let [runs, failed] = [0, 0];
+  for (let seed = from; seed < from + seeds; seed++) {
+    const { storeRequests } = await simulate({ seed, misfortune: false, workMs: shortMs });
+    for (let crashAtRequest = 1; crashAtRequest <= storeRequests; crashAtRequest++) {
+      for (const crashAfterSending of [false, true]) {
+        runs += 1;
+        const { violations } = await simulate({
+          seed,
+          misfortune: false,
+          workMs: shortMs,
+          crashAtRequest,
+          crashAfterSending,
+        });
+        if (violations.length === 0) continue;
+        failed += 1;
+        console.log(
+          `seed ${seed} --crash-at ${crashAtRequest}${crashAfterSending ? '+' : ''} FAILED: ${violations.join('\n    ')}`,
+        );
+      }
+    }
+    console.log(`seed ${seed}: ${storeRequests} requests; ${runs} runs so far, ${failed} failed`);
+  }
+  return failed === 0;
+}
+
+async function tryMutations(): Promise<boolean> {
+  let missed = 0;
+  for (const mutation of mutations.filter(({ name }) => name.includes(values.only))) {
+    const { caught, seeds: used } = await runMutation(mutation, from, seeds);
+    if (caught === undefined) missed += 1;
+    const verdict =
+      caught === undefined ? `MISSED in ${used} runs` : `run ${String(used).padStart(3)}: ${caught.slice(0, 140)}`;
+    console.log(`${mutation.name.padEnd(60)} ${verdict}`);
+  }
+  console.log(missed === 0 ? 'all were noticed' : `${missed} were missed`);
+  return missed === 0;
+}

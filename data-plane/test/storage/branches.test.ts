@@ -146,7 +146,8 @@ describe('a branch', () => {
     await node.create(grandchildId);
     const taken = { ...newDatabase(sampleId(4)), name: 'db-0003' };
     const { branchDatabase } = await import('../../src/database/branch-database.js');
-    const branch = async (child: ReturnType<typeof newDatabase>) => branchDatabase(node.context, parent.owned, child);
+    const branch = async (child: ReturnType<typeof newDatabase>) =>
+      world.runtime.run(branchDatabase(node.context, parent.owned, child));
     await expect(branch(taken)).rejects.toEqual(fault('DATABASE_EXISTS', 'db-0003'));
     await expect(branch({ ...newDatabase(childId), name: 'other' })).rejects.toEqual(fault('DATABASE_EXISTS'));
     await node.delete(childId);
@@ -243,7 +244,7 @@ describe('a crash while a branch is made', () => {
         const crash = new Crash({ call, side });
         const dying = await world.node((store) => new CrashingStore(world.runtime, store, crash));
         const script = async (): Promise<void> => (await dying.open(parentId)).branchWithoutOpening(childId);
-        await world.runtime.run(Promise.race([script(), crash.happened]));
+        await Promise.race([script(), crash.happened]);
         isOver ||= crash.calls < call;
         node = await world.node();
         const again = await node.open(parentId);

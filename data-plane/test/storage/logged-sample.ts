@@ -7,6 +7,7 @@ import { chainStart, type Commit, type FragmentDigest } from '../../src/storage/
 import { atOnce } from '../../src/turns.js';
 import { openingFragment } from '../../src/storage/fragment-chain.js';
 import type { FragmentLocation } from '../../src/storage/log-location.js';
+import type { LogStore } from '../../src/storage/log-store/log-store.js';
 import { SingleLogStore } from '../../src/storage/log-store/single-log-store.js';
 import { readTail } from '../../src/storage/tail.js';
 import { pageOf, SampleDatabase, sampleSealer } from './sample-database.js';
@@ -48,17 +49,23 @@ export class LoggedSample implements LoggedDatabase {
     store: ObjectStore,
     epoch: NodeEpoch,
     fragments: readonly FragmentLocation[] = this.durable,
+    dataStore: ObjectStore = store,
+  ): Promise<number[]> {
+    return this.readFrom(new SingleLogStore(systemRuntime, store), epoch, fragments, dataStore);
+  }
+
+  /** The same of any log store. */
+  async readFrom(
+    store: LogStore,
+    epoch: NodeEpoch,
+    fragments: readonly FragmentLocation[],
+    dataStore: ObjectStore,
   ): Promise<number[]> {
     const start = { commit: 0, commitTimeMs: 0, chainDigest: chainStart };
     const ranges = [{ epoch, term: this.term, fragments }];
     const numbers: number[] = [];
-    for await (const fragment of readTail(
-      systemRuntime,
-      new SingleLogStore(systemRuntime, store),
-      this.id,
-      start,
-      ranges,
-    )) {
+    const stores = { runtime: systemRuntime, dataStore, logStore: store };
+    for await (const fragment of readTail(stores, this.id, start, ranges)) {
       for (const commit of atOnce(openingFragment(this.sealer, fragment)).commits) {
         const original = this.sample.commits[commit.number - 1];
         if (!original || !Buffer.concat(original.pages).equals(Buffer.concat(commit.pages))) {

@@ -88,7 +88,8 @@ export class SampleStorage {
   async tail(): Promise<TailFragment[]> {
     const from = chainPoint(this.generation?.generation);
     const fragments: TailFragment[] = [];
-    for await (const fragment of readTail(this.runtime, this.logs, this.database, from, this.ranges)) {
+    const stores = { runtime: this.runtime, dataStore: this.dataStore, logStore: this.logs };
+    for await (const fragment of readTail(stores, this.database, from, this.ranges)) {
       fragments.push(atOnce(openingFragment(this.sealer, fragment)));
     }
     return fragments;

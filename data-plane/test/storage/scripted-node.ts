@@ -9,7 +9,8 @@ import type { NodeEpoch } from '../../src/identity.js';
 import type { Sealer } from '../../src/keys/sealing.js';
 import type { ObjectStore } from '../../src/object-store/object-store.js';
 import { claim } from '../../src/ownership/claim.js';
-import { createNodeRecord, replaceNodeRecord, type VersionedNodeRecord } from '../../src/ownership/node-record.js';
+import { LogUpkeep, type LogUpkeepLimits } from '../../src/ownership/log-upkeep.js';
+import { LowWaterMark, type LowWaterMarkOptions } from '../../src/ownership/low-water-mark.js';
 import { recoverEpoch } from '../../src/ownership/recover-epoch.js';
 import { createRecoveryRecord } from '../../src/ownership/recovery-record.js';
 import { CommitLog, type CommitLogOptions, type LoggedDatabase } from '../../src/storage/commit-log.js';
@@ -21,6 +22,7 @@ import { temporaryDirectory } from '../temporary-store.js';
 import type { VirtualRuntime } from '../virtual-runtime.js';
 import { databaseA, deployment, sampleSealer, type SampleDatabase } from './sample-database.js';
 import { sampleManifest } from './sample-manifest.js';
+import { StoredRecord } from './stored-record.js';
 
 /** What the world outside knows of a database: its history, and how much of it was acknowledged. */
 export interface World {
@@ -40,6 +42,10 @@ export interface ScriptedNodeOptions {
   /** How it learns what an ended epoch left. */
   readonly findRecovery?: NodeContext['findRecovery'];
   readonly makeLog?: (options: CommitLogOptions) => CommitLog;
+  /** Packs its log, raises its mark and deletes below it when these bounds are passed. */
+  readonly upkeep?: LogUpkeepLimits;
+  /** Another mark, or another record of it. */
+  readonly makeMark?: (options: LowWaterMarkOptions) => LowWaterMark;
 }
 
 /** A data node with one database and no engine: the real storage and ownership, driven call by call. */
@@ -49,7 +55,8 @@ export class ScriptedNode implements LoggedDatabase {
   chainDigest: FragmentDigest = chainStart;
   readonly #options: ScriptedNodeOptions;
   readonly #context: NodeContext;
-  #record: VersionedNodeRecord | undefined;
+  readonly #record: StoredRecord;
+  readonly #upkeep: LogUpkeep | undefined;
   #owned: OwnedDatabase | undefined;
   #nextGeneration = 1;
   #durable = 0;
@@ -69,6 +76,7 @@ export class ScriptedNode implements LoggedDatabase {
       maxObjectBytes: 1 << 20,
       maxInFlight: 4,
       onFenced: () => undefined,
+      ...(options.upkeep && { firstPosition: 1, onStored: (object) => this.#upkeep?.onStored(object) }),
     });
     const stores = { runtime, dataStore, logStore };
     this.#context = {
@@ -80,6 +88,17 @@ export class ScriptedNode implements LoggedDatabase {
       unfolded: new UnfoldedFragments(),
       findRecovery: options.findRecovery ?? (async (other) => recoverEpoch(stores, other, epoch)),
     } as Partial<NodeContext> as NodeContext;
+    this.#record = new StoredRecord(runtime, dataStore, epoch);
+    this.#upkeep = options.upkeep && this.#makeUpkeep(options.upkeep);
+  }
+
+  #makeUpkeep(limits: LogUpkeepLimits): LogUpkeep {
+    const { runtime, epoch, dataStore, logStore, log, unfolded } = this.#context;
+    const common = { epoch, stores: { runtime, dataStore, logStore }, log, unfolded };
+    const makeMark = this.#options.makeMark ?? ((options) => new LowWaterMark(options));
+    const mark = makeMark({ ...common, record: this.#record });
+    // Failures show in what is found afterwards; a process that crashed fails all the time.
+    return new LogUpkeep({ ...common, mark, limits, report: () => undefined });
   }
 
   get term(): number {
@@ -91,8 +110,9 @@ export class ScriptedNode implements LoggedDatabase {
   }
 
   async start(): Promise<void> {
-    const { runtime, dataStore, epoch } = this.#options;
-    this.#record = await createNodeRecord(runtime, dataStore, epoch);
+    const { epoch, upkeep } = this.#options;
+    if (upkeep) await this.#context.logStore.begin(epoch);
+    await this.#record.create(upkeep ? { logBegun: true } : {});
   }
 
   async create(): Promise<void> {
@@ -155,10 +175,11 @@ export class ScriptedNode implements LoggedDatabase {
   /** The clean end of the epoch. */
   async stop(): Promise<void> {
     const { runtime, dataStore, epoch } = this.#options;
+    await this.#upkeep?.stop();
     const sealedAt = await this.log.seal();
     const databases = this.#context.unfolded.byDatabase();
     await createRecoveryRecord(runtime, dataStore, { epoch, sealedAt, databases });
-    if (this.#record) await replaceNodeRecord(runtime, dataStore, this.#record, { state: 'stopped' });
+    await this.#record.replace({ state: 'stopped' });
   }
 
   get #opened(): OwnedDatabase {

@@ -1,4 +1,5 @@
 import { branchDatabase } from '../../src/database/branch-database.js';
+import { collectClosed, collectDatabase } from '../../src/database/collect-database.js';
 import { createDatabase, deleteDatabase, undeleteDatabase } from '../../src/database/database-records.js';
 import type { NewDatabase } from '../../src/database/database-service.js';
 import { foldDatabase } from '../../src/database/fold-database.js';
@@ -99,6 +100,7 @@ export class StorageNode {
       findRecovery: async (other) => recoverEpoch({ runtime, dataStore, logStore }, other, epoch),
       policy: { historyMs: 35 * dayMs, undeleteMs: 7 * dayMs, ...policy },
       report: () => undefined,
+      prefetch: () => undefined,
     } as Partial<NodeContext> as NodeContext;
   }
 
@@ -110,15 +112,29 @@ export class StorageNode {
 
   /** Takes the database over, if it is another node's, and goes on with it. Throws when it is not as it must be. */
   async open(id: DatabaseId): Promise<StoredSample> {
-    return StoredSample.open(this, id);
+    return this.world.runtime.run(StoredSample.open(this, id));
   }
 
   async delete(id: DatabaseId): Promise<void> {
-    await deleteDatabase(this.context, id);
+    await this.world.runtime.run(deleteDatabase(this.context, id));
   }
 
   async undelete(id: DatabaseId, newName?: string): Promise<void> {
     await undeleteDatabase(this.context, id, newName);
+  }
+
+  /** Collects a database that is not open, or deleted. */
+  async collect(id: DatabaseId): Promise<void> {
+    const found = await this.context.manifests.read(id);
+    if (!found) throw new Error(`no manifest of ${id}`);
+    await this.world.runtime.run(collectClosed(this.context, found));
+  }
+
+  /** Keys of the objects that lie below a database's prefix. */
+  objectsOf(id: DatabaseId): string[] {
+    return [...this.world.dataStore.objects.keys()]
+      .filter((key) => key.startsWith('objects/') && key.includes(id))
+      .sort();
   }
 
   async manifest(id: DatabaseId): Promise<Manifest> {
@@ -205,7 +221,12 @@ export class StoredSample implements LoggedDatabase {
   }
 
   async fold(): Promise<void> {
-    this.adopt(await foldDatabase(this.node.context, this.owned, this.#nextGeneration++));
+    const folding = foldDatabase(this.node.context, this.owned, this.#nextGeneration++);
+    this.adopt(await this.node.world.runtime.run(folding));
+  }
+
+  async collect(): Promise<void> {
+    this.adopt(await this.node.world.runtime.run(collectDatabase(this.node.context, this.owned.owned)));
   }
 
   adopt(owned: OwnedDatabase['owned']): void {
@@ -221,7 +242,8 @@ export class StoredSample implements LoggedDatabase {
 
   async branchWithoutOpening(id: DatabaseId, moment?: Moment, commit = this.sample.commits.length): Promise<void> {
     this.node.world.samples.set(id, this.sample.fork(commit));
-    const { parent } = await branchDatabase(this.node.context, this.owned, newDatabase(id), moment);
+    const branching = branchDatabase(this.node.context, this.owned, newDatabase(id), moment);
+    const { parent } = await this.node.world.runtime.run(branching);
     this.adopt(parent);
   }
 
@@ -231,7 +253,8 @@ export class StoredSample implements LoggedDatabase {
     const file = new MemoryFile();
     const { sealer, manifest } = this;
     const ranges = unfoldedRanges(this.node.context, manifest);
-    await restoreAt(file, { runtime, dataStore, logStore, sealer, manifest, ranges }, moment);
+    const input = { runtime, dataStore, logStore, sealer, manifest, ranges };
+    await this.node.world.runtime.run(restoreAt(file, input, moment));
     return file.bytes;
   }
 

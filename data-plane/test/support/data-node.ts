@@ -96,6 +96,10 @@ export class DataNode {
     return this.#child.pid;
   }
 
+  get isRunning(): boolean {
+    return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
   get storeDirectory(): string {
     return join(this.directory, 'store');
   }

@@ -37,6 +37,7 @@ export const wiki: DatabaseDescription = {
 /** Databases that are a list, and SQL that is a function: the server's side of the seam, complete. */
 export class ListedDatabases implements DatabaseService {
   readonly deleted: DatabaseDescription[] = [];
+  readonly collected: DatabaseId[] = [];
   readonly requests: { readonly id: DatabaseId; readonly request: SqlRequest }[] = [];
   run: (request: SqlRequest, id: DatabaseId) => Promise<SqlResponse> = async () => ({
     status: 200,
@@ -78,6 +79,10 @@ export class ListedDatabases implements DatabaseService {
     const restored = { ...found, name: newName ?? found.name };
     this.list.push(restored);
     return restored;
+  }
+
+  async collect(id: DatabaseId): Promise<void> {
+    this.collected.push(id);
   }
 
   async delete(id: DatabaseId): Promise<void> {

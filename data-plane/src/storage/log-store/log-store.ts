@@ -64,6 +64,12 @@ export interface LogStore {
    */
   remove(epoch: NodeEpoch, position: number): Promise<void>;
 
+  /**
+   * The positions of an ended log at which anything stands that can be removed or is its seal, ascending: all but the
+   * beginning. Throws `STORE_UNAVAILABLE` when a bucket cannot be listed, so that nothing is forgotten there.
+   */
+  positions(epoch: NodeEpoch): Promise<number[]>;
+
   /** Names a position to a reader of messages. */
   nameOf(epoch: NodeEpoch, position: number): string;
 }

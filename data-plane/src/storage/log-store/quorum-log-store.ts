@@ -13,10 +13,11 @@ import { StoreUnavailableError, type ObjectStore } from '../../object-store/obje
 import type { Runtime } from '../../runtime.js';
 import { backoffMs, conditionalWrite, requestRetries, type RetryPolicy } from '../conditional-write.js';
 import { decodeIndex, encodeLogObject, encodeSeal, isSeal } from '../log-object.js';
-import { logCopyName, logObjectName } from '../object-names.js';
+import { logCopyName, logCopyPrefix, logObjectName, logPrefix } from '../object-names.js';
 import { askZones, type ZoneAnswers } from './ask-zones.js';
 import { lookAt } from './entry-index.js';
 import { EntryWrite, quorum } from './entry-write.js';
+import { listPositions } from './list-positions.js';
 import type { CreateOutcome, LogEntry, LogStore } from './log-store.js';
 import type { LogZone, ZoneReport } from './log-zone.js';
 
@@ -171,6 +172,14 @@ export class QuorumLogStore implements LogStore {
     const key = this.nameOf(epoch, position);
     await Promise.all(this.#zones.map(async (zone) => this.#removeIn(zone, key)));
     await this.#dataStore.delete(logCopyName(epoch, position));
+  }
+
+  async positions(epoch: NodeEpoch): Promise<number[]> {
+    const lists = await Promise.all([
+      listPositions(this.#runtime, this.#dataStore, logCopyPrefix(epoch)),
+      ...this.#zones.map(async ({ store }) => listPositions(this.#runtime, store, logPrefix(epoch))),
+    ]);
+    return [...new Set(lists.flat())].sort((a, b) => a - b);
   }
 
   nameOf(epoch: NodeEpoch, position: number): string {

@@ -51,6 +51,10 @@ export class RecentEntries implements LogStore {
     await this.#store.remove(epoch, position);
   }
 
+  async positions(epoch: NodeEpoch): Promise<number[]> {
+    return this.#store.positions(epoch);
+  }
+
   nameOf(epoch: NodeEpoch, position: number): string {
     return this.#store.nameOf(epoch, position);
   }

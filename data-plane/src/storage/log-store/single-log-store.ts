@@ -4,8 +4,9 @@ import type { ObjectStore } from '../../object-store/object-store.js';
 import type { Runtime } from '../../runtime.js';
 import { conditionalWrite, readWithRetry } from '../conditional-write.js';
 import { encodeLogObject, encodeSeal } from '../log-object.js';
-import { logObjectName } from '../object-names.js';
+import { logObjectName, logPrefix } from '../object-names.js';
 import { lookAt } from './entry-index.js';
+import { listPositions } from './list-positions.js';
 import type { CreateOutcome, LogEntry, LogStore } from './log-store.js';
 
 const absent = { ifAbsent: true } as const;
@@ -62,6 +63,10 @@ export class SingleLogStore implements LogStore {
 
   async remove(epoch: NodeEpoch, position: number): Promise<void> {
     if (position > 0) await this.#store.delete(this.nameOf(epoch, position));
+  }
+
+  async positions(epoch: NodeEpoch): Promise<number[]> {
+    return listPositions(this.#runtime, this.#store, logPrefix(epoch));
   }
 
   nameOf(epoch: NodeEpoch, position: number): string {

@@ -6,7 +6,7 @@
  * stands for one history, and nobody sees an older commit than one that somebody had seen before he asked.
  */
 import type { DatabaseId } from '@turso-byoc/data-plane/identity.js';
-import { markerOf } from '../engine/operations.js';
+import { isWrite, markerOf } from '../engine/operations.js';
 import type { PageCommit } from '../engine/page-database.js';
 import type { World } from '../world/world.js';
 import { checkLinearizable } from './linearizability.js';
@@ -42,6 +42,11 @@ export class DatabaseHistory {
   /** The commit that each answer was made from, by the number of its return. */
   readonly #seenAt = new Map<number, number>();
   stage: LifeStage = 'creating';
+  /**
+   * Whether the clocks are worse than leases allow for. Then nothing that was acknowledged may be lost and no history may
+   * fork, but answers to reads may be old: they are not looked at.
+   */
+  #readsCount = true;
   #deletedAt: number | undefined;
 
   constructor(world: World, numbers: { next: number }, id: DatabaseId, name: string) {
@@ -51,6 +56,14 @@ export class DatabaseHistory {
     this.name = name;
   }
 
+  ignoreReads(): void {
+    this.#readsCount = false;
+  }
+
+  countReads(): void {
+    this.#readsCount = true;
+  }
+
   /** A client calls. To be given to `answered`. */
   calls(): StartedCall {
     return { called: this.#numbers.next++, database: this, seenCommit: this.#seenCommit };
@@ -58,10 +71,10 @@ export class DatabaseHistory {
 
   /** A client got an answer that was made from `seen`. Returns the number of this return. */
   answered(call: StartedCall, seen: { readonly commit: number; readonly history: string }): number {
-    if (this.#deletedAt !== undefined && call.called > this.#deletedAt) {
+    if (this.#readsCount && this.#deletedAt !== undefined && call.called > this.#deletedAt) {
       this.#violate(`call ${call.called} was answered, though the deletion had been confirmed`);
     }
-    if (call.database === this && seen.commit < call.seenCommit) {
+    if (this.#readsCount && call.database === this && seen.commit < call.seenCommit) {
       this.#violate(
         `commit ${call.seenCommit} had been seen before call ${call.called}, which was answered from ${seen.commit}`,
       );
@@ -93,7 +106,8 @@ export class DatabaseHistory {
   }
 
   record(operation: Transaction, called: number, returned: number | undefined): void {
-    this.entries.push({ operation, called, returned });
+    const hasWritten = operation.isCommitted && operation.operations.some(isWrite);
+    if (this.#readsCount || hasWritten) this.entries.push({ operation, called, returned });
   }
 
   /** Decides whether everything that clients saw fits together. */

@@ -15,7 +15,7 @@ export interface Model<State, Operation> {
 
 export interface HistoryEntry<Operation> {
   readonly operation: Operation;
-  /** When it was called; all calls and returns of a history have different numbers. */
+  /** When it was called; no call has the number of a return. */
   readonly called: number;
   /** Undefined when nobody knows whether it took effect. */
   readonly returned: number | undefined;

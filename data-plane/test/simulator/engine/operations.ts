@@ -11,6 +11,9 @@ export interface Effect {
   readonly writes: readonly (readonly [key: string, value: string | null])[];
 }
 
+/** A value must fit a page. */
+const longestList = 3_000;
+
 export function isDataOperation(operation: ModelOperation): operation is DataOperation {
   return ['get', 'set', 'append', 'transfer', 'all'].includes(operation.op);
 }
@@ -38,6 +41,7 @@ export function perform(operation: DataOperation, read: ReadKey, all: () => [str
     case 'append': {
       const before = read(operation.key);
       const value = before === undefined ? operation.value : `${before},${operation.value}`;
+      if (value.length > longestList) return { result: { error: 'FULL' }, writes: [] };
       return { result: { value }, writes: [[operation.key, value]] };
     }
     case 'transfer': {

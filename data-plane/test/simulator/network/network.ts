@@ -2,6 +2,7 @@
  * The network between clients and nodes, and between nodes: calls take time, get lost, or meet a peer that is gone, and the
  * caller often cannot tell which.
  */
+import { asError } from '../world/as-error.js';
 import type { Machine } from '../world/machine.js';
 import type { Random } from '../world/random.js';
 import type { World } from '../world/world.js';
@@ -125,7 +126,7 @@ export class Network {
         to.deliver(() => {
           perform(leaving.signal).then(
             (result) => answer(() => resolve(result)),
-            (error: unknown) => answer(() => reject(error)),
+            (error: unknown) => answer(() => reject(asError(error))),
           );
         });
       });

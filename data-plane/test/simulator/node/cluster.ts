@@ -21,12 +21,16 @@ export interface ClusterOptions {
   readonly settings: SimulatedNodeSettings;
   /** How many nodes there should be. */
   readonly size: number;
+  /** Some nodes have clocks so slow that they believe in leases which are long over. */
+  readonly hasWildClocks: boolean;
   readonly observer: EngineObserver;
   readonly onStoreRequest: OnStoreRequest;
 }
 
 /** Any two wall clocks are at most this far apart. */
 const clockSpreadMs = 5_000;
+/** How long the load balancer sends requests to a node that does not answer its health checks. */
+const healthCheckMs = 6_000;
 
 export class Cluster {
   readonly dataStore: SimulatedStore;
@@ -38,7 +42,9 @@ export class Cluster {
   readonly #random: Random;
   readonly #nodes = new Map<string, SimulatedNode>();
   readonly #crashes = new Map<Machine, { left: number; readonly afterSending: boolean }>();
+  readonly #wild: Machine[] = [];
   #starting = 0;
+  #isHealed = false;
   #size: number;
 
   constructor(options: ClusterOptions) {
@@ -66,7 +72,10 @@ export class Cluster {
   /** Nodes that the load balancer sends requests to: it does not notice at once that one is not well. */
   get targets(): SimulatedNode[] {
     const staying = this.alive.filter(({ isLeaving }) => !isLeaving);
-    const ready = staying.filter(({ isReady }) => isReady);
+    const ready = staying.filter((node) =>
+      // A process that stands still answers no health check; it takes some of these until that counts.
+      node.machine.isFrozen ? node.machine.frozenForMs < healthCheckMs : node.isReady,
+    );
     return ready.length > 0 && this.#random.chance(95) ? ready : staying;
   }
 
@@ -110,6 +119,8 @@ export class Cluster {
     for (const { weather } of this.stores) weather.heal();
     this.keyService.isDown = false;
     this.#crashes.clear();
+    this.#isHealed = true;
+    for (const machine of this.#wild) machine.die('its clocks are wild');
     for (const machine of this.machines) machine.thaw();
     if (this.alive.every(({ isLeaving }) => isLeaving)) await this.startNode();
   }
@@ -122,12 +133,14 @@ export class Cluster {
   /** Resolves with undefined when the node did not start, or died while it did. */
   async #start(): Promise<SimulatedNode | undefined> {
     const { world, network, settings, observer } = this.#options;
+    const isWild = this.#options.hasWildClocks && !this.#isHealed && this.#random.chance(60);
     const machine = new Machine(world, `n${this.machines.length}`, {
       wallAheadMs: this.#random.between(-clockSpreadMs / 2, clockSpreadMs / 2),
-      rate: 1 + (this.#random.fraction() - 0.5) / 1_000,
+      rate: isWild ? 0.05 + 0.2 * this.#random.fraction() : 1 + (this.#random.fraction() - 0.5) / 1_000,
     });
     this.machines.push(machine);
-    machine.note('starts');
+    if (isWild) this.#wild.push(machine);
+    machine.note(`starts${isWild ? ' with wild clocks' : ''}`);
     const onStoreRequest: OnStoreRequest = (request) => {
       const crash = this.#crashes.get(machine);
       if (crash && --crash.left === 0) {

@@ -1,4 +1,5 @@
 /** A key service in the simulated world: wraps by exclusive-or with a digest, which is all that a simulation needs. */
+import { asError } from '../world/as-error.js';
 import { createHash } from 'node:crypto';
 import {
   KeyMismatchError,
@@ -52,7 +53,7 @@ export class SimulatedKeys implements KeyService {
           try {
             resolve(perform());
           } catch (error) {
-            reject(error);
+            reject(asError(error));
           }
         });
       });

@@ -5,7 +5,7 @@
 import type { SqlRequest, SqlResponse } from '@turso-byoc/data-plane/database/database-service.js';
 import type { RoutedDatabases } from '@turso-byoc/data-plane/database/routed-databases.js';
 import { ByocError, isByocError } from '@turso-byoc/data-plane/errors/catalogue.js';
-import { commitLogLimits } from '@turso-byoc/data-plane/node/limits.js';
+import { commitLogLimits, logMaintenance } from '@turso-byoc/data-plane/node/limits.js';
 import { NodeCore } from '@turso-byoc/data-plane/node/node-core.js';
 import type { ObjectStore } from '@turso-byoc/data-plane/object-store/object-store.js';
 import { deploymentOf } from '@turso-byoc/data-plane/storage/deployment.js';
@@ -68,7 +68,23 @@ export class SimulatedNode implements NodeFaces {
       limits: settings.limits,
       policy: settings.policy,
       timing: settings.timing,
+      // Soon enough to happen within a run, among everything else.
+      logMaintenance: {
+        ...logMaintenance,
+        upkeep: {
+          ...logMaintenance.upkeep,
+          maxRetainedPositions: 40,
+          maxRetainedBytes: 400_000,
+          maxPackBytes: 200_000,
+        },
+        collection: {
+          pace: { ...logMaintenance.collection.pace, graceMs: 5_000 },
+          delayMs: 3_000,
+          retryMs: 10_000,
+        },
+      },
       log: { windowMs: settings.commitWindowMs, ...commitLogLimits },
+      logMaintenance: settings.logMaintenance,
       maxOpenDatabases: settings.maxOpenDatabases,
       routeTimeoutMs: settings.routeTimeoutMs,
       report: onReport,

@@ -32,8 +32,11 @@ export interface StoreRequest {
   readonly key: string;
 }
 
-/** Sees every request before it leaves; `'lost'` when it must not leave at all. */
-export type OnStoreRequest = (request: StoreRequest) => 'sent' | 'lost';
+/**
+ * Sees every request before it leaves. `lost`: it never leaves. `unanswered`: it takes effect, and the machine is told that
+ * nobody knows. A promise: it leaves when that resolves.
+ */
+export type OnStoreRequest = (request: StoreRequest) => 'sent' | 'lost' | 'unanswered' | Promise<void>;
 
 type Fate = 'good' | 'refused' | 'lostAnswer' | 'lostRequest' | 'late';
 
@@ -103,8 +106,13 @@ export class StoreLink implements ObjectStore {
     const machine = this.#machine;
     const what = `${contents.name} ${operation} ${key}`;
     if (!machine.isAlive) return never();
-    if (this.#onRequest({ machine, store: contents.name, operation, key }) === 'lost') return never();
-    const fate = this.#fate(isWrite);
+    const order = this.#onRequest({ machine, store: contents.name, operation, key });
+    if (order === 'lost') return never();
+    if (order instanceof Promise) {
+      this.#world.note(machine.name, `${what} is held up`);
+      await order;
+    }
+    const fate = order === 'unanswered' ? 'lostAnswer' : this.#fate(isWrite);
     const [requestMs, answerMs] = this.#travelMs(isWrite ? profile.writeMs : profile.readMs);
     const latenessMs = this.#random.below(profile.maxLatenessMs + 1);
     const effect = (): T => {

@@ -2,7 +2,7 @@
 import type { DatabaseHistory } from '../check/database-history.js';
 import { audit, transferAcrossRequests, transferAtOnce } from './accounts.js';
 import type { Client } from './client.js';
-import { runAlone, runTogether, type Done } from './transactions.js';
+import { runAlone, runInTurn, runTogether, type Done } from './transactions.js';
 
 type Activity = (client: Client, history: DatabaseHistory) => Promise<Done>;
 
@@ -24,6 +24,14 @@ const writeTogether: Activity = async (client, history) =>
 
 const appendToList: Activity = async (client, history) =>
   runAlone(client, history, { op: 'append', key: list(client), value: client.uniqueValue() });
+
+const appendInTurn: Activity = async (client, history) => {
+  const key = list(client);
+  return runInTurn(client, history, [
+    { op: 'append', key, value: client.uniqueValue() },
+    { op: 'append', key, value: client.uniqueValue() },
+  ]);
+};
 
 const readList: Activity = async (client, history) => runAlone(client, history, { op: 'get', key: list(client) });
 
@@ -57,6 +65,7 @@ const weighted: readonly (readonly [weight: number, activity: Activity])[] = [
   [20, writeRegister],
   [8, writeTogether],
   [12, appendToList],
+  [6, appendInTurn],
   [8, readList],
   [16, transferAtOnce],
   [6, transferAcrossRequests],

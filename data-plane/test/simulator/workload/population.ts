@@ -22,6 +22,8 @@ export class Population {
   unanswered = 0;
   unknown = 0;
 
+  #readsCount = true;
+
   constructor(world: World) {
     this.#world = world;
   }
@@ -42,10 +44,20 @@ export class Population {
     return this.databases.filter(({ stage }) => stage === 'live');
   }
 
+  /** See `DatabaseHistory`: from now on, or no longer, answers to reads may be old. */
+  setReadsCount(count: boolean): void {
+    this.#readsCount = count;
+    for (const database of this.databases) {
+      if (count) database.countReads();
+      else database.ignoreReads();
+    }
+  }
+
   /** Creates a database and its accounts, however often that has to be tried. */
   async create(client: Client, name: string): Promise<DatabaseHistory> {
     const id = newDatabaseId('libsql', (count) => client.random.bytes(count));
     const history = new DatabaseHistory(this.#world, this.#numbers, id, name);
+    if (!this.#readsCount) history.ignoreReads();
     this.databases.push(history);
     this.#named.set(name, history);
     await this.#insist(client, async () =>

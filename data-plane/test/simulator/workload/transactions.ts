@@ -17,9 +17,34 @@ export async function runAlone(client: Client, history: DatabaseHistory, operati
   if (outcome.kind !== 'answered') return outcome;
   const { results } = outcome.answer;
   const [result] = results;
-  // The engine refused it before it could do anything.
-  if (result && 'error' in result && result.error !== 'NO_ACCOUNT') return { kind: 'failed', why: result.error };
+  // Some errors tell of the data, and count as an answer; with the others the engine refused before it looked.
+  if (result && 'error' in result && result.error !== 'NO_ACCOUNT' && result.error !== 'FULL')
+    return { kind: 'failed', why: result.error };
   outcome.history.record({ operations: [operation], results, isCommitted: true }, call.called, outcome.returned);
+  return { results };
+}
+
+/** Several operations in one request, each a transaction of its own. */
+export async function runInTurn(
+  client: Client,
+  history: DatabaseHistory,
+  operations: readonly DataOperation[],
+): Promise<Done> {
+  const call = history.calls();
+  const outcome = await client.request(history, call, { baton: null, operations, close: true });
+  if (outcome.kind === 'unknown') {
+    for (const operation of operations) {
+      client.recordUnknown(history, { operations: [operation], results: [], isCommitted: true }, call.called);
+    }
+  }
+  if (outcome.kind !== 'answered') return outcome;
+  const { results } = outcome.answer;
+  for (const [index, result] of results.entries()) {
+    const operation = operations[index];
+    if (!operation || ('error' in result && result.error !== 'FULL')) break;
+    const transaction = { operations: [operation], results: [result], isCommitted: true };
+    outcome.history.record(transaction, call.called, outcome.returned);
+  }
   return { results };
 }
 

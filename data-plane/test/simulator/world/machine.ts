@@ -45,6 +45,10 @@ export class Machine implements Runtime {
     return this.#isAlive;
   }
 
+  get frozenForMs(): number {
+    return this.#frozen ? this.#world.nowMs - this.#frozen.sinceMs : 0;
+  }
+
   get isFrozen(): boolean {
     return this.#frozen !== undefined;
   }

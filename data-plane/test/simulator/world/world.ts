@@ -3,6 +3,7 @@
  * between two events all promises settle. A run therefore follows from its seed alone, provided that nothing in it waits
  * for the real world.
  */
+import { asError } from './as-error.js';
 import { EventQueue } from './event-queue.js';
 import { Random } from './random.js';
 import { Trace } from './trace.js';
@@ -103,7 +104,7 @@ export class World {
           event.run?.();
         } catch (error) {
           isOver = true;
-          reject(error);
+          reject(asError(error));
           return;
         }
         if (left === 0) end(false);

@@ -1,0 +1,190 @@
+/**
+ * Garbage collection of one database, by its owner, in three steps that can be repeated from any point: compute what
+ * nothing that is kept leads to; record it in the manifest, by If-Match under the owner's term, so that it comes before or
+ * after any branch; delete it.
+ *
+ * Invariant: nothing is deleted that the manifest which records the garbage, or any later one, leads to. A branch pins
+ * only what the manifest keeps, and whoever loses to a record starts again from it.
+ */
+import { ByocError } from '../errors/catalogue.js';
+import { claim } from '../ownership/claim.js';
+import { conditionalWrite, readWithRetry } from '../storage/conditional-write.js';
+import { findGarbage, horizonAt, storedGarbage } from '../storage/garbage.js';
+import { sha256 } from '../storage/generation.js';
+import { lineOf, type GarbageReference, type Manifest, type Pin } from '../storage/manifest.js';
+import type { VersionedManifest } from '../storage/manifest-store.js';
+import { garbageListName } from '../storage/object-names.js';
+import { newAttempt } from './carry-fragments.js';
+import { isUndeleteOver } from './database-records.js';
+import type { NodeContext } from './node-context.js';
+import { stillOwned } from './ready-database.js';
+
+/** A pin whose branch does not exist is given up when it is this old: no call to make a branch lasts so long. */
+const abandonedPinMs = 3_600_000;
+const parallelReads = 16;
+const parallelDeletes = 8;
+/** How often the manifest may change under the work. */
+const maxRounds = 5;
+
+/**
+ * Collects what a database that this epoch owns needs no more. Returns its manifest as it is then. Throws
+ * `DATABASE_MOVED`, and `STORE_OBJECT_MISSING` or `STORE_OBJECT_CORRUPT` when what is kept is damaged: then nothing is
+ * deleted.
+ */
+export async function collectDatabase(context: NodeContext, owned: VersionedManifest): Promise<VersionedManifest> {
+  let current = await deleteRecorded(context, owned);
+  for (let round = 1; round <= maxRounds; round++) {
+    const recorded = await record(context, current);
+    if (recorded) return deleteRecorded(context, recorded);
+    const again = await context.manifests.read(owned.manifest.id);
+    if (!again) throw new ByocError('STORE_OBJECT_MISSING', `the manifest of ${owned.manifest.id} is missing`);
+    current = await stillOwned(context, owned.manifest, again.manifest);
+  }
+  return current;
+}
+
+/**
+ * The same for a database that nobody has open, a deleted one included: it is claimed for the time of the work. A deleted
+ * one that can no longer be brought back loses its content and its keys; its tombstone stays.
+ */
+export async function collectClosed(context: NodeContext, found: VersionedManifest): Promise<void> {
+  const { manifest } = found;
+  const wasOwned = manifest.owner === context.epoch && manifest.deletedAtMs === undefined;
+  if (isFinished(manifest)) return;
+  const claimed = await claim(context.manifests, context.findRecovery, context.epoch, found);
+  const collected = await collectDatabase(context, claimed);
+  if (wasOwned) return;
+  const { owner: _owner, ...released } = collected.manifest;
+  // Lost to somebody who claimed or brought it back: then it is theirs.
+  await context.manifests.replace(collected, released);
+}
+
+/** Whether nothing can be left to collect, ever. */
+function isFinished({ collected, pins = [], garbage, parent }: Manifest): boolean {
+  return collected === true && pins.length === 0 && garbage === undefined && (!parent || parent.released === true);
+}
+
+/** Computes and records. Undefined when the manifest has changed meanwhile; the same manifest when there is nothing to do. */
+async function record(context: NodeContext, current: VersionedManifest): Promise<VersionedManifest | undefined> {
+  const { runtime, dataStore } = context;
+  const { manifest } = current;
+  const pins = await neededPins(context, manifest);
+  const kept = await keptManifest(context, { ...manifest, pins });
+  const { keys, sources } = await findGarbage({ runtime, dataStore, manifest: kept });
+  const next = swept(withoutUnneededKeys(kept, sources));
+  const garbage = keys.length > 0 ? await storeList(context, manifest, keys) : undefined;
+  const hasChanged =
+    garbage !== undefined ||
+    pins.length !== (manifest.pins?.length ?? 0) ||
+    JSON.stringify(next) !== JSON.stringify({ ...manifest, pins });
+  if (!hasChanged) return current;
+  const result = await context.manifests.replace(current, { ...next, ...(garbage && { garbage }) });
+  return 'lost' in result ? undefined : result;
+}
+
+/** The manifest with what it keeps from now on. */
+async function keptManifest(context: NodeContext, manifest: Manifest): Promise<Manifest> {
+  const { runtime, dataStore, policy } = context;
+  if (manifest.deletedAtMs !== undefined && isUndeleteOver(context, manifest.deletedAtMs)) {
+    const { generation: _generation, horizon: _horizon, carried: _carried, ...rest } = manifest;
+    return { ...rest, keys: [], tail: [], collected: true };
+  }
+  const horizon = await horizonAt({ runtime, dataStore, manifest }, runtime.nowMs() - policy.historyMs);
+  return { ...manifest, ...(horizon && { horizon }) };
+}
+
+/** The present generation's number is swept with the next one: folds of other terms may have taken it, too. */
+function swept(manifest: Manifest): Manifest {
+  const { generation, ancestors = [], sweptUpTo = 0 } = manifest;
+  if (!generation || (generation.source ?? 0) !== ancestors.length || generation.number - 1 <= sweptUpTo)
+    return manifest;
+  return { ...manifest, sweptUpTo: generation.number - 1 };
+}
+
+/** Gives up the keys of ancestors, and the pin in the parent, when nothing that is kept needs them. */
+function withoutUnneededKeys(manifest: Manifest, sources: ReadonlySet<number>): Manifest {
+  const { parent } = manifest;
+  if (!parent) return manifest;
+  const line = lineOf(manifest);
+  const isNeeded = (source: number): boolean => sources.has(source);
+  const keys = manifest.keys.filter(({ opens }) => opens === undefined || isNeeded(line.indexOf(opens)));
+  const released = !line.slice(0, -1).some((_, source) => isNeeded(source));
+  return { ...manifest, keys, ...(released && { parent: { ...parent, released } }) };
+}
+
+/** The pins that a branch, which there is or may still be, needs. */
+async function neededPins(context: NodeContext, manifest: Manifest): Promise<Pin[]> {
+  const needed: Pin[] = [];
+  const all = manifest.pins ?? [];
+  for (let start = 0; start < all.length; start += parallelReads) {
+    const batch = all.slice(start, start + parallelReads);
+    const answers = await Promise.all(batch.map(async (pin) => isPinNeeded(context, manifest, pin)));
+    needed.push(...batch.filter((_, index) => answers[index]));
+  }
+  return needed;
+}
+
+async function isPinNeeded(context: NodeContext, manifest: Manifest, pin: Pin): Promise<boolean> {
+  const child = await context.manifests.read(pin.child);
+  if (child) {
+    const { parent } = child.manifest;
+    return parent?.attempt === pin.attempt && parent.released !== true;
+  }
+  if (context.runtime.nowMs() < pin.pinnedAtMs + abandonedPinMs) return true;
+  // A tombstone first: whoever is still about to make this branch then fails.
+  return !(await context.manifests.create(abandonedBranch(context, manifest, pin)));
+}
+
+function abandonedBranch({ runtime }: NodeContext, parent: Manifest, { child, pinnedAtMs }: Pin): Manifest {
+  const { deployment, name, organization, group, engine, reservedBytes } = parent;
+  const identity = { deployment, id: child, name, organization, group, engine };
+  const times = { createdAtMs: pinnedAtMs, deletedAtMs: runtime.nowMs() };
+  return {
+    version: 1,
+    ...identity,
+    ...times,
+    reservedBytes,
+    term: 1,
+    currentKey: 1,
+    keys: [],
+    tail: [],
+    collected: true,
+  };
+}
+
+async function storeList(context: NodeContext, { id }: Manifest, keys: readonly string[]): Promise<GarbageReference> {
+  const attempt = newAttempt(context);
+  const key = garbageListName(id, attempt);
+  const bytes = storedGarbage.encode({ keys });
+  const written = await conditionalWrite(context.runtime, context.dataStore, key, bytes, { ifAbsent: true });
+  if (!written.won) throw new Error(`object ${key} was written by someone else`);
+  return { attempt, digest: sha256(bytes).toString('hex') };
+}
+
+/** Deletes what the manifest records as garbage, then the record. */
+async function deleteRecorded(context: NodeContext, current: VersionedManifest): Promise<VersionedManifest> {
+  const { runtime, dataStore } = context;
+  const { garbage, ...manifest } = current.manifest;
+  if (!garbage) return current;
+  const listKey = garbageListName(manifest.id, garbage.attempt);
+  const list = await readWithRetry(runtime, listKey, () => dataStore.get(listKey));
+  if (!list || sha256(list.body).toString('hex') !== garbage.digest) {
+    throw new ByocError('STORE_OBJECT_CORRUPT', `object ${listKey} is not the list that the manifest names`);
+  }
+  const left = [...storedGarbage.decode(listKey, list.body).keys];
+  const remove = async (key: string): Promise<void> => readWithRetry(runtime, key, () => dataStore.delete(key));
+  const workers = Array.from({ length: Math.min(parallelDeletes, left.length) }, async () => {
+    for (let key = left.pop(); key !== undefined; key = left.pop()) await remove(key);
+  });
+  await Promise.all(workers);
+  for (let base = current; ;) {
+    const { garbage: _deleted, ...rest } = base.manifest;
+    const result = await context.manifests.replace(base, rest);
+    if (!('lost' in result)) {
+      await remove(listKey);
+      return result;
+    }
+    base = await stillOwned(context, manifest, result.lost);
+    if (base.manifest.garbage?.attempt !== garbage.attempt) return base;
+  }
+}

@@ -1,0 +1,139 @@
+/**
+ * Deliberate breakages of the protocol in the product's own code, one line each. The simulator must notice every one of
+ * them, or its silence means nothing. `file` is below the built code; `from` stands in it exactly once.
+ */
+export interface Mutation {
+  readonly name: string;
+  readonly file: string;
+  readonly from: string;
+  readonly to: string;
+}
+
+export const mutations: readonly Mutation[] = [
+  {
+    name: 'recovery does not seal the log',
+    file: 'storage/log-store/single-log-store.js',
+    from: 'const seal = await conditionalWrite(this.#runtime, this.#store, key, encodeSeal(by), absent);',
+    to: 'const seal = { won: true };',
+  },
+  {
+    name: 'a log write that lost is taken for won',
+    file: 'storage/log-store/single-log-store.js',
+    from: "return current?.body.equals(bytes) ? 'won' : 'lost';",
+    to: "return 'won';",
+  },
+  {
+    name: 'commits are acknowledged before they are stored',
+    file: 'storage/commit-log.js',
+    from: 'const entry = { position, fragments, stored: false };',
+    to: 'const entry = { position, fragments, stored: false }; for (const { database, location, last } of fragments) database.onDurable(location, last);',
+  },
+  {
+    name: 'log objects are acknowledged out of order',
+    file: 'storage/commit-log.js',
+    from: 'const { fragments } = this.#inFlight.shift();',
+    to: 'const { fragments } = this.#inFlight.shift(); for (const other of this.#inFlight) for (const { database, location, last } of other.fragments) database.onDurable(location, last);',
+  },
+  {
+    name: 'a log goes on after its write has lost',
+    file: 'storage/commit-log.js',
+    from: "if ((await store.create(epoch, position, bytes)) === 'won')",
+    to: "await store.create(epoch, position, bytes); if (this.#state !== 'fenced')",
+  },
+  {
+    name: 'a write without an answer is taken for lost',
+    file: 'storage/conditional-write.js',
+    from: 'const result = await store.put(key, body, condition);',
+    to: 'if (mayHaveTakenEffect) return { won: false, current: await store.get(key) }; const result = await store.put(key, body, condition);',
+  },
+  {
+    name: 'names of generations do not carry the term',
+    file: 'storage/object-names.js',
+    from: '${padded(term)}-${padded(generation)}',
+    to: '${padded(generation)}',
+  },
+  {
+    name: 'a manifest is replaced whatever stands there',
+    file: 'storage/manifest-store.js',
+    from: 'ifMatch: base.etag,',
+    to: 'ifMatch: ((await this.#store.get(key).catch(() => undefined)) ?? base).etag,',
+  },
+  {
+    name: 'a claim does not ask whose epoch owns the database',
+    file: 'ownership/claim.js',
+    from: 'if (manifest.owner === epoch)',
+    to: 'if (manifest.owner !== undefined)',
+  },
+  {
+    name: 'a claim needs no recovery record',
+    file: 'ownership/claim.js',
+    from: 'if (!recovery) {',
+    to: 'if (!recovery) { return manifest.tail;',
+  },
+  {
+    name: 'a claim does not extend the tail',
+    file: 'ownership/claim.js',
+    from: 'return fragments.length === 0 ? manifest.tail',
+    to: 'return fragments.length >= 0 ? manifest.tail',
+  },
+  {
+    name: 'a claim does not raise the term',
+    file: 'ownership/claim.js',
+    from: 'term: manifest.term + 1',
+    to: 'term: manifest.term',
+  },
+  {
+    name: 'the walk of a recovery begins above the mark',
+    file: 'ownership/recover-epoch.js',
+    from: 'by, lowWaterPosition, (position, fragment)',
+    to: 'by, lowWaterPosition + 2, (position, fragment)',
+  },
+  {
+    name: 'the gate ignores durability',
+    file: 'database/durability-gate.js',
+    from: 'if (commit > this.#durable)\n            await this.durableAt(commit);',
+    to: '',
+  },
+  {
+    name: 'the gate ignores the lease',
+    file: 'database/durability-gate.js',
+    from: 'if (!this.#lease.holds())',
+    to: 'if (false)',
+  },
+  {
+    name: 'a node is condemned though its lease holds',
+    file: 'ownership/node-watch.js',
+    from: 'if (observation.unchangedMs >= timing.leaseMs)',
+    to: 'if (observation.unchangedMs >= timing.beatMs / 2)',
+  },
+  {
+    name: 'a database is reopened before its commits are resolved',
+    file: 'database/open-database.js',
+    from: 'await this.#durable(this.#handedCommit);\n            await session.slot',
+    to: 'await session.slot',
+  },
+  {
+    name: 'a request that has committed is run again',
+    file: 'database/open-database.js',
+    from: 'lost.hasCommitted ||\n',
+    to: '\n',
+  },
+  {
+    name: 'an abandoned request is said to have no effect',
+    file: 'database/open-database.js',
+    from: 'if (readOnly || this.#handedCommit === commitBefore',
+    to: 'if (this.#handedCommit >= commitBefore',
+  },
+  {
+    name: 'a fold forgets a fragment that it did not fold',
+    file: 'database/unfolded-fragments.js',
+    from: 'last > commit);',
+    to: 'last > commit + 1);',
+  },
+  {
+    name: 'a database is released with a write in flight',
+    file: 'database/open-database.js',
+    from: 'await this.#durable(this.#handedCommit);\n            if (this.#defunct)',
+    to: 'if (this.#defunct)',
+  },
+];

@@ -1,0 +1,37 @@
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import type { Mutation } from './mutations.js';
+
+export interface MutationVerdict {
+  readonly mutation: Mutation;
+  /** The first thing that was found wrong, or undefined when nothing was. */
+  readonly caught: string | undefined;
+  /** Runs until then. */
+  readonly seeds: number;
+}
+
+/** Loads the product with a mutation in a process of its own and simulates until something is found wrong. */
+export async function runMutation(mutation: Mutation, from: number, seeds: number): Promise<MutationVerdict> {
+  // Built code lies one level deeper than its source.
+  const isBuilt = import.meta.url.includes('/test/dist/');
+  const test = new URL(isBuilt ? '../../../' : '../../', import.meta.url);
+  const mutate = fileURLToPath(new URL('support/mutate.js', test));
+  const command = fileURLToPath(new URL('dist/simulator/simulate-command.js', test));
+  const child = spawn(
+    process.execPath,
+    ['--import', mutate, command, '--seeds', String(seeds), '--from', String(from), '--until-failure'],
+    { env: { ...process.env, MUTATION: JSON.stringify([mutation]) }, stdio: ['ignore', 'pipe', 'pipe'] },
+  );
+  let output = '';
+  let complaints = '';
+  child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => (complaints += chunk.toString()));
+  const code = await new Promise<number | null>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', resolve);
+  });
+  const failure = /^seed (\d+) FAILED: (.*)$/m.exec(output);
+  if (failure) return { mutation, caught: failure[2], seeds: Number(failure[1]) - from + 1 };
+  if (code !== 0) throw new Error(`${mutation.name}: the simulator ended with ${String(code)}: ${complaints}`);
+  return { mutation, caught: undefined, seeds };
+}

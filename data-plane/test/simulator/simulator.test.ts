@@ -1,0 +1,48 @@
+/** A short, fixed budget of the simulator; `npm run simulate` runs more. */
+import { simulate } from './run/simulation.js';
+import { testSeeds } from '../seeded-random.js';
+
+describe('the simulator', () => {
+  it.each(testSeeds(25))('finds nothing wrong in seed %d', async (seed) => {
+    const { violations, answered } = await simulate({ seed });
+    expect(violations).toEqual([]);
+    expect(answered).toBeGreaterThan(0);
+  });
+
+  it('repeats a run event by event', async () => {
+    const [first, second, other] = [
+      await simulate({ seed: 7 }),
+      await simulate({ seed: 7 }),
+      await simulate({ seed: 8 }),
+    ];
+    expect(second).toEqual(first);
+    expect(other.digest).not.toBe(first.digest);
+  });
+
+  it('tells the story of a run without changing it', async () => {
+    const told = await simulate({ seed: 7, keepsTrace: true });
+    expect(told.digest).toBe((await simulate({ seed: 7 })).digest);
+    expect(told.traceLines.some((line) => line.includes(' log put log/'))).toBe(true);
+  });
+});
+
+describe('a node that dies at one of its requests to a store', () => {
+  const quiet = { seed: 3, misfortune: false, workMs: 1_500 };
+
+  it('loses nothing, whichever request it is', async () => {
+    const { storeRequests, violations } = await simulate(quiet);
+    expect(violations).toEqual([]);
+    const step = Math.max(1, Math.floor(storeRequests / 12));
+    for (let crashAtRequest = 1; crashAtRequest <= storeRequests; crashAtRequest += step) {
+      for (const crashAfterSending of [false, true]) {
+        const result = await simulate({ ...quiet, crashAtRequest, crashAfterSending });
+        expect({ crashAtRequest, crashAfterSending, violations: result.violations }).toEqual({
+          crashAtRequest,
+          crashAfterSending,
+          violations: [],
+        });
+        expect(result.nodes).toBeGreaterThan(1);
+      }
+    }
+  });
+});
