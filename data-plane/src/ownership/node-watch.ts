@@ -36,6 +36,8 @@ export interface NodeWatchOptions {
 const neighbours = 2;
 /** Other members whose records are read at each beat, in turn. */
 const othersPerBeat = 4;
+/** How often within a beat it is asked whether an epoch that somebody waits for has been recovered. */
+const looksPerBeat = 5;
 /** Members are listed at every so many beats. */
 const beatsPerListing = 4;
 /** A marker without a node record is removed after this long: its node died between the two. */
@@ -53,6 +55,8 @@ interface Other {
   /** Since when it is known to be condemned by somebody. */
   condemnedAtMs: number | undefined;
   recovering: boolean;
+  /** A look between two beats is due. */
+  looksAgain: boolean;
   retryRecoveryAtMs: number;
   /** Why its recovery failed the last time. */
   failure: Error | undefined;
@@ -155,6 +159,7 @@ export class NodeWatch {
       foundAtMs: stores.runtime.monotonicMs(),
       condemnedAtMs: undefined,
       recovering: false,
+      looksAgain: false,
       retryRecoveryAtMs: 0,
       failure: undefined,
     };
@@ -256,6 +261,8 @@ export class NodeWatch {
       case 'draining':
         if (observation.unchangedMs >= timing.leaseMs) await this.#condemn(other, found);
         else if (other.isSuspect && observation.unchangedMs === 0) this.#changed(other);
+        // The next beat may miss the end of the lease by little, and the one after it is late by a whole beat.
+        else this.#observeBetween(other, timing.leaseMs - observation.unchangedMs);
         return;
       case 'stopped':
         await this.#end(other, true);
@@ -264,7 +271,19 @@ export class NodeWatch {
         other.condemnedAtMs ??= nowMs;
         // Whoever condemned it is at work, unless it died as well.
         await this.#end(other, nowMs - other.condemnedAtMs >= timing.leaseMs);
+        if (other.isSuspect) this.#observeBetween(other, timing.beatMs / looksPerBeat);
     }
+  }
+
+  /** Looks at a record once more after `ms`, when that is before the next beat would. */
+  #observeBetween(other: Other, ms: number): void {
+    const { stores, timing } = this.#options;
+    if (other.looksAgain || ms >= timing.beatMs) return;
+    other.looksAgain = true;
+    stores.runtime.schedule(ms, () => {
+      other.looksAgain = false;
+      if (this.#state === 'watching' && this.#others.get(other.epoch) === other) void this.#observe(other);
+    });
   }
 
   async #condemn(other: Other, found: VersionedNodeRecord): Promise<void> {

@@ -77,10 +77,13 @@ const settings = {
   drainDelayMs: whole('drain-delay-ms'),
   engineProcesses: whole('engine-processes'),
 } as const;
+// Through the handlers that end what was started.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
+
 const startedAt = new Date();
 const loadBefore = loadavg();
 console.log(
-  `seed ${settings.seed}, commit window ${settings.commitWindowMs} ms, ${blows.length} times ${blow ?? 'nothing'}`,
+  `seed ${settings.seed}, commit window ${settings.commitWindowMs} ms or half of the store's latency, ${blows.length} times ${blow ?? 'nothing'}`,
 );
 const result = await clusterRun({
   ...settings,
@@ -99,7 +102,7 @@ for (const { met, what, measured, bound } of outcome) {
 const codes = countBy(result.errors.map(({ request, code }) => `${request} ${code}`));
 for (const [code, count] of Object.entries(codes)) console.log(`       ${count} times ${code}`);
 for (const { kind, database, what } of result.violations.slice(0, 50)) console.log(`${kind}: ${database}: ${what}`);
-for (const end of result.unexpectedEnds) console.log(`a node ended unasked:\n${end}`);
+for (const end of result.unexpectedEnds) console.log(`a node ended unasked:\n${end.slice(-2_000)}`);
 
 if (values.write !== undefined) {
   await mkdir(dirname(values.write), { recursive: true });

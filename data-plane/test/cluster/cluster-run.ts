@@ -9,6 +9,7 @@ import { Cluster } from './cluster.js';
 import type { ClusterStoreKind } from './cluster-store.js';
 import { checkAll, freeze, kill, storeOutage, terminate, type Episode, type Surroundings } from './episodes.js';
 import { Ledger, type LedgerFailure } from './ledger.js';
+import { percentile } from './statistics.js';
 import { openClient, Workload, type ClientError } from './workload.js';
 
 export type Blow = 'SIGKILL' | 'SIGTERM' | 'SIGSTOP';
@@ -45,7 +46,7 @@ export interface ClusterRunResult {
   readonly violations: readonly LedgerFailure[];
   /** Databases that did not answer the final check. */
   readonly unanswered: readonly string[];
-  /** Nodes that ended though nobody had ended them: the last lines of their logs. */
+  /** Nodes that ended, also at their start, though nobody had ended them: the last lines of their logs. */
   readonly unexpectedEnds: readonly string[];
   readonly errorCount: number;
   readonly errors: readonly ClientError[];
@@ -100,7 +101,7 @@ export async function clusterRun(options: ClusterRunOptions): Promise<ClusterRun
       reads: workload.reads,
       violations,
       unanswered: unanswered.map(({ database }) => database.name),
-      unexpectedEnds,
+      unexpectedEnds: [...unexpectedEnds, ...cluster.failedStarts],
       errorCount: workload.errorCount,
       errors: workload.errors,
       episodes,
@@ -125,12 +126,15 @@ async function strike(
     for (const node of cluster.nodes) {
       if (node.isRunning) continue;
       unexpectedEnds.push(node.logLines.slice(-keptLogLines).join('\n'));
+      onProgress('a node has ended unasked');
       await cluster.startAgain(node);
     }
     await checkAll(surroundings, { thoroughly: false });
     const slowest = Math.max(0, ...episode.answeredAfterMs);
     onProgress(
-      `${episodes.length}. ${episode.kind}: ${episode.databases} databases, the last one answered after ${Math.round(slowest)} ms; ` +
+      `${episodes.length}. ${episode.kind}: ${episode.databases} databases, ` +
+        (episode.condemnedAfterMs === undefined ? '' : `condemned after ${episode.condemnedAfterMs} ms, `) +
+        `half of them answered after ${Math.round(percentile(episode.answeredAfterMs, 0.5))} ms, all after ${Math.round(slowest)} ms; ` +
         `${episode.clientErrors} errors at clients; ${workload.acknowledgedWrites} writes acknowledged, ${workload.reads} reads so far`,
     );
   };
@@ -144,13 +148,14 @@ async function strike(
   return episodes;
 }
 
-/** One of the nodes that own databases. */
+/** A node that owns at least half of an even share of the databases. */
 async function chooseOwner({ cluster, ledgers }: Surroundings, random: SeededRandom): Promise<DataNode> {
   const first = random.below(cluster.nodes.length);
   for (const node of [...cluster.nodes.slice(first), ...cluster.nodes.slice(0, first)]) {
-    if ((await cluster.ownedBy(node, ledgers)).length > 0) return node;
+    const owned = await cluster.ownedBy(node, ledgers);
+    if (2 * cluster.nodes.length * owned.length >= ledgers.length) return node;
   }
-  throw new Error('no node owns a database');
+  throw new Error('no node owns a fair share of the databases');
 }
 
 async function createLedgers(

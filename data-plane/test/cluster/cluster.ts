@@ -12,11 +12,15 @@ export interface ClusterOptions {
   readonly environment: Readonly<Record<string, string>>;
 }
 
+const mostStarts = 4;
+const condemnedMessage = '"msg":"node condemned"';
 const servesMessage = 'the data node serves';
 
 export class Cluster {
   readonly nodes: readonly DataNode[];
   readonly store: ClusterStore;
+  /** Why nodes ended before they served. */
+  readonly failedStarts: string[] = [];
   readonly #balancer: Balancer;
   readonly #manifests: ManifestStore;
   #created = 0;
@@ -71,15 +75,30 @@ export class Cluster {
     return all.filter((_, index) => owners[index] === epoch);
   }
 
-  /** Starts a node again that has ended, with an empty cache. */
+  /** When an epoch was condemned by one of the nodes, in milliseconds since 1970; undefined when none says so. */
+  condemnedAtMs(epoch: NodeEpoch): number | undefined {
+    const lines = this.nodes.flatMap(({ logLines }) => logLines.filter((line) => line.includes(condemnedMessage)));
+    const events = lines.map((line) => JSON.parse(line) as { epoch: NodeEpoch; time: number });
+    return events.find((event) => event.epoch === epoch)?.time;
+  }
+
+  /** Starts a node again that has ended, with an empty cache; as often as it takes, like whatever runs nodes. */
   async startAgain(node: DataNode): Promise<void> {
-    await node.deleteCache();
-    await node.restart();
+    for (let attempt = 1; ; attempt++) {
+      await node.deleteCache();
+      try {
+        await node.restart();
+        return;
+      } catch (error) {
+        this.failedStarts.push(String(error));
+        if (attempt === mostStarts) throw error;
+      }
+    }
   }
 }
 
-/** The epoch of the node's present run, from its log. */
-function epochOf(node: DataNode): NodeEpoch {
+/** The epoch of the node's latest run, from its log. */
+export function epochOf(node: DataNode): NodeEpoch {
   const line = node.logLines.findLast((candidate) => candidate.includes(servesMessage));
   if (line === undefined) throw new Error(`the log of the node does not say "${servesMessage}"`);
   return (JSON.parse(line) as { epoch: NodeEpoch }).epoch;

@@ -1,7 +1,7 @@
 /** What is done to a cluster under load, each from the blow to the moment when every node serves again. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { DataNode } from '../support/data-node.js';
-import type { Cluster } from './cluster.js';
+import { epochOf, type Cluster } from './cluster.js';
 import type { Ledger } from './ledger.js';
 import { untilAnswered } from './probe.js';
 import { openClient, type Workload } from './workload.js';
@@ -16,6 +16,8 @@ export interface Episode {
   readonly answeredAfterMs: readonly number[];
   /** Errors that clients saw from the blow until every one of these databases had answered. */
   readonly clientErrors: number;
+  /** How long after the blow another node condemned this one, where one did. */
+  readonly condemnedAfterMs?: number;
   /** How the node ended, and how long after the signal, where it ends by itself. */
   readonly end?: { readonly afterMs: number; readonly exitCode: number | null };
   /** Requests that were sent to a node while it stood still past its lease. */
@@ -50,6 +52,7 @@ export async function kill(surroundings: Surroundings, node: DataNode): Promise<
   const { cluster, ledgers, workload } = surroundings;
   const owned = await cluster.ownedBy(node, ledgers);
   const errorsBefore = workload.errorCount;
+  const condemned = watchCondemnation(cluster, node);
   const sinceMs = performance.now();
   const gone = node.end('SIGKILL');
   const answeredAfterMs = await untilAnswered(owned, sinceMs, {
@@ -61,7 +64,7 @@ export async function kill(surroundings: Surroundings, node: DataNode): Promise<
   const clientErrors = workload.errorCount - errorsBefore;
   await gone;
   await cluster.startAgain(node);
-  return { kind: 'SIGKILL', databases: owned.length, answeredAfterMs, clientErrors };
+  return { kind: 'SIGKILL', databases: owned.length, answeredAfterMs, clientErrors, ...condemned() };
 }
 
 /** The node is asked to stop. */
@@ -91,6 +94,7 @@ export async function freeze(surroundings: Surroundings, node: DataNode): Promis
   const { cluster, ledgers, workload } = surroundings;
   const owned = await cluster.ownedBy(node, ledgers);
   const errorsBefore = workload.errorCount;
+  const condemned = watchCondemnation(cluster, node);
   const sinceMs = performance.now();
   process.kill(node.pid, 'SIGSTOP');
   const elsewhere = {
@@ -122,7 +126,17 @@ export async function freeze(surroundings: Surroundings, node: DataNode): Promis
   const end = { afterMs: performance.now() - continuedMs, exitCode };
   await Promise.all(requests);
   await cluster.startAgain(node);
-  return { kind: 'SIGSTOP', databases: owned.length, answeredAfterMs, clientErrors, end, late };
+  return { kind: 'SIGSTOP', databases: owned.length, answeredAfterMs, clientErrors, end, late, ...condemned() };
+}
+
+/** Returns what tells, later, how long after now the node's present epoch was condemned. */
+function watchCondemnation(cluster: Cluster, node: DataNode): () => Pick<Episode, 'condemnedAfterMs'> {
+  const epoch = epochOf(node);
+  const nowMs = Date.now();
+  return () => {
+    const atMs = cluster.condemnedAtMs(epoch);
+    return atMs === undefined ? {} : { condemnedAfterMs: atMs - nowMs };
+  };
 }
 
 /** The store's server is gone for a while. Throws when the store has none. */

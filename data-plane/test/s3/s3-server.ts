@@ -119,6 +119,10 @@ export class S3Server {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#child = child;
+    // It would outlive a test that is broken off.
+    const end = (): void => void child.kill('SIGKILL');
+    process.once('exit', end);
+    child.once('exit', () => process.off('exit', end));
     const keep = (chunk: Buffer): void => {
       this.#output = (this.#output + chunk.toString()).slice(-4_000);
     };

@@ -1,15 +1,13 @@
 import type { DatabaseLimits } from '@turso-byoc/data-plane/engine/ipc/messages.js';
 import type { DatabasePolicy } from '@turso-byoc/data-plane/database/node-context.js';
-import type { LogMaintenanceSettings } from '@turso-byoc/data-plane/node/log-maintenance.js';
 import { defaultLeaseTiming, type LeaseTiming } from '@turso-byoc/data-plane/ownership/lease-timing.js';
 
-/** How simulated nodes are set: as real ones, but with small databases and short logs, so that folds, closes and packs happen often. */
+/** How simulated nodes are set: as real ones, but with small databases, so that folds and closes happen often. */
 export interface SimulatedNodeSettings {
   readonly commitWindowMs: number;
   readonly limits: DatabaseLimits;
   readonly policy: DatabasePolicy;
   readonly timing: LeaseTiming;
-  readonly logMaintenance: LogMaintenanceSettings;
   readonly routeTimeoutMs: number;
   readonly maxOpenDatabases: number;
   readonly engineProcesses: number;
@@ -38,13 +36,8 @@ export const smallSettings: SimulatedNodeSettings = {
     localWalBytes: 60_000,
     historyMs: 86_400_000,
     undeleteMs: 86_400_000,
-    collectEveryMs: 0,
   },
   timing: defaultLeaseTiming,
-  logMaintenance: {
-    upkeep: { maxRetainedPositions: 16, maxRetainedBytes: 400_000, maxPackBytes: 100_000, fanOut: 3 },
-    collection: { pace: { looksPerSecond: 100, settlesPerSecond: 20, graceMs: 3_000 }, delayMs: 500, retryMs: 5_000 },
-  },
   routeTimeoutMs: 10_000,
   maxOpenDatabases: 100,
   engineProcesses: 2,

@@ -84,7 +84,6 @@ export class SimulatedNode implements NodeFaces {
         },
       },
       log: { windowMs: settings.commitWindowMs, ...commitLogLimits },
-      logMaintenance: settings.logMaintenance,
       maxOpenDatabases: settings.maxOpenDatabases,
       routeTimeoutMs: settings.routeTimeoutMs,
       report: onReport,
