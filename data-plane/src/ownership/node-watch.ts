@@ -7,7 +7,7 @@
  * Several nodes may do this at once. Every choice made here (who is watched, who lives) decides only when to try; whether an
  * epoch has ended is decided by its record and its log alone.
  */
-import { isByocError } from '../errors/catalogue.js';
+import { ByocError, isByocError } from '../errors/catalogue.js';
 import type { NodeEpoch } from '../identity.js';
 import { nodeRecordName } from '../storage/object-names.js';
 import type { LeaseTiming } from './lease-timing.js';
@@ -343,6 +343,12 @@ export class NodeWatch {
   async #orphan(other: Other): Promise<void> {
     const { stores, report } = this.#options;
     other.observation.failed();
+    if (other.isSuspect) {
+      // A manifest names it, so its record was there once.
+      other.failure = new ByocError('STORE_OBJECT_MISSING', `object ${nodeRecordName(other.epoch)} is missing`);
+      this.#changed(other);
+      return;
+    }
     if (!other.isMember) {
       this.#others.delete(other.epoch);
       this.#changed(other);

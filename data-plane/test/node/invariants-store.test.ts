@@ -107,7 +107,7 @@ describe('never an empty database by mistake', () => {
     },
     {
       what: 'the manifest',
-      code: 'DATABASE_NOT_FOUND',
+      code: 'STORE_OBJECT_MISSING',
       lose: async ({ surgery, subject }) => surgery.remove('data', [manifestName(subject.id as DatabaseId)]),
     },
     {
@@ -249,6 +249,8 @@ describe('wrong place, no data', () => {
 
   it.each(displacements)('a database with $what is refused ($code)', async ({ code, displace }) => {
     const { node, subject, other, rows } = prepared;
+    // Something that is not folded, so that the manifests have a tail.
+    for (const database of [subject, other]) await node.run(database, 'UPDATE t SET n = n');
     await node.end('SIGTERM');
     await cp(node.storeDirectory, `${node.directory}/kept`, { recursive: true, preserveTimestamps: true });
     try {
@@ -277,8 +279,8 @@ describe('wrong place, no data', () => {
   it('a node that does not check whose keys it unwraps would be noticed', async () => {
     const broken = await scene({
       file: 'database/database-keys.js',
-      from: 'if (context.database !== manifest.id || context.deployment !== manifest.deployment)',
-      to: 'if (false)',
+      from: 'if (context.database === manifest.id && context.deployment === manifest.deployment)',
+      to: 'if (true)',
     });
     try {
       await broken.node.end('SIGTERM');
@@ -292,22 +294,31 @@ describe('wrong place, no data', () => {
 });
 
 describe('nothing is deleted', () => {
+  /** Deletions of what databases are made of; what nodes note of each other, and log that was folded, comes and goes. */
+  async function deletionsBy(node: DataNode): Promise<number> {
+    const kinds = ['objects', 'manifests', 'names', 'nodes', 'recoveries'];
+    const counts = kinds.map(async (kind) =>
+      node.counted('store_requests_total', 'operation="delete"', `objects="${kind}"`),
+    );
+    return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0);
+  }
+
   /** Creates, writes, folds, takes over, recovers, deletes, creates again: how many deletions the stores were asked for. */
   async function deletions(mutation?: Mutation): Promise<number> {
     const { node, subject, other } = await scene(mutation);
     try {
-      let count = await node.counted('store_requests_total', 'operation="delete"');
+      let count = await deletionsBy(node);
       for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
         await node.end(signal);
         await node.restart();
         await node.run(subject, `INSERT INTO t (padding) VALUES (zeroblob(1500000))`);
         await node.run(subject, 'DELETE FROM t WHERE n < 3');
-        count += await node.counted('store_requests_total', 'operation="delete"');
+        count += await deletionsBy(node);
       }
       expect((await node.admin('DELETE', `/admin/v1/databases/${other.id}`)).status).toBe(200);
       await node.run(await node.createDatabase(other.name), 'CREATE TABLE t (n)');
       expect(await node.counted('store_requests_total', 'operation="put"')).toBeGreaterThan(0);
-      return count + (await node.counted('store_requests_total', 'operation="delete"'));
+      return count + (await deletionsBy(node));
     } finally {
       await node.dispose();
     }
@@ -320,8 +331,8 @@ describe('nothing is deleted', () => {
   it('and a fold that removed the generation before would be noticed', async () => {
     const mutation = {
       file: 'database/fold-database.js',
-      from: 'const result = await context.manifests.replace(owned, {',
-      to: "await dataStore.delete('objects/before'); const result = await context.manifests.replace(owned, {",
+      from: 'const result = await context.manifests.replace(current, {',
+      to: "await context.dataStore.delete('objects/before'); const result = await context.manifests.replace(current, {",
     };
     expect(await deletions(mutation)).toBeGreaterThan(0);
   });

@@ -226,9 +226,13 @@ function pathsOf(value: unknown, path: Path = []): Path[] {
   return path.length === 0 ? inner : [path, ...inner];
 }
 
+/** What stands at a place; undefined when an earlier change took the place away. */
 function valueAt(value: unknown, path: Path): unknown {
   let inner: unknown = value;
-  for (const key of path) inner = (inner as Record<string | number, unknown>)[key];
+  for (const key of path) {
+    if (typeof inner !== 'object' || inner === null) return undefined;
+    inner = (inner as Record<string | number, unknown>)[key];
+  }
   return inner;
 }
 

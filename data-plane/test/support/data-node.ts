@@ -209,10 +209,10 @@ export class DataNode {
     return { ...database, url: `${this.url}/db/${database.name}-test/` };
   }
 
-  /** The sum of a counter of this node over the labels that `labels` occurs in. */
-  async counted(name: string, labels = ''): Promise<number> {
+  /** The sum of a counter of this node over the sets of labels in which all of `labels` occur. */
+  async counted(name: string, ...labels: string[]): Promise<number> {
     const text = await (await this.admin('GET', '/admin/v1/metrics')).text();
-    const lines = text.split('\n').filter((line) => line.startsWith(`turso_byoc_${name}`) && line.includes(labels));
+    const lines = text.split('\n').filter((line) => line.startsWith(`turso_byoc_${name}`) && labels.every((label) => line.includes(label)));
     return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
   }
 

@@ -36,6 +36,7 @@ export const smallSettings: SimulatedNodeSettings = {
     localWalBytes: 60_000,
     historyMs: 86_400_000,
     undeleteMs: 86_400_000,
+    collectEveryMs: 0,
   },
   timing: defaultLeaseTiming,
   routeTimeoutMs: 10_000,
