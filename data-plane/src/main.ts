@@ -21,8 +21,9 @@ async function main(): Promise<void> {
     openStore: configuredStores(settings.stores, systemRuntime, (event, fields) => log.warn(fields, event)),
     version,
     log,
-    onFenced: () => {
-      log.fatal('another node has ended this epoch');
+    onFenced: (cause) => {
+      if (cause === undefined) log.fatal('another node has ended this epoch');
+      else log.fatal({ err: cause }, 'this epoch cannot go on');
       process.exit(fencedExitCode);
     },
   });

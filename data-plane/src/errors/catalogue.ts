@@ -91,6 +91,14 @@ export const catalogue = {
   STORE_OBJECT_MISSING: entry(500, 'An object that the manifest names is gone; restore it from a version or a backup.'),
   STORE_OBJECT_CORRUPT: entry(500, 'An object fails its check; restore it from a version or a backup.'),
   STORE_FORMAT_UNKNOWN: entry(500, 'The object was written by another release; run a release that reads it.'),
+  FORMAT_LEVEL_UNKNOWN: entry(
+    503,
+    'Run a release that reads the present format level of the deployment; it never falls. docs/operations/upgrade.md has more.',
+  ),
+  FORMAT_LEVEL_REFUSED: entry(
+    409,
+    'Nothing has changed; docs/operations/upgrade.md says what to do about each reason.',
+  ),
   EPOCH_NOT_RECOVERED: entry(
     503,
     'The log of a dead node could not be recovered; see the log of this node for the object.',

@@ -5,6 +5,8 @@
  * Order matters twice. At the start the epoch is announced before anything of it can be named by a manifest. At the end the
  * record says `draining`, and its mark rises no more, before a database is released with a tail in this log: what manifests
  * name of it stays where it is. The log is sealed only when nothing uses it any more.
+ *
+ * And the format level is read once more after the epoch was announced: see `raise-format-level.ts`.
  */
 import { CollectionSweep } from '../database/collection-sweep.js';
 import { GenerationNumbers } from '../database/generation-numbers.js';
@@ -14,7 +16,7 @@ import type { Peers } from '../database/peers.js';
 import { RoutedDatabases } from '../database/routed-databases.js';
 import { UnfoldedFragments } from '../database/unfolded-fragments.js';
 import type { DatabaseLimits } from '../engine/ipc/messages.js';
-import { ByocError } from '../errors/catalogue.js';
+import { ByocError, isByocError } from '../errors/catalogue.js';
 import type { NodeEpoch } from '../identity.js';
 import type { ObjectStore } from '../object-store/object-store.js';
 import type { LogStore } from '../storage/log-store/log-store.js';
@@ -27,11 +29,13 @@ import { NodeWatch } from '../ownership/node-watch.js';
 import { OwnRecord } from '../ownership/own-record.js';
 import type { Runtime } from '../runtime.js';
 import { CommitLog, type CommitLogOptions } from '../storage/commit-log.js';
+import { FormatLevel } from '../storage/format-level.js';
+import { assertFormatLevelKnown, beginFormatLevel, readFormatLevel } from '../storage/format-level-record.js';
 import { ManifestStore } from '../storage/manifest-store.js';
 import { NameStore } from '../storage/name-store.js';
 import { logMaintenance } from './limits.js';
 import { LogMaintenance, type LogMaintenanceSettings } from './log-maintenance.js';
-import { announceEpoch, endEpoch, firstCommitPosition } from './node-epoch.js';
+import { announceEpoch, endEpoch, firstCommitPosition, type AnnouncedEpoch } from './node-epoch.js';
 
 export interface NodeCoreOptions {
   readonly runtime: Runtime;
@@ -74,37 +78,60 @@ export class NodeCore {
   readonly #sweep: CollectionSweep;
   readonly #log: CommitLog;
   readonly #unfolded = new UnfoldedFragments();
+  readonly #formats: FormatLevel;
   readonly #maintenance: LogMaintenance;
   #state: 'serving' | 'draining' | 'fenced' = 'serving';
 
-  /** Resolves when the node can serve; `serveAt` then tells the others. */
+  /**
+   * Resolves when the node can serve; `serveAt` then tells the others. Throws `FORMAT_LEVEL_UNKNOWN` when this release does
+   * not read what the nodes of the deployment may write.
+   */
   static async start(options: NodeCoreOptions): Promise<NodeCore> {
     const { runtime, dataStore, logStore } = options;
-    const announced = await announceEpoch(runtime, { dataStore, logStore });
-    const core = new NodeCore(options, announced);
+    const { record } = await beginFormatLevel(runtime, dataStore);
+    assertFormatLevelKnown(record);
+    const formats = new FormatLevel(record.level);
+    const announced = await announceEpoch(runtime, { dataStore, logStore }, formats);
+    const core = new NodeCore(options, announced, formats);
     core.#own.start();
     await core.#watch.start();
+    try {
+      const { record: present } = await readFormatLevel(runtime, dataStore);
+      assertFormatLevelKnown(present);
+      formats.learn(present.level);
+    } catch (error) {
+      // A clean end, so that no raise has to wait for it; without the store another node ends the epoch.
+      if (isByocError(error, 'FORMAT_LEVEL_UNKNOWN')) {
+        await core
+          .drain()
+          .catch((cause: unknown) => options.report('an epoch was left open', { error: String(cause) }));
+      }
+      await core.stop();
+      throw error;
+    }
     core.#maintenance.lookForEndedLogs({ soon: true });
     core.#sweep.start();
     return core;
   }
 
-  private constructor(options: NodeCoreOptions, announced: Awaited<ReturnType<typeof announceEpoch>>) {
+  private constructor(options: NodeCoreOptions, announced: AnnouncedEpoch, formats: FormatLevel) {
     const { runtime, logStore, timing, report } = options;
     const dataStore = new PrefetchedObjects(options.dataStore, maxPrefetched);
     const { epoch, created, createdAt } = announced;
     this.#options = options;
+    this.#formats = formats;
     this.#own = new OwnRecord({
       runtime,
       store: dataStore,
       timing,
       created,
       createdAt,
+      formats,
       onLost: (cause) => this.#fence(cause),
     });
     const ended = new EndedEpochs(runtime, dataStore, rememberedEpochs);
     this.#watch = new NodeWatch({
-      stores: { runtime, dataStore, logStore },
+      stores: { runtime, dataStore, logStore, formats },
       own: epoch,
       timing,
       report,
@@ -115,6 +142,7 @@ export class NodeCore {
         this.#maintenance.lookForEndedLogs();
       },
       ...(options.onCondemned && { onCondemned: options.onCondemned }),
+      onListing: async () => this.#learnFormatLevel(),
     });
     this.#log = new CommitLog({
       runtime,
@@ -128,7 +156,7 @@ export class NodeCore {
       },
       onFenced: (cause) => this.#fence(cause),
     });
-    const manifests = new ManifestStore(runtime, dataStore);
+    const manifests = new ManifestStore(runtime, dataStore, formats);
     const locator = new Locator({
       own: epoch,
       manifests,
@@ -145,7 +173,7 @@ export class NodeCore {
       prefetch: (key) => dataStore.prefetch(key),
       logStore,
       keys: options.keys,
-      names: new NameStore(runtime, dataStore),
+      names: new NameStore(runtime, dataStore, formats),
       manifests,
       log: this.#log,
       engines: options.engines,
@@ -223,7 +251,7 @@ export class NodeCore {
     await this.#local.handOver();
     await this.#local.close();
     const { runtime, dataStore } = this.#options;
-    await endEpoch(runtime, dataStore, this.#own, this.#log, () => this.#unfolded.byDatabase());
+    await endEpoch(runtime, dataStore, this.#own, this.#log, () => this.#unfolded.byDatabase(), this.#formats);
   }
 
   /** Ends all that runs by itself. Without `drain` before it, the epoch ends as if the node had died. */
@@ -232,6 +260,21 @@ export class NodeCore {
     this.#watch.stop();
     await this.#own.stop();
     await this.#maintenance.stop();
+  }
+
+  /** A level that was raised is written from now on; one that this release does not read ends the node. */
+  async #learnFormatLevel(): Promise<void> {
+    const { runtime, dataStore, report } = this.#options;
+    try {
+      const { record } = await readFormatLevel(runtime, dataStore);
+      // Where it is only announced, this node is asked before it is done.
+      assertFormatLevelKnown({ version: record.version, level: record.level });
+      if (record.level > this.#formats.current) report('format level raised', { level: record.level });
+      this.#formats.learn(record.level);
+    } catch (error) {
+      if (isByocError(error, 'FORMAT_LEVEL_UNKNOWN')) this.#fence(error);
+      else report('the format level cannot be read', { error: String(error) });
+    }
   }
 
   #fence(cause: unknown): void {

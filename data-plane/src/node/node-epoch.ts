@@ -9,6 +9,7 @@ import { markUncollected } from '../ownership/uncollected-logs.js';
 import { createRecoveryRecord, type RecoveryRecord } from '../ownership/recovery-record.js';
 import type { Runtime } from '../runtime.js';
 import type { CommitLog } from '../storage/commit-log.js';
+import type { FormatLevel } from '../storage/format-level.js';
 import type { LogStore } from '../storage/log-store/log-store.js';
 
 export interface AnnouncedEpoch {
@@ -29,12 +30,14 @@ export const firstCommitPosition = 1;
 export async function announceEpoch(
   runtime: Runtime,
   { dataStore, logStore }: { readonly dataStore: ObjectStore; readonly logStore: LogStore },
+  formats: FormatLevel,
 ): Promise<AnnouncedEpoch> {
   const epoch = newNodeEpoch((count) => runtime.randomBytes(count));
   await Promise.all([addMember(runtime, dataStore, epoch), markUncollected(runtime, dataStore, epoch)]);
   await logStore.begin(epoch);
   const createdAt = readClocks(runtime);
-  return { epoch, createdAt, created: await createNodeRecord(runtime, dataStore, epoch, { logBegun: true }) };
+  const created = await createNodeRecord(runtime, dataStore, epoch, { logBegun: true }, formats);
+  return { epoch, createdAt, created };
 }
 
 /**
@@ -48,10 +51,11 @@ export async function endEpoch(
   log: CommitLog,
   /** Asked when the log is sealed and nothing more can be added. */
   logged: () => RecoveryRecord['databases'],
+  formats: FormatLevel,
 ): Promise<void> {
   const { epoch } = own;
   const sealedAt = await log.seal();
-  await createRecoveryRecord(runtime, dataStore, { epoch, sealedAt, databases: logged() });
+  await createRecoveryRecord(runtime, dataStore, { epoch, sealedAt, databases: logged() }, formats);
   await own.change({ state: 'stopped' }, { urgent: true });
   await own.stop();
   await removeMember(dataStore, epoch);

@@ -125,7 +125,7 @@ function advertisedHost(listenHost: string): string {
  * `TURSO_BYOC_DATA_STORE`, `…_LOG_STORE`, `…_CONTROL_STORE`; `TURSO_BYOC_STORE_DIR` stands in for those that are not set. The
  * log store is one URL, or three with white space in between.
  */
-function storeLocations(environment: Environment): StoreLocations {
+export function storeLocations(environment: Environment): StoreLocations {
   const directory = environment['TURSO_BYOC_STORE_DIR'];
   const endpoint = environment['AWS_ENDPOINT_URL_S3'] || environment['AWS_ENDPOINT_URL'] || undefined;
   const locate = (name: 'data' | 'log' | 'control', most: 1 | 3): StoreLocation[] => {

@@ -37,8 +37,11 @@ export interface NodeOptions {
   readonly openStore: OpenStore;
   readonly version: string;
   readonly log: Logger;
-  /** Another node has ended this epoch: nothing more can be acknowledged, and the process should end. */
-  readonly onFenced: () => void;
+  /**
+   * Another node has ended this epoch, or it cannot go on: nothing more can be acknowledged, and the process should end.
+   * `cause` when it was something else than another node.
+   */
+  readonly onFenced: (cause?: unknown) => void;
 }
 
 /** Resolves when the node serves. */
@@ -47,7 +50,7 @@ export async function startNode({ settings, openStore, version, log, onFenced }:
   const metrics = new Metrics();
   const counted = async (name: StoreName): Promise<ObjectStore> =>
     new CountingObjectStore(await openStore(name), runtime, (request) => metrics.storeRequestEnded(request));
-  const ordinary = new Set(['engine process started', 'node condemned', 'log zone in use']);
+  const ordinary = new Set(['engine process started', 'node condemned', 'log zone in use', 'format level raised']);
   const report = (event: string, fields: Readonly<Record<string, unknown>>): void => {
     if (ordinary.has(event)) log.info(fields, event);
     else log.warn(fields, event);

@@ -7,6 +7,7 @@ import type { NodeEpoch } from '../identity.js';
 import type { ETag, ObjectStore } from '../object-store/object-store.js';
 import type { Runtime } from '../runtime.js';
 import { conditionalWrite, readWithRetry } from '../storage/conditional-write.js';
+import { newestFormatLevel, type FormatLevel } from '../storage/format-level.js';
 import { nodeRecordName } from '../storage/object-names.js';
 import { StoredJson } from '../storage/stored-json.js';
 
@@ -33,6 +34,8 @@ export interface NodeRecord {
   readonly packs: readonly number[];
   /** Position 0 of the log was stored before this record: a log without it has been lost, not never written. */
   readonly logBegun?: true;
+  /** The highest format level that the node's release reads. */
+  readonly formatLevel: number;
 }
 
 /** What its own node, or whoever condemns it, may change. */
@@ -69,8 +72,9 @@ const storedNodeRecord = new StoredJson<NodeRecord>('turso-byoc/node/1', {
     lowWaterPosition: count,
     packs: { type: 'array', items: { type: 'integer', minimum: 1 }, maxItems: mostPacks },
     logBegun: { const: true },
+    formatLevel: { type: 'integer', minimum: 1 },
   },
-  required: ['version', 'epoch', 'state', 'startedAtMs', 'lowWaterPosition', 'packs'],
+  required: ['version', 'epoch', 'state', 'startedAtMs', 'lowWaterPosition', 'packs', 'formatLevel'],
   additionalProperties: false,
 });
 
@@ -80,12 +84,21 @@ export async function createNodeRecord(
   store: ObjectStore,
   epoch: NodeEpoch,
   more: Pick<NodeRecord, 'logBegun'> = {},
+  formats?: FormatLevel,
 ): Promise<VersionedNodeRecord> {
   const startedAtMs = runtime.nowMs();
-  const record: NodeRecord = { version: 1, epoch, state: 'live', startedAtMs, lowWaterPosition: 0, packs: [], ...more };
-  const written = await conditionalWrite(runtime, store, nodeRecordName(epoch), encodeNodeRecord(record), {
-    ifAbsent: true,
-  });
+  const record: NodeRecord = {
+    version: 1,
+    epoch,
+    state: 'live',
+    startedAtMs,
+    lowWaterPosition: 0,
+    packs: [],
+    formatLevel: newestFormatLevel,
+    ...more,
+  };
+  const body = encodeNodeRecord(record, formats);
+  const written = await conditionalWrite(runtime, store, nodeRecordName(epoch), body, { ifAbsent: true });
   if (!written.won) throw new Error(`node epoch ${epoch} exists already`);
   return { record, etag: written.etag };
 }
@@ -95,11 +108,12 @@ export async function readNodeRecord(
   runtime: Runtime,
   store: ObjectStore,
   epoch: NodeEpoch,
+  formats?: FormatLevel,
 ): Promise<VersionedNodeRecord> {
   const key = nodeRecordName(epoch);
   const object = await readWithRetry(runtime, key, () => store.get(key));
   if (!object) throw new ByocError('STORE_OBJECT_MISSING', `object ${key} is missing`);
-  return { record: decodeNodeRecord(epoch, object.body), etag: object.etag };
+  return { record: decodeNodeRecord(epoch, object.body, formats), etag: object.etag };
 }
 
 /** Changes a record; undefined when it was changed by someone else first. */
@@ -108,10 +122,12 @@ export async function replaceNodeRecord(
   store: ObjectStore,
   base: VersionedNodeRecord,
   change: NodeRecordChange,
+  formats?: FormatLevel,
 ): Promise<VersionedNodeRecord | undefined> {
   const record = changedNodeRecord(base.record, change);
   const key = nodeRecordName(record.epoch);
-  const written = await conditionalWrite(runtime, store, key, encodeNodeRecord(record), { ifMatch: base.etag });
+  const body = encodeNodeRecord(record, formats);
+  const written = await conditionalWrite(runtime, store, key, body, { ifMatch: base.etag });
   return written.won ? { record, etag: written.etag } : undefined;
 }
 
@@ -120,14 +136,15 @@ export function changedNodeRecord(base: NodeRecord, change: NodeRecordChange): N
   return { ...base, ...change, version: base.version + 1 };
 }
 
-export function encodeNodeRecord(record: NodeRecord): Buffer {
-  return storedNodeRecord.encode(record);
+/** `formats`: what may be written; the oldest version by default. */
+export function encodeNodeRecord(record: NodeRecord, formats?: FormatLevel): Buffer {
+  return storedNodeRecord.encode(record, formats?.current);
 }
 
 /** Throws `STORE_OBJECT_CORRUPT`, also for the record of another epoch. */
-export function decodeNodeRecord(epoch: NodeEpoch, body: Buffer): NodeRecord {
+export function decodeNodeRecord(epoch: NodeEpoch, body: Buffer, formats?: FormatLevel): NodeRecord {
   const key = nodeRecordName(epoch);
-  const record = storedNodeRecord.decode(key, body);
+  const record = storedNodeRecord.decode(key, body, formats);
   if (record.epoch !== epoch)
     throw new ByocError('STORE_OBJECT_CORRUPT', `object ${key} is the record of another epoch`);
   return record;

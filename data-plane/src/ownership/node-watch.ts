@@ -27,6 +27,8 @@ export interface NodeWatchOptions {
   /** The epoch's log has ended and its databases can be claimed. */
   readonly onEnded?: (record: RecoveryRecord, address: NodeAddress | undefined) => void;
   readonly onCondemned?: (epoch: NodeEpoch) => void;
+  /** Called as often as the members are listed: for what is to be read as often. Must not reject. */
+  readonly onListing?: () => Promise<void>;
   readonly report: (event: string, fields: Readonly<Record<string, unknown>>) => void;
 }
 
@@ -176,7 +178,11 @@ export class NodeWatch {
 
   #beat(): void {
     this.#beats += 1;
-    if (this.#beats % beatsPerListing === 0) this.#listing ??= this.#list().finally(() => (this.#listing = undefined));
+    if (this.#beats % beatsPerListing === 0) {
+      this.#listing ??= Promise.all([this.#list(), this.#options.onListing?.()]).then(
+        () => (this.#listing = undefined),
+      );
+    }
     for (const other of this.#watched()) void this.#observe(other);
   }
 
@@ -230,7 +236,7 @@ export class NodeWatch {
         return;
       }
       const { object } = answer;
-      found = object && { record: decodeNodeRecord(other.epoch, object.body), etag: object.etag };
+      found = object && { record: decodeNodeRecord(other.epoch, object.body, stores.formats), etag: object.etag };
     } catch (error) {
       other.observation.failed();
       if (isByocError(error)) report('a node record cannot be read', { epoch: other.epoch, error: error.message });
@@ -285,7 +291,8 @@ export class NodeWatch {
     if (other.recovering) return;
     other.recovering = true;
     try {
-      const condemned = await replaceNodeRecord(stores.runtime, stores.dataStore, found, { state: 'condemned' });
+      const change = { state: 'condemned' } as const;
+      const condemned = await replaceNodeRecord(stores.runtime, stores.dataStore, found, change, stores.formats);
       if (!condemned) {
         other.observation.startAnew();
         return;

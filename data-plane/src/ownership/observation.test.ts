@@ -4,7 +4,15 @@ import type { VersionedNodeRecord } from './node-record.js';
 import { Observation } from './observation.js';
 
 const version = (number: number): VersionedNodeRecord => ({
-  record: { version: number, epoch: epochA, state: 'live', startedAtMs: 0, lowWaterPosition: 0, packs: [] },
+  record: {
+    version: number,
+    epoch: epochA,
+    state: 'live',
+    startedAtMs: 0,
+    lowWaterPosition: 0,
+    packs: [],
+    formatLevel: 1,
+  },
   etag: `e${number}` as ETag,
 });
 

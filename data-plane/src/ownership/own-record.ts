@@ -12,6 +12,7 @@ import type { NodeEpoch } from '../identity.js';
 import type { ETag, ObjectStore } from '../object-store/object-store.js';
 import { OutcomeUnknownError, StoreUnavailableError } from '../object-store/object-store.js';
 import type { Runtime } from '../runtime.js';
+import type { FormatLevel } from '../storage/format-level.js';
 import { nodeRecordName } from '../storage/object-names.js';
 import { elapsedMs, readClocks, type ClockReading } from './clock-reading.js';
 import type { LeaseTiming } from './lease-timing.js';
@@ -42,6 +43,8 @@ export interface OwnRecordOptions {
   readonly store: ObjectStore;
   readonly timing: LeaseTiming;
   readonly created: VersionedNodeRecord;
+  /** What may be written. @default the oldest version */
+  readonly formats?: FormatLevel;
   /** From before the record was sent. */
   readonly createdAt: ClockReading;
   /** Called once, when the epoch was condemned; `cause` when the store refused in a way that trying again does not mend. */
@@ -153,7 +156,7 @@ export class OwnRecord implements Lease {
       (merged, { change }) => ({ ...merged, ...change }),
       changedNodeRecord(this.#current.record, {}),
     );
-    const body = encodeNodeRecord(record);
+    const body = encodeNodeRecord(record, this.#options.formats);
     let firstSent: ClockReading | undefined;
     for (let attempt = 0; this.#state === 'beating'; attempt++) {
       if (attempt > 0) await this.#pause(Math.min(firstRetryMs * 2 ** attempt, timing.beatMs));

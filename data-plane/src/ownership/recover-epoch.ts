@@ -14,6 +14,7 @@ import { ByocError, isByocError } from '../errors/catalogue.js';
 import type { NodeEpoch } from '../identity.js';
 import type { ObjectStore } from '../object-store/object-store.js';
 import type { Runtime } from '../runtime.js';
+import type { FormatLevel } from '../storage/format-level.js';
 import { mostLogObjectsInFlight } from '../storage/commit-log.js';
 import { fragmentLocation, packedLocation } from '../storage/log-location.js';
 import type { LogEntry, LogStore } from '../storage/log-store/log-store.js';
@@ -35,6 +36,8 @@ export interface RecoveryStores {
   readonly runtime: Runtime;
   readonly dataStore: ObjectStore;
   readonly logStore: LogStore;
+  /** What may be written. @default the oldest versions */
+  readonly formats?: FormatLevel;
 }
 
 /**
@@ -80,7 +83,8 @@ async function recordFindings(
     for (const [position, { index }] of entries) {
       for (const fragment of index) found.add(fragment, fragmentLocation(position, fragment));
     }
-    return createRecoveryRecord(runtime, dataStore, { epoch, sealedAt, databases: found.byDatabase() });
+    const record = { epoch, sealedAt, databases: found.byDatabase() };
+    return createRecoveryRecord(runtime, dataStore, record, stores.formats);
   }
 }
 
@@ -113,11 +117,11 @@ async function readPacks(
   return found;
 }
 
-async function condemn({ runtime, dataStore }: RecoveryStores, epoch: NodeEpoch): Promise<NodeRecord> {
+async function condemn({ runtime, dataStore, formats }: RecoveryStores, epoch: NodeEpoch): Promise<NodeRecord> {
   for (;;) {
-    const current = await readNodeRecord(runtime, dataStore, epoch);
+    const current = await readNodeRecord(runtime, dataStore, epoch, formats);
     if (current.record.state === 'condemned' || current.record.state === 'stopped') return current.record;
-    const condemned = await replaceNodeRecord(runtime, dataStore, current, { state: 'condemned' });
+    const condemned = await replaceNodeRecord(runtime, dataStore, current, { state: 'condemned' }, formats);
     if (condemned) return condemned.record;
   }
 }

@@ -8,6 +8,7 @@ import type { DatabaseId, NodeEpoch } from '../identity.js';
 import type { ObjectStore } from '../object-store/object-store.js';
 import type { Runtime } from '../runtime.js';
 import { conditionalWrite, readWithRetry } from '../storage/conditional-write.js';
+import type { FormatLevel } from '../storage/format-level.js';
 import { fragmentLocationSchema, type FragmentLocation } from '../storage/log-location.js';
 import { recoveryRecordName } from '../storage/object-names.js';
 import { StoredJson } from '../storage/stored-json.js';
@@ -60,14 +61,16 @@ export async function readRecoveryRecord(
   return object && decode(epoch, object.body);
 }
 
-/** Creates the record. When another recoverer was faster its record is the truth and is returned. */
+/** Creates the record, in the oldest version unless `formats` allows a newer one. When another recoverer was faster its record is the truth and is returned. */
 export async function createRecoveryRecord(
   runtime: Runtime,
   store: ObjectStore,
   record: RecoveryRecord,
+  formats?: FormatLevel,
 ): Promise<RecoveryRecord> {
   const key = recoveryRecordName(record.epoch);
-  const written = await conditionalWrite(runtime, store, key, storedRecoveryRecord.encode(record), { ifAbsent: true });
+  const body = storedRecoveryRecord.encode(record, formats?.current);
+  const written = await conditionalWrite(runtime, store, key, body, { ifAbsent: true });
   if (written.won) return record;
   if (!written.current) throw new ByocError('STORE_OBJECT_MISSING', `object ${key} was deleted`);
   return decode(record.epoch, written.current.body);

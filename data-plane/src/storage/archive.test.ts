@@ -1,9 +1,11 @@
 import { removeTemporaryDirectories } from '../../test/temporary-store.js';
 import { SampleStorage } from '../../test/storage/sample-storage.js';
 import { databaseA, pageOf } from '../../test/storage/sample-database.js';
+import type { StoredObject } from '../object-store/object-store.js';
+import { systemRuntime } from '../runtime.js';
 import { atOnce } from '../turns.js';
-import { encodeArchive } from './archive.js';
-import { decodeFragment, decodeFragmentHeader, fragmentDigest } from './fragment.js';
+import { encodeArchive, readArchive } from './archive.js';
+import { chainStart, decodeFragment, decodeFragmentHeader, fragmentDigest } from './fragment.js';
 import { sha256 } from './generation.js';
 import { archiveName } from './object-names.js';
 
@@ -60,5 +62,19 @@ describe('archive', () => {
     const generation = await storage.fold();
     const stored = (await storage.dataStore.get(archiveName(databaseA, 1, 1)))?.body as Buffer;
     expect(sha256(stored).toString('hex')).toBe(generation.archiveDigest);
+  });
+
+  it('of another release is told from damage', async () => {
+    const storage = await SampleStorage.create();
+    storage.sample.write(1, new Map([[1, pageOf('first')]]));
+    await storage.log();
+    await storage.fold();
+    const key = archiveName(databaseA, 1, 1);
+    const { body, etag } = (await storage.dataStore.get(key)) as StoredObject;
+    await storage.dataStore.put(key, Buffer.concat([Buffer.from('TBYOARC2'), body.subarray(8)]), { ifMatch: etag });
+    const from = { commit: 0, chainDigest: chainStart };
+    await expect(readArchive(systemRuntime, storage.dataStore, [databaseA], key, from).next()).rejects.toEqual(
+      expect.objectContaining({ code: 'STORE_FORMAT_UNKNOWN', message: expect.stringContaining('TBYOARC2') }),
+    );
   });
 });

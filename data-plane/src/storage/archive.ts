@@ -11,6 +11,7 @@ import type { DatabaseId } from '../identity.js';
 import type { Sealer } from '../keys/sealing.js';
 import type { ObjectStore } from '../object-store/object-store.js';
 import type { Runtime } from '../runtime.js';
+import { foreignStart } from './binary-magic.js';
 import { readWithRetry } from './conditional-write.js';
 import { Turns, type Work } from '../turns.js';
 import { forEachPage, type Commit } from './fragment.js';
@@ -96,7 +97,7 @@ function* encode(
 
 /**
  * Reads the fragments of an archive that follow `from` and hold commits up to `upTo`, in order. Needs no key. Throws
- * `STORE_OBJECT_MISSING` or `STORE_OBJECT_CORRUPT`, naming the archive.
+ * `STORE_OBJECT_MISSING`, `STORE_OBJECT_CORRUPT` or `STORE_FORMAT_UNKNOWN`, naming the archive.
  */
 export async function* readArchive(
   runtime: Runtime,
@@ -128,7 +129,7 @@ export async function* readArchive(
 async function readEntries(runtime: Runtime, store: ObjectStore, key: string): Promise<Entry[]> {
   let head = await existing(runtime, key, () => store.getRange(key, 0, firstReadBytes));
   if (head.length < fixedBytes || !head.subarray(0, magic.length).equals(magic)) {
-    throw new ByocError('STORE_OBJECT_CORRUPT', `object ${key} does not start like an archive`);
+    throw foreignStart(key, head, [magic], `object ${key} does not start like an archive`);
   }
   const count = head.readUInt32LE(8);
   const length = headLength(count);

@@ -7,8 +7,8 @@ const parts = [
   { database: databaseB, term: 2 ** 40, firstCommit: 2 ** 45, lastCommit: 2 ** 45, bytes: Buffer.from('B') },
 ];
 const { bytes, index } = encodeLogObject(parts);
-const corrupt = expect.objectContaining({
-  code: 'STORE_OBJECT_CORRUPT',
+const damaged = expect.objectContaining({
+  code: expect.stringMatching(/^STORE_(OBJECT_CORRUPT|FORMAT_UNKNOWN)$/),
   message: expect.stringContaining('log/here'),
 });
 
@@ -25,7 +25,7 @@ describe('log object', () => {
 
   it('says how many bytes are needed, or refuses, at every length', () => {
     for (const short of truncations(bytes.subarray(0, indexBytes(2)))) {
-      if (short.length < 12) expect(() => decodeIndex('log/here', short)).toThrow(corrupt);
+      if (short.length < 12) expect(() => decodeIndex('log/here', short)).toThrow(damaged);
       else expect(decodeIndex('log/here', short)).toBe(indexBytes(2));
     }
   });
@@ -36,24 +36,33 @@ describe('log object', () => {
       try {
         read = decodeIndex('log/here', altered);
       } catch (error) {
-        expect(error).toEqual(corrupt);
+        expect(error).toEqual(damaged);
         continue;
       }
       expect(read).toBeGreaterThan(altered.length);
     }
   });
 
+  it.each([
+    ['log object', bytes],
+    ['seal', encodeSeal(epochA)],
+  ])('tells a %s of another release from damage', (_what, known) => {
+    const later = Buffer.concat([known.subarray(0, 7), Buffer.from('2'), known.subarray(8)]);
+    expect(isSeal(later)).toBe(false);
+    expect(() => decodeIndex('log/here', later)).toThrow(expect.objectContaining({ code: 'STORE_FORMAT_UNKNOWN' }));
+  });
+
   it('is not a seal, nor a seal a log object', () => {
     const seal = encodeSeal(epochA);
     expect(isSeal(seal)).toBe(true);
-    expect(() => decodeIndex('log/here', seal)).toThrow(corrupt);
+    expect(() => decodeIndex('log/here', seal)).toThrow(damaged);
     for (const altered of bitFlips(seal.subarray(0, 8))) {
       expect(isSeal(altered)).toBe(false);
-      expect(() => decodeIndex('log/here', Buffer.concat([altered, seal.subarray(8)]))).toThrow(corrupt);
+      expect(() => decodeIndex('log/here', Buffer.concat([altered, seal.subarray(8)]))).toThrow(damaged);
     }
     for (const short of truncations(seal.subarray(0, 8))) {
       expect(isSeal(short)).toBe(false);
-      expect(() => decodeIndex('log/here', short)).toThrow(corrupt);
+      expect(() => decodeIndex('log/here', short)).toThrow(damaged);
     }
   });
 });

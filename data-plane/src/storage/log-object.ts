@@ -8,6 +8,7 @@
 import { createHash } from 'node:crypto';
 import { ByocError } from '../errors/catalogue.js';
 import type { DatabaseId } from '../identity.js';
+import { foreignStart } from './binary-magic.js';
 import { uuidBytes, uuidText } from './fragment.js';
 
 export interface IndexedFragment {
@@ -89,11 +90,11 @@ export function isSeal(bytes: Buffer): boolean {
 
 /**
  * Reads the index from the first bytes of a log object, or of a pack. Returns the number of bytes needed when `bytes` is
- * too short. Throws `STORE_OBJECT_CORRUPT` naming `key`.
+ * too short. Throws `STORE_OBJECT_CORRUPT` or `STORE_FORMAT_UNKNOWN`, naming `key`.
  */
 export function decodeIndex(key: string, bytes: Buffer, magic: Buffer = logMagic): IndexedFragment[] | number {
   if (bytes.length < fixedBytes || !bytes.subarray(0, magic.length).equals(magic)) {
-    throw new ByocError('STORE_OBJECT_CORRUPT', `object ${key} does not start like what its name says`);
+    throw foreignStart(key, bytes, [magic, sealMagic], `object ${key} does not start like what its name says`);
   }
   const count = bytes.readUInt32LE(8);
   const length = indexBytes(count);

@@ -3,6 +3,7 @@ import type { DatabaseId } from '../identity.js';
 import type { ETag, ObjectStore } from '../object-store/object-store.js';
 import type { Runtime } from '../runtime.js';
 import { conditionalWrite, readWithRetry } from './conditional-write.js';
+import { FormatLevel } from './format-level.js';
 import { storedManifest, type Manifest } from './manifest.js';
 import { manifestName, manifestOwner, manifestPrefix } from './object-names.js';
 
@@ -23,19 +24,22 @@ const maxJustRead = 1_000;
 export class ManifestStore {
   readonly #runtime: Runtime;
   readonly #store: ObjectStore;
+  readonly #formats: FormatLevel;
   /** Oldest first. */
   readonly #justRead = new Map<DatabaseId, { readonly found: VersionedManifest; readonly readAtMs: number }>();
 
-  constructor(runtime: Runtime, store: ObjectStore) {
+  /** `formats`: what may be written; the oldest versions by default. */
+  constructor(runtime: Runtime, store: ObjectStore, formats = new FormatLevel()) {
     this.#runtime = runtime;
     this.#store = store;
+    this.#formats = formats;
   }
 
   /** The manifest, also of a deleted database; undefined when the database never existed. */
   async read(id: DatabaseId): Promise<VersionedManifest | undefined> {
     const key = manifestName(id);
     const object = await readWithRetry(this.#runtime, key, () => this.#store.get(key));
-    return object && { manifest: decode(id, object.body), etag: object.etag };
+    return object && { manifest: this.#decode(id, object.body), etag: object.etag };
   }
 
   /** The same, for somebody who is likely to ask for it once more at once; see `readAgain`. */
@@ -78,7 +82,7 @@ export class ManifestStore {
       this.#runtime,
       this.#store,
       manifestName(manifest.id),
-      storedManifest.encode(manifest),
+      storedManifest.encode(manifest, this.#formats.current),
       {
         ifAbsent: true,
       },
@@ -96,20 +100,19 @@ export class ManifestStore {
   ): Promise<VersionedManifest | { lost: Manifest }> {
     const manifest = { ...next, version: base.manifest.version + 1 };
     const key = manifestName(manifest.id);
-    const result = await conditionalWrite(this.#runtime, this.#store, key, storedManifest.encode(manifest), {
-      ifMatch: base.etag,
-    });
+    const body = storedManifest.encode(manifest, this.#formats.current);
+    const result = await conditionalWrite(this.#runtime, this.#store, key, body, { ifMatch: base.etag });
     if (result.won) return { manifest, etag: result.etag };
     if (!result.current) throw new ByocError('STORE_OBJECT_MISSING', `object ${key} was deleted`);
-    return { lost: decode(manifest.id, result.current.body) };
+    return { lost: this.#decode(manifest.id, result.current.body) };
   }
-}
 
-function decode(id: DatabaseId, body: Buffer): Manifest {
-  const key = manifestName(id);
-  const manifest = storedManifest.decode(key, body);
-  if (manifest.id !== id) {
-    throw new ByocError('STORE_OBJECT_CORRUPT', `object ${key} is the manifest of another database, ${manifest.id}`);
+  #decode(id: DatabaseId, body: Buffer): Manifest {
+    const key = manifestName(id);
+    const manifest = storedManifest.decode(key, body, this.#formats);
+    if (manifest.id !== id) {
+      throw new ByocError('STORE_OBJECT_CORRUPT', `object ${key} is the manifest of another database, ${manifest.id}`);
+    }
+    return manifest;
   }
-  return manifest;
 }

@@ -8,6 +8,7 @@ import type { DatabaseAddress } from '../naming/host-label.js';
 import type { ETag, ObjectStore } from '../object-store/object-store.js';
 import type { Runtime } from '../runtime.js';
 import { conditionalWrite, readWithRetry } from './conditional-write.js';
+import { FormatLevel } from './format-level.js';
 import { nameRecordName } from './object-names.js';
 import { StoredJson } from './stored-json.js';
 
@@ -47,10 +48,13 @@ const storedNameRecord = new StoredJson<NameRecord>('turso-byoc/name/1', {
 export class NameStore {
   readonly #runtime: Runtime;
   readonly #store: ObjectStore;
+  readonly #formats: FormatLevel;
 
-  constructor(runtime: Runtime, store: ObjectStore) {
+  /** `formats`: what may be written; the oldest versions by default. */
+  constructor(runtime: Runtime, store: ObjectStore, formats = new FormatLevel()) {
     this.#runtime = runtime;
     this.#store = store;
+    this.#formats = formats;
   }
 
   /** The database that has this name, or undefined. */
@@ -90,7 +94,7 @@ export class NameStore {
     const key = nameRecordName(organization, database);
     const object = await readWithRetry(this.#runtime, key, () => this.#store.get(key));
     if (!object) return undefined;
-    const record = storedNameRecord.decode(key, object.body);
+    const record = storedNameRecord.decode(key, object.body, this.#formats);
     if (record.organization !== organization || record.name !== database) {
       throw new ByocError('STORE_OBJECT_CORRUPT', `object ${key} is the record of another name`);
     }
@@ -105,6 +109,7 @@ export class NameStore {
     const record = { version: (base?.record.version ?? 0) + 1, organization, name, ...holder };
     const condition = base ? { ifMatch: base.etag } : { ifAbsent: true as const };
     const key = nameRecordName(organization, name);
-    return (await conditionalWrite(this.#runtime, this.#store, key, storedNameRecord.encode(record), condition)).won;
+    const body = storedNameRecord.encode(record, this.#formats.current);
+    return (await conditionalWrite(this.#runtime, this.#store, key, body, condition)).won;
   }
 }

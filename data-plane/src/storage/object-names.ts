@@ -48,8 +48,10 @@ export function logZoneName(place: string): string {
   return `log-zones/${createHash('sha256').update(place).digest('hex').slice(0, 32)}`;
 }
 
+export const nodeRecordPrefix = 'nodes/';
+
 export function nodeRecordName(epoch: NodeEpoch): string {
-  return `nodes/${epoch}`;
+  return `${nodeRecordPrefix}${epoch}`;
 }
 
 export const memberPrefix = 'members/';
@@ -64,6 +66,9 @@ export function recoveryRecordName(epoch: NodeEpoch): string {
 }
 
 export const deploymentRecordName = 'deployment';
+
+/** Says which versions of the stored formats may be written. In the data store. */
+export const formatLevelName = 'format-level';
 
 export function nameRecordName(organization: string, database: string): string {
   return `names/${hash(`${organization}/${database}`)}/${organization}/${database}`;

@@ -2,56 +2,92 @@
  * The form of small stored objects that must be readable without a key (manifests, name records, node records, recovery
  * records): one line with format and SHA-256 of the rest, then JSON. Truncation and bit flips are found before parsing,
  * wrong shapes before use.
+ *
+ * A kind may have several versions. All are read; the newest that the deployment's format level allows is written.
  */
 import { createHash } from 'node:crypto';
 import { Ajv, type JSONSchemaType, type Schema, type ValidateFunction } from 'ajv';
 import { ByocError } from '../errors/catalogue.js';
+import { oldestFormatLevel, type FormatLevel } from './format-level.js';
 
 // A tuple may end in elements that can be left out.
 const ajv = new Ajv({ strict: true, strictTuples: false, allErrors: false, allowUnionTypes: true });
 
+/** One version of a kind of stored object. `T`: what the newest one holds. */
+export interface StoredVersion<T> {
+  /** Kind and version, for example `turso-byoc/manifest/2`. */
+  readonly format: string;
+  /** The format level from which it is written. */
+  readonly level: number;
+  /** Of what is stored. */
+  readonly schema: Schema | JSONSchemaType<T>;
+  /** What this version stores of a value. @default all of it */
+  readonly toStored?: (value: T) => object;
+  /** The value that something stored in this version stands for. @default that itself */
+  readonly fromStored?: (stored: T) => T;
+}
+
+type CompiledVersion<T> = StoredVersion<T> & { readonly validate: ValidateFunction<T> };
+
 export class StoredJson<T> {
-  readonly #format: string;
-  readonly #validate: ValidateFunction<T>;
+  /** The newest one first. */
+  readonly #versions: readonly CompiledVersion<T>[];
 
-  /** `format` names kind and version, for example `turso-byoc/manifest/1`. */
-  constructor(format: string, schema: Schema | JSONSchemaType<T>) {
-    this.#format = format;
-    this.#validate = ajv.compile<T>(schema);
+  /** A kind with one version, or all the versions of one. */
+  constructor(format: string, schema: Schema | JSONSchemaType<T>);
+  constructor(versions: readonly StoredVersion<T>[]);
+  constructor(first: string | readonly StoredVersion<T>[], schema: Schema | JSONSchemaType<T> = {}) {
+    const versions = typeof first === 'string' ? [{ format: first, level: oldestFormatLevel, schema }] : first;
+    this.#versions = versions
+      .map((version) => ({ ...version, validate: ajv.compile<T>(version.schema) }))
+      .sort((a, b) => b.level - a.level);
   }
 
-  encode(value: T): Buffer {
-    if (!this.#validate(value)) throw new Error(`${this.#format} to be stored has a wrong shape: ${this.#why()}`);
-    const body = Buffer.from(JSON.stringify(value), 'utf8');
-    return Buffer.concat([Buffer.from(`${this.#format} ${sha256Hex(body)}\n`, 'latin1'), body]);
+  /** `level`: the deployment's format level as far as the writer knows it. */
+  encode(value: T, level: number = oldestFormatLevel): Buffer {
+    const version = this.#versions.find((one) => one.level <= level);
+    if (!version) throw new Error(`${this.#known()} is not written at format level ${level}`);
+    const stored: unknown = version.toStored ? version.toStored(value) : value;
+    if (!version.validate(stored)) throw new Error(`${version.format} to be stored has a wrong shape: ${why(version)}`);
+    const body = Buffer.from(JSON.stringify(stored), 'utf8');
+    return Buffer.concat([Buffer.from(`${version.format} ${sha256Hex(body)}\n`, 'latin1'), body]);
   }
 
-  /** Throws `STORE_OBJECT_CORRUPT` or `STORE_FORMAT_UNKNOWN`, naming `key`. */
-  decode(key: string, bytes: Buffer): T {
+  /**
+   * Throws `STORE_OBJECT_CORRUPT` or `STORE_FORMAT_UNKNOWN`, naming `key`. `formats` learns the level that the version
+   * found belongs to, so that whoever replaces the object does not write an older one.
+   */
+  decode(key: string, bytes: Buffer, formats?: FormatLevel): T {
     const end = bytes.subarray(0, 200).indexOf(0x0a);
     const [format, digest, ...rest] = bytes.toString('latin1', 0, Math.max(end, 0)).split(' ');
     if (end < 0 || digest === undefined || rest.length > 0) throw corrupt(key, 'it has no header line');
     const body = bytes.subarray(end + 1);
     if (sha256Hex(body) !== digest) throw corrupt(key, 'its content does not match its digest');
-    if (format !== this.#format) {
+    const version = this.#versions.find((one) => one.format === format);
+    if (!version) {
       throw new ByocError(
         'STORE_FORMAT_UNKNOWN',
-        `object ${key} has format ${String(format)}, expected ${this.#format}`,
+        `object ${key} has format ${String(format)}, expected ${this.#known()}`,
       );
     }
-    let value: unknown;
+    let stored: unknown;
     try {
-      value = JSON.parse(body.toString('utf8'));
+      stored = JSON.parse(body.toString('utf8'));
     } catch (cause) {
       throw corrupt(key, 'it is not JSON', cause);
     }
-    if (!this.#validate(value)) throw corrupt(key, this.#why());
-    return value;
+    if (!version.validate(stored)) throw corrupt(key, why(version));
+    formats?.learn(version.level);
+    return version.fromStored ? version.fromStored(stored) : stored;
   }
 
-  #why(): string {
-    return ajv.errorsText(this.#validate.errors, { dataVar: 'it' });
+  #known(): string {
+    return this.#versions.map(({ format }) => format).join(' or ');
   }
+}
+
+function why<T>({ validate }: CompiledVersion<T>): string {
+  return ajv.errorsText(validate.errors, { dataVar: 'it' });
 }
 
 function corrupt(key: string, why: string, cause?: unknown): ByocError {

@@ -26,6 +26,7 @@ async function requestsForDatabases(node: DataNode): Promise<number> {
     await node.counted('store_requests_total'),
     -(await node.counted('store_requests_total', 'objects="nodes"')),
     -(await node.counted('store_requests_total', 'objects="members"')),
+    -(await node.counted('store_requests_total', 'objects="format-level"')),
   ];
   return counts.reduce((sum, count) => sum + count, 0);
 }

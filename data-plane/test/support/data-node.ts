@@ -46,7 +46,7 @@ export class DataNode {
   readonly messages = new EventEmitter();
   readonly cacheDirectory: string;
   readonly #environment: Record<string, string>;
-  readonly #program: NodeProgram;
+  #program: NodeProgram;
   readonly #issuer: ReturnType<typeof tokenIssuer>;
   readonly #credential: string;
   readonly logLines: string[] = [];
@@ -77,8 +77,8 @@ export class DataNode {
   }
 
   /** Starts one more node on the stores and keys of this one, with a cache of its own. To be ended before `dispose`. */
-  async startBeside(environment: Record<string, string> = {}): Promise<DataNode> {
-    const node = new DataNode(this.directory, { ...this.#environment, ...environment }, this.#program, this);
+  async startBeside(environment: Record<string, string> = {}, program: NodeProgram = this.#program): Promise<DataNode> {
+    const node = new DataNode(this.directory, { ...this.#environment, ...environment }, program, this);
     await node.restart();
     return node;
   }
@@ -112,8 +112,9 @@ export class DataNode {
     return join(this.directory, 'credential');
   }
 
-  /** Starts the process again, on the ports it had. */
-  async restart(environment: Record<string, string> = {}): Promise<void> {
+  /** Starts the process again, on the ports it had; `program`: what runs in it from now on. */
+  async restart(environment: Record<string, string> = {}, program: NodeProgram = this.#program): Promise<void> {
+    this.#program = program;
     const { entry = productEntry, nodeArguments = [] } = this.#program;
     const child = spawn(process.execPath, [...nodeArguments, entry], {
       env: {

@@ -41,7 +41,7 @@ export interface SimulationResult {
 const settleMs = 75_000;
 const quietMs = 30_000;
 /** What nodes do for themselves and for each other, whatever databases there are: beats, and the logs of ended epochs. */
-const upkeep = ['nodes/', 'members/', 'recoveries/', 'logs/', 'packs/'];
+const upkeep = ['nodes/', 'members/', 'format-level', 'recoveries/', 'logs/', 'packs/'];
 /** Far more than any run takes. */
 const longestRunMs = 600_000;
 
