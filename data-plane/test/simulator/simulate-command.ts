@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util';
 import { mutations } from './mutation/mutations.js';
 import { runMutation } from './mutation/run-mutation.js';
+import { playStalledReader } from './scenario/stalled-reader.js';
 import { simulate, type SimulationOptions } from './run/simulation.js';
 
 const { values } = parseArgs({
@@ -42,6 +43,8 @@ if (!Number.isSafeInteger(from) || !Number.isSafeInteger(seeds) || seeds < 1) {
   process.exit(2);
 }
 const shortMs = 1_500;
+/** How often the schedule of the stalled reader is played first. */
+const scheduledRuns = 5;
 process.exit(
   (await (values.mutations ? tryMutations() : values['crash-everywhere'] ? crashEverywhere() : run())) ? 0 : 1,
 );
@@ -49,6 +52,15 @@ process.exit(
 async function run(): Promise<boolean> {
   const started = performance.now();
   let [done, failed, answered, virtualMs] = [0, 0, 0, 0];
+  if (values['until-failure']) {
+    // What comes up by chance too rarely.
+    for (let seed = from; seed < from + scheduledRuns; seed++) {
+      const [violation] = await playStalledReader(seed);
+      if (violation === undefined) continue;
+      console.log(`seed ${seed} FAILED: a stalled reader: ${violation}`);
+      return false;
+    }
+  }
   for (let seed = from; seed < from + seeds; seed++) {
     const result = await simulate({ seed, keepsTrace: values.trace, ...crashOptions(values['crash-at']) });
     for (const line of result.traceLines) console.log(line);

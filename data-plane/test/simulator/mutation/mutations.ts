@@ -31,8 +31,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'log objects are acknowledged out of order',
     file: 'storage/commit-log.js',
-    from: 'const { fragments } = this.#inFlight.shift();',
-    to: 'const { fragments } = this.#inFlight.shift(); for (const other of this.#inFlight) for (const { database, location, last } of other.fragments) database.onDurable(location, last);',
+    from: 'const { position, fragments } = this.#inFlight.shift();',
+    to: 'const { position, fragments } = this.#inFlight.shift(); for (const other of this.#inFlight) for (const { database, location, last } of other.fragments) database.onDurable(location, last);',
   },
   {
     name: 'a log goes on after its write has lost',
@@ -85,8 +85,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'the walk of a recovery begins above the mark',
     file: 'ownership/recover-epoch.js',
-    from: 'by, lowWaterPosition, (position, fragment)',
-    to: 'by, lowWaterPosition + 2, (position, fragment)',
+    from: 'await walkAndSeal(stores, epoch, by, lowWaterPosition);',
+    to: 'await walkAndSeal(stores, epoch, by, lowWaterPosition + 2);',
   },
   {
     name: 'the gate ignores durability',
@@ -113,12 +113,6 @@ export const mutations: readonly Mutation[] = [
     to: 'await session.slot',
   },
   {
-    name: 'a request that has committed is run again',
-    file: 'database/open-database.js',
-    from: 'lost.hasCommitted ||\n',
-    to: '\n',
-  },
-  {
     name: 'an abandoned request is said to have no effect',
     file: 'database/open-database.js',
     from: 'if (readOnly || this.#handedCommit === commitBefore',
@@ -127,13 +121,31 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'a fold forgets a fragment that it did not fold',
     file: 'database/unfolded-fragments.js',
-    from: 'last > commit);',
-    to: 'last > commit + 1);',
+    from: 'last > commit));',
+    to: 'last > commit + 1));',
   },
   {
-    name: 'a database is released with a write in flight',
-    file: 'database/open-database.js',
-    from: 'await this.#durable(this.#handedCommit);\n            if (this.#defunct)',
-    to: 'if (this.#defunct)',
+    name: 'the log of a dead node is collected though it is needed',
+    file: 'ownership/collect-log.js',
+    from: 'if (!(await needs(database)))\n            continue;',
+    to: 'continue;',
+  },
+  {
+    name: 'log objects are deleted before the higher mark is recorded',
+    file: 'ownership/low-water-mark.js',
+    from: 'await record.change({',
+    to: 'const change = (wanted) => void record.change(wanted).catch(() => undefined); change({',
+  },
+  {
+    name: 'the mark passes what is not folded',
+    file: 'ownership/low-water-mark.js',
+    from: 'unfolded.lowestPosition() ?? Infinity, ',
+    to: '',
+  },
+  {
+    name: 'the node record does not name its packs',
+    file: 'ownership/low-water-mark.js',
+    from: 'packs: [...packs].sort((a, b) => a - b),',
+    to: 'packs: [],',
   },
 ];

@@ -30,7 +30,7 @@ export interface ClusterOptions {
 /** Any two wall clocks are at most this far apart. */
 const clockSpreadMs = 5_000;
 /** How long the load balancer sends requests to a node that does not answer its health checks. */
-const healthCheckMs = 6_000;
+const healthCheckMs = 10_000;
 
 export class Cluster {
   readonly dataStore: SimulatedStore;

@@ -1,5 +1,6 @@
 /** Schedules that broke earlier drafts of the protocol, one by one. */
 import { Stage } from './stage.js';
+import { playStalledReader } from './stalled-reader.js';
 
 const writes = (prefix: string) => (request: { operation: string; key: string }) =>
   request.operation === 'put' && request.key.startsWith(prefix);
@@ -21,6 +22,10 @@ it('survives two failovers before the first checkpoint', async () => {
     expect(stage.manifest(database).term).toBeGreaterThanOrEqual(3);
   });
   expect(violations).toEqual([]);
+});
+
+it.each([1, 2, 3])('serves nothing stale from a node that stood still past every lease (seed %d)', async (seed) => {
+  expect(await playStalledReader(seed)).toEqual([]);
 });
 
 it('keeps the generation of a successor apart from the same one of a stalled owner', async () => {

@@ -67,12 +67,13 @@ export class Stage {
     });
   }
 
-  client(): Client {
+  /** `targets`: the nodes that it sends to; by default those that the load balancer chooses. */
+  client(targets: () => readonly SimulatedNode[] = () => this.cluster.targets): Client {
     return new Client({
       world: this.world,
       network: this.network,
       name: `c${this.#clients++}`,
-      targets: () => this.cluster.targets,
+      targets,
       historyOf: (id) => this.population.byId(id),
       named: (name) => this.population.named(name),
     });
@@ -133,6 +134,10 @@ export class Stage {
       if ('results' in result) done += 1;
       else await client.sleep(50);
     }
+  }
+
+  async read(client: Client, database: DatabaseHistory): Promise<Done> {
+    return runAlone(client, database, { op: 'get', key: 'l0' });
   }
 
   async tryToWrite(client: Client, database: DatabaseHistory): Promise<Done> {

@@ -33,13 +33,15 @@ export interface ClientOptions {
   readonly named: (name: string) => DatabaseHistory | undefined;
 }
 
-const patience = { timeoutMs: 20_000, connectTimeoutMs: 1_000 };
+/** How long a client waits for an answer: some give up early, and are there again when others still wait. */
+const patiencesMs = [2_000, 6_000, 20_000];
 
 export class Client {
   readonly machine: Machine;
   readonly random: Random;
   readonly world: World;
   readonly #options: ClientOptions;
+  readonly #patienceMs: number;
   #values = 0;
 
   constructor(options: ClientOptions) {
@@ -47,6 +49,7 @@ export class Client {
     this.world = options.world;
     this.machine = new Machine(options.world, options.name);
     this.random = options.world.random.fork();
+    this.#patienceMs = this.random.pick(patiencesMs);
   }
 
   /** A value that nobody else ever writes. */
@@ -67,6 +70,7 @@ export class Client {
       throw new NoAnswerError('no node is there', false);
     }
     const node = this.random.pick(nodes);
+    const patience = { timeoutMs: this.#patienceMs, connectTimeoutMs: 1_000 };
     return network.call(this.machine, node.machine, patience, async (signal) => perform(node, signal));
   }
 
