@@ -105,8 +105,8 @@ describe('acknowledged means durable', () => {
       notices: ['the write itself', 'rows of a read'],
       mutation: {
         file: 'storage/commit-log.js',
-        from: 'void this.#store(position, bytes).then(',
-        to: 'void Promise.resolve(this.#store(position, bytes) && true).then(',
+        from: 'if (!(await this.#store(position, bytes)))',
+        to: 'if (!(this.#store(position, bytes) && true))',
       },
     },
     {

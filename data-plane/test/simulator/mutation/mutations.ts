@@ -55,8 +55,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'a manifest is replaced whatever stands there',
     file: 'storage/manifest-store.js',
-    from: 'ifMatch: base.etag,',
-    to: 'ifMatch: ((await this.#store.get(key).catch(() => undefined)) ?? base).etag,',
+    from: 'ifMatch: base.etag',
+    to: 'ifMatch: ((await this.#store.get(key).catch(() => undefined)) ?? base).etag',
   },
   {
     name: 'a claim does not ask whose epoch owns the database',
