@@ -55,7 +55,8 @@ async function run(): Promise<boolean> {
   if (values['until-failure']) {
     // What comes up by chance too rarely.
     for (let seed = from; seed < from + scheduledRuns; seed++) {
-      const [violation] = await playStalledReader(seed);
+      // One that comes to no end has failed as well.
+      const [violation] = await playStalledReader(seed).catch((error: unknown) => [String(error)]);
       if (violation === undefined) continue;
       console.log(`seed ${seed} FAILED: a stalled reader: ${violation}`);
       return false;

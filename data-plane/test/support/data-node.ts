@@ -212,7 +212,9 @@ export class DataNode {
   /** The sum of a counter of this node over the sets of labels in which all of `labels` occur. */
   async counted(name: string, ...labels: string[]): Promise<number> {
     const text = await (await this.admin('GET', '/admin/v1/metrics')).text();
-    const lines = text.split('\n').filter((line) => line.startsWith(`turso_byoc_${name}`) && labels.every((label) => line.includes(label)));
+    const lines = text
+      .split('\n')
+      .filter((line) => line.startsWith(`turso_byoc_${name}`) && labels.every((label) => line.includes(label)));
     return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
   }
 
