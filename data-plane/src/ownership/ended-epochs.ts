@@ -1,3 +1,4 @@
+import { ByocError, isByocError } from '../errors/catalogue.js';
 import type { NodeEpoch } from '../identity.js';
 import type { ObjectStore } from '../object-store/object-store.js';
 import type { Runtime } from '../runtime.js';
@@ -14,13 +15,23 @@ export class EndedEpochs {
     private readonly maxRemembered: number,
   ) {}
 
-  /** The record, or undefined while the epoch is not recovered. Throws `STORE_UNAVAILABLE` and `STORE_OBJECT_CORRUPT`. */
+  /**
+   * The record, or undefined while the epoch is not recovered. Throws `STORE_UNAVAILABLE`, and `EPOCH_NOT_RECOVERED` when the
+   * record cannot be read: the epoch's databases stay closed rather than lose a commit.
+   */
   async find(epoch: NodeEpoch): Promise<RecoveryRecord | undefined> {
     const known = this.#found.get(epoch);
     if (known) return known;
     const reading =
       this.#reading.get(epoch) ??
-      readRecoveryRecord(this.runtime, this.dataStore, epoch).finally(() => this.#reading.delete(epoch));
+      readRecoveryRecord(this.runtime, this.dataStore, epoch)
+        .catch((cause: unknown) => {
+          if (!isByocError(cause) || cause.code === 'STORE_UNAVAILABLE') throw cause;
+          throw new ByocError('EPOCH_NOT_RECOVERED', `what node epoch ${epoch} left is not known: ${cause.message}`, {
+            cause,
+          });
+        })
+        .finally(() => this.#reading.delete(epoch));
     this.#reading.set(epoch, reading);
     const record = await reading;
     if (record) this.remember(record);

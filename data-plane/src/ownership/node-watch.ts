@@ -239,7 +239,11 @@ export class NodeWatch {
       found = object && { record: decodeNodeRecord(other.epoch, object.body, stores.formats), etag: object.etag };
     } catch (error) {
       other.observation.failed();
-      if (isByocError(error)) report('a node record cannot be read', { epoch: other.epoch, error: error.message });
+      if (isByocError(error)) {
+        report('a node record cannot be read', { epoch: other.epoch, error: error.message });
+        other.failure = error;
+        this.#changed(other);
+      }
       return;
     }
     if (this.#state !== 'watching') return;
@@ -252,6 +256,7 @@ export class NodeWatch {
     const { observation, epoch } = other;
     const nowMs = stores.runtime.monotonicMs();
     observation.answered(found, nowMs);
+    if (found.record.state === 'live' || found.record.state === 'draining') other.failure = undefined;
     if (this.#isCandidate(other) && !this.#joined.has(epoch)) {
       this.#joined.add(epoch);
       for (const listener of this.#joinListeners) listener(epoch);
