@@ -71,8 +71,8 @@ export async function createdBefore(
 
 /**
  * Name record, then manifest, then a note in the name record that it exists; a call that was cut off is completed by
- * calling again with the same id. Throws `DATABASE_EXISTS` when another database has the name or the id was used before, `STORE_OBJECT_MISSING` when the database
- * was created before and its manifest is gone.
+ * calling again with the same id. Throws `DATABASE_EXISTS` when another database has the name or the id was used before,
+ * `STORE_OBJECT_MISSING` when the database was created before and its manifest is gone.
  */
 export async function createDatabase(context: NodeContext, database: NewDatabase): Promise<DatabaseDescription> {
   const { id, name, organization, group, engine } = database;

@@ -110,16 +110,6 @@ export class NodeWatch {
     return [...this.#others.values()].filter((other) => this.#isCandidate(other)).map(({ epoch }) => epoch);
   }
 
-  /** Nodes known to live or not known to be dead; this one not included. */
-  get otherNodes(): number {
-    let count = 0;
-    for (const { observation } of this.#others.values()) {
-      const state = observation.record?.state;
-      if (state === 'live' || state === 'draining') count += 1;
-    }
-    return count;
-  }
-
   /** Called once for every node that begins to take databases. */
   onJoin(listener: (epoch: NodeEpoch) => void): void {
     this.#joinListeners.push(listener);

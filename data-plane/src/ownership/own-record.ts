@@ -49,8 +49,6 @@ export interface OwnRecordOptions {
   readonly createdAt: ClockReading;
   /** Called once, when the epoch was condemned; `cause` when the store refused in a way that trying again does not mend. */
   readonly onLost: (cause?: unknown) => void;
-  /** Called after each renewal with the time from its sending to its answer. */
-  readonly onRenewed?: (durationMs: number) => void;
 }
 
 interface PendingChange {
@@ -199,7 +197,6 @@ export class OwnRecord implements Lease {
   #renewed(current: VersionedNodeRecord, sentAt: ClockReading): void {
     this.#current = current;
     this.#renewedAt = sentAt;
-    this.#options.onRenewed?.(elapsedMs(this.#options.runtime, sentAt));
     if (!this.holds()) return;
     for (const { resolve } of this.#waiters.splice(0)) resolve();
   }
