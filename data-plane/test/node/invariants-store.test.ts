@@ -29,11 +29,12 @@ async function scene(mutation?: Mutation): Promise<Scene> {
   const subject = await node.createDatabase('subject');
   const other = await node.createDatabase('other');
   for (const database of [subject, other]) {
+    const newest = async (): Promise<number | undefined> => (await surgery.manifestOf(database)).generation?.number;
     await node.run(database, 'CREATE TABLE t (n INTEGER PRIMARY KEY, padding)');
     for (let generation = 1; generation <= 2; generation++) {
+      const before = await newest();
       await node.run(database, `INSERT INTO t VALUES (${generation}, zeroblob(1500000))`);
-      while ((await surgery.manifestOf(database)).generation?.number !== generation)
-        await node.run(database, 'SELECT 1');
+      while ((await newest()) === before) await node.run(database, 'SELECT 1');
     }
     for (let n = 3; n <= 12; n++) await node.run(database, `INSERT INTO t VALUES (${n}, NULL)`);
   }
@@ -231,7 +232,7 @@ describe('wrong place, no data', () => {
       code: 'STORE_OBJECT_CORRUPT',
       displace: async ({ surgery, subject }) => {
         const own = await surgery.objectsOf(subject, /\/segments-\d+$/);
-        await surgery.copy(own.at(-1)!, own[0]!);
+        await surgery.copy(own[0]!, own.at(-1)!);
       },
     },
     {
@@ -249,9 +250,12 @@ describe('wrong place, no data', () => {
 
   it.each(displacements)('a database with $what is refused ($code)', async ({ code, displace }) => {
     const { node, subject, other, rows } = prepared;
-    // Something that is not folded, so that the manifests have a tail.
-    for (const database of [subject, other]) await node.run(database, 'UPDATE t SET n = n');
-    await node.end('SIGTERM');
+    // Something that is not folded, and owners that did not end in order, so that the manifests have a tail.
+    for (const database of [subject, other]) await node.run(database, 'UPDATE t SET n = n WHERE n = 12');
+    await node.end('SIGKILL');
+    await node.restart();
+    for (const database of [subject, other]) await node.run(database, 'SELECT 1');
+    await node.end('SIGKILL');
     await cp(node.storeDirectory, `${node.directory}/kept`, { recursive: true, preserveTimestamps: true });
     try {
       // Opened anew: the directory is another one than in the case before.
