@@ -15,7 +15,6 @@ import type { NodeEpoch } from '../identity.js';
 import type { ObjectStore } from '../object-store/object-store.js';
 import type { Runtime } from '../runtime.js';
 import type { FormatLevel } from '../storage/format-level.js';
-import { mostLogObjectsInFlight } from '../storage/commit-log.js';
 import { fragmentLocation, packedLocation } from '../storage/log-location.js';
 import type { LogEntry, LogStore } from '../storage/log-store/log-store.js';
 import { packName } from '../storage/object-names.js';
@@ -23,11 +22,10 @@ import { readPackIndex } from '../storage/pack.js';
 import { FoundFragments } from './found-fragments.js';
 import { readNodeRecord, replaceNodeRecord, type NodeRecord } from './node-record.js';
 import { createRecoveryRecord, readRecoveryRecord, type RecoveryRecord } from './recovery-record.js';
+import { walkLog, type WalkedLog } from './walk-log.js';
 
-/** Positions, or packs, that are read at once. */
+/** Packs that are read at once. */
 const readAhead = 64;
-/** Positions beyond a missing one that are looked at for a proof that the store lost it. */
-const lookBeyond = 32;
 const copiesAtOnce = 8;
 /** How often a log is walked when entries vanish on the way. */
 const walks = 3;
@@ -71,7 +69,7 @@ async function recordFindings(
   // Awaited below; until then a failure must not count as unhandled.
   packed.catch(() => undefined);
   for (let attempt = 1; ; attempt++) {
-    const { sealedAt, entries } = await walkAndSeal(stores, epoch, by, lowWaterPosition);
+    const { end: sealedAt, entries } = await walkAndSeal(stores, epoch, by, lowWaterPosition);
     try {
       await preserveEntries(stores, epoch, entries);
     } catch (error) {
@@ -100,8 +98,9 @@ async function preserveEntries(
   }
 }
 
-async function readPacks(
-  { runtime, dataStore }: RecoveryStores,
+/** What lies in packs of an epoch. Throws `STORE_OBJECT_MISSING` or `STORE_OBJECT_CORRUPT`. */
+export async function readPacks(
+  { runtime, dataStore }: Pick<RecoveryStores, 'runtime' | 'dataStore'>,
   epoch: NodeEpoch,
   packs: readonly number[],
 ): Promise<FoundFragments> {
@@ -135,46 +134,14 @@ async function assertBegun({ logStore }: RecoveryStores, epoch: NodeEpoch): Prom
   }
 }
 
-/**
- * Throws when something beyond a missing position proves that it held an object once: a log never has more objects on
- * their way than `mostLogObjectsInFlight`.
- */
-async function assertNeverWritten({ logStore }: RecoveryStores, epoch: NodeEpoch, missing: number): Promise<void> {
-  const exists = async (position: number): Promise<boolean> => (await logStore.look(epoch, position)) !== undefined;
-  const beyond = Array.from({ length: lookBeyond }, (_, index) => missing + mostLogObjectsInFlight + index);
-  if (!(await Promise.all(beyond.map(exists))).includes(true)) return;
-  // The old node may have been writing: what stands beyond was written after the missing one, which can be read by now.
-  if (await exists(missing)) return;
-  throw new ByocError(
-    'STORE_OBJECT_MISSING',
-    `log object ${logStore.nameOf(epoch, missing)} is missing, though later ones are there`,
-  );
-}
-
 async function walkAndSeal(
-  stores: RecoveryStores,
+  { logStore }: RecoveryStores,
   epoch: NodeEpoch,
   by: NodeEpoch,
   from: number,
-): Promise<{ sealedAt: number; entries: Map<number, LogEntry> }> {
-  const { logStore } = stores;
-  const entries = new Map<number, LogEntry>();
-  for (let start = from; ; start += readAhead) {
-    const positions = Array.from({ length: readAhead }, (_, index) => start + index);
-    const found = await Promise.allSettled(positions.map(async (position) => logStore.look(epoch, position)));
-    for (const [index, position] of positions.entries()) {
-      const read = found[index] as (typeof found)[number];
-      // Thrown only when the walk gets here: beyond the end of the log nothing was acknowledged, and damage is harmless.
-      if (read.status === 'rejected') throw read.reason;
-      let entry = read.value;
-      if (entry === undefined) {
-        await assertNeverWritten(stores, epoch, position);
-        const sealed = await logStore.seal(epoch, position, by);
-        if (sealed === 'sealed') return { sealedAt: position, entries };
-        entry = sealed;
-      }
-      if (entry === 'seal') return { sealedAt: position, entries };
-      entries.set(position, entry);
-    }
-  }
+): Promise<WalkedLog> {
+  return walkLog(logStore, epoch, from, async (position) => {
+    const sealed = await logStore.seal(epoch, position, by);
+    return sealed === 'sealed' ? 'end' : sealed;
+  });
 }

@@ -78,7 +78,7 @@ export async function createRecoveryRecord(
 
 /** What the epoch logged for one database under one term. */
 export function recoveredFragments(
-  record: RecoveryRecord,
+  record: Pick<RecoveryRecord, 'databases'>,
   database: DatabaseId,
   term: number,
 ): readonly FragmentLocation[] {
