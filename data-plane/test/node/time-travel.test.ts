@@ -1,6 +1,6 @@
 /** Branches, undeletion and collection on real nodes. */
 import { randomUUID } from 'node:crypto';
-import { DataNode, type TestDatabase } from '../support/data-node.js';
+import { sharedLease, DataNode, type TestDatabase } from '../support/data-node.js';
 import { StoreSurgery } from '../support/store-surgery.js';
 
 const group = { id: '00000000-0000-4000-8000-000000000001', name: 'default' };
@@ -86,7 +86,7 @@ describe('on one node', () => {
 });
 
 it('any node makes a branch of a database that another one has open, or says why not', async () => {
-  const node = await DataNode.start({ TURSO_BYOC_COMMIT_WINDOW_MS: '1' });
+  const node = await DataNode.start({ ...sharedLease, TURSO_BYOC_COMMIT_WINDOW_MS: '1' });
   let other: DataNode | undefined;
   try {
     other = await node.startBeside();
