@@ -97,6 +97,10 @@ it('any node makes a branch of a database that another one has open, or says why
       expect(await where.run(child, 'SELECT n FROM t')).toEqual([['1']]);
       await expect(branch(where, `none-${at}`, parent, 1)).rejects.toThrow(/400 .*RESTORE_POINT_NOT_FOUND/);
     }
+    // Whoever owns it collects it.
+    for (const where of [node, other]) {
+      expect((await where.admin('POST', `/admin/v1/databases/${parent.id}/collect`)).status).toBe(200);
+    }
     await node.admin('DELETE', `/admin/v1/databases/${parent.id}`);
     const undelete = await other.admin('POST', `/admin/v1/databases/${parent.id}/undelete`, {});
     expect(undelete.status).toBe(200);
