@@ -14,6 +14,7 @@ import { ByocError, isByocError } from '../errors/catalogue.js';
 import type { NodeEpoch } from '../identity.js';
 import type { ObjectStore } from '../object-store/object-store.js';
 import type { Runtime } from '../runtime.js';
+import { Turns } from '../turns.js';
 import type { FormatLevel } from '../storage/format-level.js';
 import { mostLogObjectsInFlight } from '../storage/commit-log.js';
 import { fragmentLocation, packedLocation } from '../storage/log-location.js';
@@ -22,10 +23,14 @@ import { packName } from '../storage/object-names.js';
 import { readPackIndex } from '../storage/pack.js';
 import { FoundFragments } from './found-fragments.js';
 import { readNodeRecord, replaceNodeRecord, type NodeRecord } from './node-record.js';
+import { RecoveredDatabases } from './recovered-databases.js';
 import { createRecoveryRecord, readRecoveryRecord, type RecoveryRecord } from './recovery-record.js';
 
-/** Positions, or packs, that are read at once. */
-const readAhead = 64;
+/** Packs that are read at once. */
+const packsAtOnce = 64;
+/** Positions that are read at once: at first, and at the most; the further the log goes on, the more. */
+const firstReadAhead = 64;
+const mostReadAhead = 256;
 /** Positions beyond a missing one that are looked at for a proof that the store lost it. */
 const lookBeyond = 32;
 const copiesAtOnce = 8;
@@ -80,11 +85,12 @@ async function recordFindings(
       continue;
     }
     const found = await packed;
+    const turns = new Turns(runtime, 'commit');
     for (const [position, { index }] of entries) {
-      for (const fragment of index) found.add(fragment, fragmentLocation(position, fragment));
+      await turns.run(found.add(index, (fragment) => fragmentLocation(position, fragment)));
     }
-    const record = { epoch, sealedAt, databases: found.byDatabase() };
-    return createRecoveryRecord(runtime, dataStore, record, stores.formats);
+    const databases = await turns.run(RecoveredDatabases.from(found.byDatabase()));
+    return createRecoveryRecord(runtime, dataStore, { epoch, sealedAt, databases }, stores.formats);
   }
 }
 
@@ -106,11 +112,11 @@ async function readPacks(
   packs: readonly number[],
 ): Promise<FoundFragments> {
   const found = new FoundFragments();
-  for (let start = 0; start < packs.length; start += readAhead) {
-    const batch = packs.slice(start, start + readAhead).map(async (pack) => {
-      for (const run of await readPackIndex(runtime, dataStore, packName(epoch, pack))) {
-        found.add(run, packedLocation(pack, run));
-      }
+  const turns = new Turns(runtime, 'commit');
+  for (let start = 0; start < packs.length; start += packsAtOnce) {
+    const batch = packs.slice(start, start + packsAtOnce).map(async (pack) => {
+      const runs = await readPackIndex(runtime, dataStore, packName(epoch, pack));
+      await turns.run(found.add(runs, (run) => packedLocation(pack, run)));
     });
     await Promise.all(batch);
   }
@@ -159,22 +165,24 @@ async function walkAndSeal(
 ): Promise<{ sealedAt: number; entries: Map<number, LogEntry> }> {
   const { logStore } = stores;
   const entries = new Map<number, LogEntry>();
-  for (let start = from; ; start += readAhead) {
-    const positions = Array.from({ length: readAhead }, (_, index) => start + index);
-    const found = await Promise.allSettled(positions.map(async (position) => logStore.look(epoch, position)));
-    for (const [index, position] of positions.entries()) {
-      const read = found[index] as (typeof found)[number];
-      // Thrown only when the walk gets here: beyond the end of the log nothing was acknowledged, and damage is harmless.
-      if (read.status === 'rejected') throw read.reason;
-      let entry = read.value;
-      if (entry === undefined) {
-        await assertNeverWritten(stores, epoch, position);
-        const sealed = await logStore.seal(epoch, position, by);
-        if (sealed === 'sealed') return { sealedAt: position, entries };
-        entry = sealed;
-      }
-      if (entry === 'seal') return { sealedAt: position, entries };
-      entries.set(position, entry);
+  const looks: Promise<LogEntry | 'seal' | undefined>[] = [];
+  let ahead = firstReadAhead;
+  for (let position = from; ; position++) {
+    while (looks.length < ahead) {
+      const look = logStore.look(epoch, position + looks.length);
+      // Thrown only when the walk gets there: beyond the end of the log nothing was acknowledged, and damage is harmless.
+      look.catch(() => undefined);
+      looks.push(look);
     }
+    let entry = await looks.shift();
+    if (entry === undefined) {
+      await assertNeverWritten(stores, epoch, position);
+      const sealed = await logStore.seal(epoch, position, by);
+      if (sealed === 'sealed') return { sealedAt: position, entries };
+      entry = sealed;
+    }
+    if (entry === 'seal') return { sealedAt: position, entries };
+    entries.set(position, entry);
+    ahead = Math.min(ahead + 1, mostReadAhead);
   }
 }

@@ -8,8 +8,10 @@
 import { createHash } from 'node:crypto';
 import { ByocError } from '../errors/catalogue.js';
 import type { DatabaseId } from '../identity.js';
+import { atOnce, type Work } from '../turns.js';
 import { foreignStart } from './binary-magic.js';
 import { uuidBytes, uuidText } from './fragment.js';
+import { hashing } from './long-buffers.js';
 
 export interface IndexedFragment {
   readonly database: DatabaseId;
@@ -28,6 +30,8 @@ const sealMagic = Buffer.from('TBYOSEA1');
 const fixedBytes = 12;
 const entryBytes = 48;
 const digestBytes = 32;
+/** Reading an entry of an index takes about that many times as long as encrypting its bytes. */
+const decodingCost = 8;
 
 /** Bytes of a log object up to the end of its index, for `fragments` fragments. */
 export function indexBytes(fragments: number): number {
@@ -93,27 +97,39 @@ export function isSeal(bytes: Buffer): boolean {
  * too short. Throws `STORE_OBJECT_CORRUPT` or `STORE_FORMAT_UNKNOWN`, naming `key`.
  */
 export function decodeIndex(key: string, bytes: Buffer, magic: Buffer = logMagic): IndexedFragment[] | number {
+  return atOnce(decodingIndex(key, bytes, magic));
+}
+
+/** The same in steps: the index of a pack may have very many entries. */
+export function* decodingIndex(key: string, bytes: Buffer, magic: Buffer): Work<IndexedFragment[] | number> {
   if (bytes.length < fixedBytes || !bytes.subarray(0, magic.length).equals(magic)) {
     throw foreignStart(key, bytes, [magic, sealMagic], `object ${key} does not start like what its name says`);
   }
   const count = bytes.readUInt32LE(8);
   const length = indexBytes(count);
   if (bytes.length < length) return length;
-  const head = bytes.subarray(0, length - digestBytes);
-  if (!digest(head).equals(bytes.subarray(length - digestBytes, length))) {
+  const end = length - digestBytes;
+  if (!(yield* hashing(bytes.subarray(0, end))).equals(bytes.subarray(end, length))) {
     throw new ByocError('STORE_OBJECT_CORRUPT', `the index of object ${key} does not match its digest`);
   }
-  return Array.from({ length: count }, (_, entry) => {
-    const at = fixedBytes + entry * entryBytes;
-    return {
+  const index: IndexedFragment[] = [];
+  for (let at = fixedBytes; at < end; at += entryBytes) {
+    index.push({
       database: uuidText(bytes.subarray(at, at + 16)),
-      term: Number(bytes.readBigUInt64LE(at + 16)),
-      firstCommit: Number(bytes.readBigUInt64LE(at + 24)),
-      lastCommit: Number(bytes.readBigUInt64LE(at + 32)),
+      term: readU64(bytes, at + 16),
+      firstCommit: readU64(bytes, at + 24),
+      lastCommit: readU64(bytes, at + 32),
       offset: bytes.readUInt32LE(at + 40),
       length: bytes.readUInt32LE(at + 44),
-    };
-  });
+    });
+    yield entryBytes * decodingCost;
+  }
+  return index;
+}
+
+/** Exact for what a writer counts up to. */
+function readU64(bytes: Buffer, at: number): number {
+  return bytes.readUInt32LE(at) + bytes.readUInt32LE(at + 4) * 2 ** 32;
 }
 
 function digest(bytes: Buffer): Buffer {
