@@ -17,7 +17,7 @@ import type { Runtime } from '../runtime.js';
 import { Turns } from '../turns.js';
 import type { FormatLevel } from '../storage/format-level.js';
 import { mostLogObjectsInFlight } from '../storage/commit-log.js';
-import { fragmentLocation, packedLocation } from '../storage/log-location.js';
+import { fragmentLocation, placeOfPack } from '../storage/log-location.js';
 import type { LogEntry, LogStore } from '../storage/log-store/log-store.js';
 import { packName } from '../storage/object-names.js';
 import { readPackIndex } from '../storage/pack.js';
@@ -34,6 +34,8 @@ const mostReadAhead = 256;
 /** Positions beyond a missing one that are looked at for a proof that the store lost it. */
 const lookBeyond = 32;
 const copiesAtOnce = 8;
+/** Noting one fragment of the log takes about as long as encrypting that many bytes. */
+const notingCost = 256;
 /** How often a log is walked when entries vanish on the way. */
 const walks = 3;
 
@@ -87,7 +89,8 @@ async function recordFindings(
     const found = await packed;
     const turns = new Turns(runtime, 'commit');
     for (const [position, { index }] of entries) {
-      await turns.run(found.add(index, (fragment) => fragmentLocation(position, fragment)));
+      for (const fragment of index) found.add(fragment, fragmentLocation(position, fragment));
+      await turns.spent(index.length * notingCost);
     }
     const databases = await turns.run(RecoveredDatabases.from(found.byDatabase()));
     return createRecoveryRecord(runtime, dataStore, { epoch, sealedAt, databases }, stores.formats);
@@ -116,7 +119,7 @@ async function readPacks(
   for (let start = 0; start < packs.length; start += packsAtOnce) {
     const batch = packs.slice(start, start + packsAtOnce).map(async (pack) => {
       const runs = await readPackIndex(runtime, dataStore, packName(epoch, pack));
-      await turns.run(found.add(runs, (run) => packedLocation(pack, run)));
+      await turns.run(found.addIndex(runs, placeOfPack(pack)));
     });
     await Promise.all(batch);
   }

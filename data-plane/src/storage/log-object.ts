@@ -30,8 +30,7 @@ const sealMagic = Buffer.from('TBYOSEA1');
 const fixedBytes = 12;
 const entryBytes = 48;
 const digestBytes = 32;
-/** Reading an entry of an index takes about that many times as long as encrypting its bytes. */
-const decodingCost = 8;
+const uuidLength = 16;
 
 /** Bytes of a log object up to the end of its index, for `fragments` fragments. */
 export function indexBytes(fragments: number): number {
@@ -92,16 +91,69 @@ export function isSeal(bytes: Buffer): boolean {
   return bytes.subarray(0, sealMagic.length).equals(sealMagic);
 }
 
+/** Entries of an index as they are stored: one of very many fragments is gone through without an object for each. */
+export class StoredIndex {
+  constructor(
+    readonly size: number,
+    private readonly bytes: Buffer,
+  ) {}
+
+  /** The database's id as 16 characters, one for each byte. */
+  databaseKey(entry: number): string {
+    const at = startOf(entry);
+    return this.bytes.toString('latin1', at, at + uuidLength);
+  }
+
+  term(entry: number): number {
+    return this.#u64(startOf(entry) + 16);
+  }
+
+  firstCommit(entry: number): number {
+    return this.#u64(startOf(entry) + 24);
+  }
+
+  lastCommit(entry: number): number {
+    return this.#u64(startOf(entry) + 32);
+  }
+
+  offset(entry: number): number {
+    return this.bytes.readUInt32LE(startOf(entry) + 40);
+  }
+
+  length(entry: number): number {
+    return this.bytes.readUInt32LE(startOf(entry) + 44);
+  }
+
+  fragment(entry: number): IndexedFragment {
+    const at = startOf(entry);
+    return {
+      database: uuidText(this.bytes.subarray(at, at + uuidLength)),
+      term: this.term(entry),
+      firstCommit: this.firstCommit(entry),
+      lastCommit: this.lastCommit(entry),
+      offset: this.offset(entry),
+      length: this.length(entry),
+    };
+  }
+
+  /** Exact for what a writer counts up to. */
+  #u64(at: number): number {
+    return this.bytes.readUInt32LE(at) + this.bytes.readUInt32LE(at + 4) * 2 ** 32;
+  }
+}
+
 /**
  * Reads the index from the first bytes of a log object, or of a pack. Returns the number of bytes needed when `bytes` is
  * too short. Throws `STORE_OBJECT_CORRUPT` or `STORE_FORMAT_UNKNOWN`, naming `key`.
  */
 export function decodeIndex(key: string, bytes: Buffer, magic: Buffer = logMagic): IndexedFragment[] | number {
-  return atOnce(decodingIndex(key, bytes, magic));
+  const index = atOnce(readIndex(key, bytes, magic));
+  if (typeof index === 'number') return index;
+  return Array.from({ length: index.size }, (_, entry) => index.fragment(entry));
 }
 
-/** The same in steps: the index of a pack may have very many entries. */
-export function* decodingIndex(key: string, bytes: Buffer, magic: Buffer): Work<IndexedFragment[] | number> {
+/** The same in steps, and without looking at the entries. */
+export function* readIndex(key: string, bytes: Buffer, magic: Buffer): Work<StoredIndex | number> {
   if (bytes.length < fixedBytes || !bytes.subarray(0, magic.length).equals(magic)) {
     throw foreignStart(key, bytes, [magic, sealMagic], `object ${key} does not start like what its name says`);
   }
@@ -112,24 +164,11 @@ export function* decodingIndex(key: string, bytes: Buffer, magic: Buffer): Work<
   if (!(yield* hashing(bytes.subarray(0, end))).equals(bytes.subarray(end, length))) {
     throw new ByocError('STORE_OBJECT_CORRUPT', `the index of object ${key} does not match its digest`);
   }
-  const index: IndexedFragment[] = [];
-  for (let at = fixedBytes; at < end; at += entryBytes) {
-    index.push({
-      database: uuidText(bytes.subarray(at, at + 16)),
-      term: readU64(bytes, at + 16),
-      firstCommit: readU64(bytes, at + 24),
-      lastCommit: readU64(bytes, at + 32),
-      offset: bytes.readUInt32LE(at + 40),
-      length: bytes.readUInt32LE(at + 44),
-    });
-    yield entryBytes * decodingCost;
-  }
-  return index;
+  return new StoredIndex(count, bytes.subarray(0, end));
 }
 
-/** Exact for what a writer counts up to. */
-function readU64(bytes: Buffer, at: number): number {
-  return bytes.readUInt32LE(at) + bytes.readUInt32LE(at + 4) * 2 ** 32;
+function startOf(entry: number): number {
+  return fixedBytes + entry * entryBytes;
 }
 
 function digest(bytes: Buffer): Buffer {
