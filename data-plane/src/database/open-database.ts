@@ -60,6 +60,10 @@ export class OpenDatabase implements LoggedDatabase {
   readonly #onDefunct: (error: ByocError) => void;
   #owned: OwnedDatabase;
   #session: Promise<Session>;
+  /** Set when the database lost its engine process and nobody has asked for it since; enters another one. */
+  #enterAgain: (() => void) | undefined;
+  /** Requests that are being executed. */
+  #executing = 0;
   #handedCommit: number;
   #lastTimeMs: number;
   #databasePages: number;
@@ -135,7 +139,17 @@ export class OpenDatabase implements LoggedDatabase {
     if (log.pendingBytes > policy.maxLogBacklogBytes && this.#gate.durable < this.#handedCommit) {
       throw new ByocError('OVERLOADED', 'the store is slower than the commits of this node; too many wait for it');
     }
+    this.#executing += 1;
+    try {
+      return await this.#run(request);
+    } finally {
+      this.#executing -= 1;
+    }
+  }
+
+  async #run(request: SqlRequest): Promise<SqlResponse> {
     for (let rerun = 0; ; rerun++) {
+      this.#enterAgain?.();
       const session = await this.#session.catch((error: unknown) => {
         // Whoever gave the database up meanwhile says why; what it broke here only follows from that.
         throw this.#defunct ?? error;
@@ -197,6 +211,7 @@ export class OpenDatabase implements LoggedDatabase {
   abandon(error: ByocError): void {
     if (this.#defunct) return;
     this.#defunct = error;
+    this.#enterAgain = undefined;
     this.#gate.fail(error);
     this.#resolved = this.#context.log.dropAndResolve(this);
     this.#owned.unlocked.wipe();
@@ -296,16 +311,24 @@ export class OpenDatabase implements LoggedDatabase {
     return session;
   }
 
-  /** The engine process died, or gave the database up: enter another one. */
+  /**
+   * The engine process died, or gave the database up: enter another one, at once when somebody waits, else when somebody
+   * asks. A process may hold very many databases, and those that nobody uses must not hold up the others.
+   */
   #leave(session: Session, reason: string): void {
     if (this.#defunct || this.#isClosing) return;
     this.#context.report('database left its engine process', { database: this.id, reason });
-    this.#session = (async () => {
+    const enterAgain = async (): Promise<Session> => {
       await this.#durable(this.#handedCommit);
       await session.slot.directory.removeDatabaseDirectory(session.directoryName);
       return this.#enter();
-    })();
-    this.#session.catch((error: unknown) => this.abandon(asByocError(error)));
+    };
+    this.#enterAgain = () => {
+      this.#enterAgain = undefined;
+      this.#session = enterAgain();
+      this.#session.catch((error: unknown) => this.abandon(asByocError(error)));
+    };
+    if (this.#executing > 0) this.#enterAgain();
   }
 
   #takeCommit(stay: Stay, commit: number, databasePages: number, pages: Uint8Array, last: boolean): void {

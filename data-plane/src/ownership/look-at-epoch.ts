@@ -2,9 +2,11 @@
 import { ByocError, isByocError } from '../errors/catalogue.js';
 import type { NodeEpoch } from '../identity.js';
 import { fragmentLocation } from '../storage/log-location.js';
+import { Turns } from '../turns.js';
 import { readNodeRecord, type NodeRecord } from './node-record.js';
 import { readPacks, type RecoveryStores } from './recover-epoch.js';
 import { readRecoveryRecord, type RecoveryRecord } from './recovery-record.js';
+import { RecoveredDatabases } from './recovered-databases.js';
 import { walkLog } from './walk-log.js';
 
 /** How often the mark may rise under the walk. */
@@ -60,5 +62,6 @@ async function walk(
   for (const [position, { index }] of entries) {
     for (const fragment of index) found.add(fragment, fragmentLocation(position, fragment));
   }
-  return { epoch, databases: found.byDatabase() };
+  const turns = new Turns(stores.runtime, 'background');
+  return { epoch, databases: await turns.run(RecoveredDatabases.from(found.byDatabase())) };
 }

@@ -14,19 +14,23 @@ import { ByocError, isByocError } from '../errors/catalogue.js';
 import type { NodeEpoch } from '../identity.js';
 import type { ObjectStore } from '../object-store/object-store.js';
 import type { Runtime } from '../runtime.js';
+import { Turns } from '../turns.js';
 import type { FormatLevel } from '../storage/format-level.js';
-import { fragmentLocation, packedLocation } from '../storage/log-location.js';
+import { fragmentLocation, placeOfPack } from '../storage/log-location.js';
 import type { LogEntry, LogStore } from '../storage/log-store/log-store.js';
 import { packName } from '../storage/object-names.js';
 import { readPackIndex } from '../storage/pack.js';
 import { FoundFragments } from './found-fragments.js';
 import { readNodeRecord, replaceNodeRecord, type NodeRecord } from './node-record.js';
+import { RecoveredDatabases } from './recovered-databases.js';
 import { createRecoveryRecord, readRecoveryRecord, type RecoveryRecord } from './recovery-record.js';
 import { walkLog, type WalkedLog } from './walk-log.js';
 
 /** Packs that are read at once. */
-const readAhead = 64;
+const packsAtOnce = 64;
 const copiesAtOnce = 8;
+/** Noting one fragment of the log takes about as long as encrypting that many bytes. */
+const notingCost = 256;
 /** How often a log is walked when entries vanish on the way. */
 const walks = 3;
 
@@ -78,11 +82,13 @@ async function recordFindings(
       continue;
     }
     const found = await packed;
+    const turns = new Turns(runtime, 'commit');
     for (const [position, { index }] of entries) {
       for (const fragment of index) found.add(fragment, fragmentLocation(position, fragment));
+      await turns.spent(index.length * notingCost);
     }
-    const record = { epoch, sealedAt, databases: found.byDatabase() };
-    return createRecoveryRecord(runtime, dataStore, record, stores.formats);
+    const databases = await turns.run(RecoveredDatabases.from(found.byDatabase()));
+    return createRecoveryRecord(runtime, dataStore, { epoch, sealedAt, databases }, stores.formats);
   }
 }
 
@@ -105,11 +111,11 @@ export async function readPacks(
   packs: readonly number[],
 ): Promise<FoundFragments> {
   const found = new FoundFragments();
-  for (let start = 0; start < packs.length; start += readAhead) {
-    const batch = packs.slice(start, start + readAhead).map(async (pack) => {
-      for (const run of await readPackIndex(runtime, dataStore, packName(epoch, pack))) {
-        found.add(run, packedLocation(pack, run));
-      }
+  const turns = new Turns(runtime, 'commit');
+  for (let start = 0; start < packs.length; start += packsAtOnce) {
+    const batch = packs.slice(start, start + packsAtOnce).map(async (pack) => {
+      const runs = await readPackIndex(runtime, dataStore, packName(epoch, pack));
+      await turns.run(found.addIndex(runs, placeOfPack(pack)));
     });
     await Promise.all(batch);
   }

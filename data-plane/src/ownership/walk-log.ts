@@ -4,8 +4,9 @@ import type { NodeEpoch } from '../identity.js';
 import { mostLogObjectsInFlight } from '../storage/commit-log.js';
 import type { LogEntry, LogStore } from '../storage/log-store/log-store.js';
 
-/** Positions that are read at once. */
-const readAhead = 64;
+/** Positions that are read at once: at first, and at the most; the further the log goes on, the more. */
+const firstReadAhead = 64;
+const mostReadAhead = 256;
 /** Positions beyond a missing one that are looked at for a proof that the store lost it. */
 const lookBeyond = 32;
 
@@ -27,23 +28,25 @@ export async function walkLog(
   atMissing: (position: number) => Promise<'end' | LogEntry>,
 ): Promise<WalkedLog> {
   const entries = new Map<number, LogEntry>();
-  for (let start = from; ; start += readAhead) {
-    const positions = Array.from({ length: readAhead }, (_, index) => start + index);
-    const found = await Promise.allSettled(positions.map(async (position) => logStore.look(epoch, position)));
-    for (const [index, position] of positions.entries()) {
-      const read = found[index] as (typeof found)[number];
-      // Thrown only when the walk gets here: beyond the end of the log nothing was acknowledged, and damage is harmless.
-      if (read.status === 'rejected') throw read.reason;
-      let entry = read.value;
-      if (entry === undefined) {
-        await assertNeverWritten(logStore, epoch, position);
-        const met = await atMissing(position);
-        if (met === 'end') return { end: position, entries };
-        entry = met;
-      }
-      if (entry === 'seal') return { end: position, entries };
-      entries.set(position, entry);
+  const looks: Promise<LogEntry | 'seal' | undefined>[] = [];
+  let ahead = firstReadAhead;
+  for (let position = from; ; position++) {
+    while (looks.length < ahead) {
+      const look = logStore.look(epoch, position + looks.length);
+      // Thrown only when the walk gets there: beyond the end of the log nothing was acknowledged, and damage is harmless.
+      look.catch(() => undefined);
+      looks.push(look);
     }
+    let entry = await looks.shift();
+    if (entry === undefined) {
+      await assertNeverWritten(logStore, epoch, position);
+      const met = await atMissing(position);
+      if (met === 'end') return { end: position, entries };
+      entry = met;
+    }
+    if (entry === 'seal') return { end: position, entries };
+    entries.set(position, entry);
+    ahead = Math.min(ahead + 1, mostReadAhead);
   }
 }
 

@@ -78,7 +78,11 @@ export class SimulatedNode implements NodeFaces {
           maxPackBytes: 200_000,
         },
         collection: {
-          pace: { ...logMaintenance.collection.pace, graceMs: 5_000 },
+          pace: {
+            ...logMaintenance.collection.pace,
+            graceMs: 5_000,
+            ...(settings.settlesPerSecond !== undefined && { settlesPerSecond: settings.settlesPerSecond }),
+          },
           delayMs: 3_000,
           retryMs: 10_000,
         },
