@@ -2,7 +2,7 @@
 import { parseArgs } from 'node:util';
 import { mutations } from './mutation/mutations.js';
 import { runMutation } from './mutation/run-mutation.js';
-import { playStalledReader } from './scenario/stalled-reader.js';
+import { allSchedules } from './scenario/all-schedules.js';
 import { simulate, type SimulationOptions } from './run/simulation.js';
 
 const { values } = parseArgs({
@@ -12,6 +12,7 @@ const { values } = parseArgs({
     'crash-at': { type: 'string' },
     'crash-everywhere': { type: 'boolean', default: false },
     mutations: { type: 'boolean', default: false },
+    schedules: { type: 'boolean', default: false },
     only: { type: 'string', default: '' },
     'until-failure': { type: 'boolean', default: false },
     trace: { type: 'boolean', default: false },
@@ -29,7 +30,9 @@ if (values.help) {
                        makes it dies: once before the request leaves, once after
   --crash-at K[+]      one such run: the K-th request; with +, after it has left
   --mutations          breaks the product deliberately, in one way after the other, and tells which are noticed
-                       within --seeds runs; --only TEXT: those whose name contains it
+                       within --seeds runs, or by the schedule that is meant for it
+  --schedules          plays the named schedules instead, each with every seed
+  --only TEXT          of the mutations or schedules: those whose name contains it
   --trace              prints everything that happened in each run; use with --seeds 1
   --help               this text
 
@@ -43,26 +46,43 @@ if (!Number.isSafeInteger(from) || !Number.isSafeInteger(seeds) || seeds < 1) {
   process.exit(2);
 }
 const shortMs = 1_500;
-/** How often the schedule of the stalled reader is played first. */
-const scheduledRuns = 5;
-process.exit(
-  (await (values.mutations ? tryMutations() : values['crash-everywhere'] ? crashEverywhere() : run())) ? 0 : 1,
-);
+let currentSeed = from;
+process.on('unhandledRejection', (error) => {
+  // It would end the process of a real node.
+  console.log(`seed ${currentSeed} FAILED: a rejection that nobody handles: ${String(error)}`);
+  process.exit(1);
+});
+process.exit((await command()) ? 0 : 1);
+
+async function command(): Promise<boolean> {
+  if (values.mutations) return tryMutations();
+  if (values.schedules) return playSchedules();
+  return values['crash-everywhere'] ? crashEverywhere() : run();
+}
+
+async function playSchedules(): Promise<boolean> {
+  let [played, failed] = [0, 0];
+  for (const { name, play } of allSchedules.filter((schedule) => schedule.name.includes(values.only))) {
+    for (let seed = from; seed < from + seeds; seed++) {
+      currentSeed = seed;
+      // One that comes to no end has failed as well.
+      const [violation] = await play(seed).catch((error: unknown) => [String(error)]);
+      played += 1;
+      if (violation === undefined) continue;
+      failed += 1;
+      console.log(`seed ${seed} FAILED: ${name}: ${violation}`);
+      if (values['until-failure']) return false;
+    }
+  }
+  console.log(`${played} schedules played, ${failed} failed`);
+  return played > 0 && failed === 0;
+}
 
 async function run(): Promise<boolean> {
   const started = performance.now();
   let [done, failed, answered, virtualMs] = [0, 0, 0, 0];
-  if (values['until-failure']) {
-    // What comes up by chance too rarely.
-    for (let seed = from; seed < from + scheduledRuns; seed++) {
-      // One that comes to no end has failed as well.
-      const [violation] = await playStalledReader(seed).catch((error: unknown) => [String(error)]);
-      if (violation === undefined) continue;
-      console.log(`seed ${seed} FAILED: a stalled reader: ${violation}`);
-      return false;
-    }
-  }
   for (let seed = from; seed < from + seeds; seed++) {
+    currentSeed = seed;
     const result = await simulate({ seed, keepsTrace: values.trace, ...crashOptions(values['crash-at']) });
     for (const line of result.traceLines) console.log(line);
     done += 1;
@@ -97,6 +117,7 @@ function crashOptions(text: string | undefined): Partial<SimulationOptions> {
 async function crashEverywhere(): Promise<boolean> {
   let [runs, failed] = [0, 0];
   for (let seed = from; seed < from + seeds; seed++) {
+    currentSeed = seed;
     const { storeRequests } = await simulate({ seed, misfortune: false, workMs: shortMs });
     for (let crashAtRequest = 1; crashAtRequest <= storeRequests; crashAtRequest++) {
       for (const crashAfterSending of [false, true]) {

@@ -75,10 +75,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     dataProfile: isFaulty ? withFaults(s3Standard) : s3Standard,
     logProfile: isFaulty ? withFaults(world.random.chance(70) ? s3Express : s3Standard) : s3Express,
     settings: { ...smallSettings, commitWindowMs: world.random.pick([0, 10, 25]) },
-    observer: {
-      opened: (id, commit, history) => population.byId(id).opened(commit, history),
-      committed: (id, commit, markers) => population.byId(id).committed(commit, markers),
-    },
+    observer: population.observer,
     onStoreRequest,
   });
   const newClient = (name: string): Client =>
