@@ -1,4 +1,6 @@
+import { playBranchCutOff } from './branch-cut-off.js';
 import { playBranchesBesideCollection } from './branch-beside-collection.js';
+import { playCollectionWhileOpened } from './collection-while-opened.js';
 import { playCommittedAndKilled } from './committed-and-killed.js';
 import { playLateBranchManifest } from './late-branch-manifest.js';
 import { playLateDeletion } from './late-deletion.js';
@@ -39,6 +41,9 @@ export const allSchedules: readonly Schedule[] = [
     name: 'a collection run while a branch of an earlier moment stands still',
     play: async (seed) => playBranchesBesideCollection(seed, { heldUp: 'the branch', isEarlier: true }),
   },
+  { name: 'a branch under way when its owner is fenced', play: async (seed) => playBranchCutOff(seed, 'fenced') },
+  { name: 'a branch under way when its owner stops', play: async (seed) => playBranchCutOff(seed, 'stopped') },
+  { name: 'a collection and a request that wait for the same database', play: playCollectionWhileOpened },
   { name: 'deletions of a stalled owner landing after a branch was made elsewhere', play: playLateDeletion },
   { name: 'the manifest of a branch landing after its pin was given up', play: playLateBranchManifest },
   { name: 'quorum with one entry, one seal and one zone gone', play: playOneEntryOneSealOneGone },
