@@ -224,13 +224,11 @@ export class OpenDatabase implements LoggedDatabase {
   /** Runs `work`, which can be repeated. When the database is given up or closed meanwhile, what breaks only follows from that. */
   async #whileOwned<T>(work: () => Promise<T>): Promise<T> {
     if (this.#defunct) throw this.#defunct;
-    try {
-      return await work();
-    } catch (error) {
+    return work().catch((error: unknown) => {
       if (this.#defunct) throw this.#defunct;
       if (!this.#isClosing || error instanceof ByocError) throw error;
       throw new ByocError('SHUTTING_DOWN', `database ${this.id} was closed meanwhile`, { cause: error });
-    }
+    });
   }
 
   /** After `abandon`: resolves when no commit of this instance can become durable any more. */

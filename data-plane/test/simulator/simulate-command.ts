@@ -4,6 +4,7 @@ import { mutations } from './mutation/mutations.js';
 import { runMutation } from './mutation/run-mutation.js';
 import { allSchedules } from './scenario/all-schedules.js';
 import { simulate, type SimulationOptions } from './run/simulation.js';
+import { workloadNames, type WorkloadName } from './run/workload.js';
 
 const { values } = parseArgs({
   options: {
@@ -13,6 +14,7 @@ const { values } = parseArgs({
     'crash-everywhere': { type: 'boolean', default: false },
     mutations: { type: 'boolean', default: false },
     schedules: { type: 'boolean', default: false },
+    workload: { type: 'string', default: 'plain' },
     only: { type: 'string', default: '' },
     'until-failure': { type: 'boolean', default: false },
     trace: { type: 'boolean', default: false },
@@ -25,6 +27,7 @@ if (values.help) {
 
   --seeds N            how many runs (default 100)
   --from S             seed of the first run (default 1)
+  --workload NAME      what the runs are about: ${workloadNames.join(', ')} (default plain)
   --until-failure      stops after the first run that failed
   --crash-everywhere   no other faults; for every seed, one run for each request to a store, in which the node that
                        makes it dies: once before the request leaves, once after
@@ -45,6 +48,7 @@ if (!Number.isSafeInteger(from) || !Number.isSafeInteger(seeds) || seeds < 1) {
   console.error('--from and --seeds take whole numbers; see --help');
   process.exit(2);
 }
+const workload = workloadNamed(values.workload);
 const shortMs = 1_500;
 let currentSeed = from;
 process.on('unhandledRejection', (error) => {
@@ -58,6 +62,13 @@ async function command(): Promise<boolean> {
   if (values.mutations) return tryMutations();
   if (values.schedules) return playSchedules();
   return values['crash-everywhere'] ? crashEverywhere() : run();
+}
+
+function workloadNamed(wanted: string): WorkloadName {
+  const found = workloadNames.find((name) => name === wanted);
+  if (found !== undefined) return found;
+  console.error(`--workload is one of ${workloadNames.join(', ')}`);
+  process.exit(2);
 }
 
 async function playSchedules(): Promise<boolean> {
@@ -80,13 +91,15 @@ async function playSchedules(): Promise<boolean> {
 
 async function run(): Promise<boolean> {
   const started = performance.now();
-  let [done, failed, answered, virtualMs] = [0, 0, 0, 0];
+  let [done, failed, answered, branches, collected, virtualMs] = [0, 0, 0, 0, 0, 0];
   for (let seed = from; seed < from + seeds; seed++) {
     currentSeed = seed;
-    const result = await simulate({ seed, keepsTrace: values.trace, ...crashOptions(values['crash-at']) });
+    const result = await simulate({ seed, workload, keepsTrace: values.trace, ...crashOptions(values['crash-at']) });
     for (const line of result.traceLines) console.log(line);
     done += 1;
     answered += result.answered;
+    branches += result.branches;
+    collected += result.collected;
     virtualMs += result.virtualMs;
     if (result.violations.length > 0) {
       failed += 1;
@@ -103,7 +116,7 @@ async function run(): Promise<boolean> {
   const seconds = (performance.now() - started) / 1_000;
   console.log(
     `${done} runs of ${(virtualMs / 1_000 / done).toFixed(0)} s each in ${seconds.toFixed(1)} s, ` +
-      `${answered} transactions answered, ${failed} runs failed`,
+      `${answered} transactions answered, ${branches} branches made, ${collected} objects collected, ${failed} runs failed`,
   );
   return failed === 0;
 }

@@ -66,6 +66,8 @@ export class DatabaseHistory {
   /** The commit that each answer was made from, by the number of its return. */
   readonly #seenAt = new Map<number, number>();
   stage: LifeStage = 'creating';
+  /** The database can go back to this time, unless that is too long ago; milliseconds since 1970. */
+  beganBeforeMs = Infinity;
   /**
    * Whether the clocks are worse than leases allow for. Then nothing that was acknowledged may be lost and no history may
    * fork, but answers to reads may be old: they are not looked at.
@@ -184,6 +186,13 @@ export class DatabaseHistory {
   record(operation: Transaction, called: number, returned: number | undefined): void {
     const hasWritten = operation.isCommitted && operation.operations.some(isWrite);
     if (this.#readsCount || hasWritten) this.entries.push({ operation, called, returned });
+  }
+
+  /** A database gets the name that `earlier` had: what nobody knows the outcome of may still arrive, and take effect here. */
+  takesNameOf(earlier: DatabaseHistory): void {
+    for (const { operation, called, returned } of earlier.entries) {
+      if (returned === undefined) this.record(operation, called, undefined);
+    }
   }
 
   /** Decides whether everything that clients saw fits together. */

@@ -32,7 +32,7 @@ export interface ClusterOptions {
 }
 
 /** Any two wall clocks are at most this far apart. */
-const clockSpreadMs = 5_000;
+export const clockSpreadMs = 5_000;
 /** How long the load balancer sends requests to a node that does not answer its health checks. */
 const healthCheckMs = 10_000;
 
@@ -82,6 +82,11 @@ export class Cluster {
       node.machine.isFrozen ? node.machine.frozenForMs < healthCheckMs : node.isReady,
     );
     return ready.length > 0 && this.#random.chance(95) ? ready : staying;
+  }
+
+  /** What the clock that is farthest ahead shows, those of machines that died included. */
+  get latestClockMs(): number {
+    return Math.max(...this.machines.map((machine) => machine.nowMs()));
   }
 
   get size(): number {

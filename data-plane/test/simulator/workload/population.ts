@@ -5,6 +5,7 @@ import { failureOf } from '../check/answer-rules.js';
 import { DatabaseHistory, type CommittedState } from '../check/database-history.js';
 import type { EngineObserver } from '../engine/model-process.js';
 import type { ModelResult } from '../engine/model-protocol.js';
+import { clockSpreadMs } from '../node/cluster.js';
 import { organization } from '../node/simulated-node.js';
 import type { World } from '../world/world.js';
 import { openAccounts } from './accounts.js';
@@ -75,11 +76,14 @@ export class Population {
   async create(client: Client, name: string): Promise<DatabaseHistory> {
     const history = this.#newHistory(client, name);
     const { id } = history;
+    const earlier = this.#named.get(name);
+    if (earlier) history.takesNameOf(earlier);
     this.#named.set(name, history);
     await this.#insist(client, async () =>
       client.call(async ({ databases }) => databases.create({ id, name, organization, group, engine: 'libsql' })),
     );
     history.stage = 'live';
+    history.beganBeforeMs = client.machine.nowMs() + clockSpreadMs;
     for (;;) {
       const done = await openAccounts(client, history);
       if ('results' in done) return history;
@@ -122,6 +126,7 @@ export class Population {
     }
     const returned = of.returns();
     history.stage = 'live';
+    history.beganBeforeMs = client.machine.nowMs() + clockSpreadMs;
     const began = await this.#readBranch(client, history);
     of.wasBranched({ call, returned, began: began.state, ...(timeMs !== undefined && { timeMs }) }, began.reads);
     this.#named.set(name, history);
