@@ -1,3 +1,5 @@
+import type { WorkloadName } from '../run/workload.js';
+
 /**
  * Deliberate breakages of the protocol in the product's own code, one line each. The simulator must notice every one of
  * them, or its silence means nothing. `file` is below the built code; `from` stands in it exactly once.
@@ -9,6 +11,8 @@ export interface Mutation {
   readonly to: string;
   /** The named schedule that notices it, where chance comes by too rarely. */
   readonly schedule?: string;
+  /** What the runs must be about. @default plain */
+  readonly workload?: WorkloadName;
 }
 
 export const mutations: readonly Mutation[] = [
@@ -171,6 +175,34 @@ export const mutations: readonly Mutation[] = [
     from: 'if (position === sealedAt)\n            continue;',
     to: '',
     schedule: 'a log write landing at its seal after its log was collected',
+  },
+  {
+    name: 'two who want a database alone let somebody open it in between',
+    file: 'database/node-databases.js',
+    from: 'const before = this.#exclusive.get(id);',
+    to: 'for (let busy = this.#exclusive.get(id); busy; busy = this.#exclusive.get(id)) await busy.catch(() => undefined); const before = undefined;',
+    schedule: 'a collection and a request that wait for the same database',
+  },
+  {
+    name: 'a branch of a moment leaves out the commit of that moment',
+    file: 'storage/moment.js',
+    from: 'commitTimeMs > moment.timeMs',
+    to: 'commitTimeMs >= moment.timeMs',
+    workload: 'branches',
+  },
+  {
+    name: 'a collection gives up history that is to be kept',
+    file: 'database/collect-database.js',
+    from: 'runtime.nowMs() - policy.historyMs',
+    to: 'runtime.nowMs()',
+    workload: 'branches',
+  },
+  {
+    name: 'an entry is acknowledged when one zone has it',
+    file: 'storage/log-store/entry-write.js',
+    from: "if (this.#count('held') >= quorum)\n            this.#win();",
+    to: "if (this.#count('held') >= 1) this.#win();",
+    workload: 'zones',
   },
   {
     name: 'a collection ignores the pins of branches',

@@ -23,10 +23,10 @@ export async function runMutation(mutation: Mutation, from: number, seeds: numbe
   const test = new URL(isBuilt ? '../../../' : '../../', import.meta.url);
   const mutate = fileURLToPath(new URL('support/mutate.js', test));
   const command = fileURLToPath(new URL('dist/simulator/simulate-command.js', test));
-  const { schedule } = mutation;
+  const { schedule, workload = 'plain' } = mutation;
   const what =
     schedule === undefined
-      ? ['--seeds', String(seeds)]
+      ? ['--seeds', String(seeds), '--workload', workload]
       : ['--seeds', String(Math.min(seeds, scheduledSeeds)), '--schedules', '--only', schedule];
   const child = spawn(
     process.execPath,
