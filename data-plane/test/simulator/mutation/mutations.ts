@@ -184,6 +184,13 @@ export const mutations: readonly Mutation[] = [
     schedule: 'a collection and a request that wait for the same database',
   },
   {
+    name: 'a branch does not see that its parent was folded meanwhile',
+    file: 'database/branch-database.js',
+    from: 'return present.manifest.version === parent.manifest.version ? parent : undefined;',
+    to: 'return parent;',
+    schedule: 'a branch of a database that is folded for the first time',
+  },
+  {
     name: 'a branch of a moment leaves out the commit of that moment',
     file: 'storage/moment.js',
     from: 'commitTimeMs > moment.timeMs',

@@ -1,5 +1,6 @@
 import { playBranchCutOff } from './branch-cut-off.js';
 import { playBranchesBesideCollection } from './branch-beside-collection.js';
+import { playBranchWhileFolded } from './branch-while-folded.js';
 import { playCollectionWhileOpened } from './collection-while-opened.js';
 import { playCommittedAndKilled } from './committed-and-killed.js';
 import { playLateBranchManifest } from './late-branch-manifest.js';
@@ -41,6 +42,7 @@ export const allSchedules: readonly Schedule[] = [
     name: 'a collection run while a branch of an earlier moment stands still',
     play: async (seed) => playBranchesBesideCollection(seed, { heldUp: 'the branch', isEarlier: true }),
   },
+  { name: 'a branch of a database that is folded for the first time', play: playBranchWhileFolded },
   { name: 'a branch under way when its owner is fenced', play: async (seed) => playBranchCutOff(seed, 'fenced') },
   { name: 'a branch under way when its owner stops', play: async (seed) => playBranchCutOff(seed, 'stopped') },
   { name: 'a collection and a request that wait for the same database', play: playCollectionWhileOpened },
