@@ -224,16 +224,26 @@ export class OpenDatabase implements LoggedDatabase {
   /** Makes a branch of everything that was committed before the call, or at a moment. Throws as `branchDatabase` does. */
   async branch(child: NewDatabase, moment?: Moment): Promise<DatabaseDescription> {
     await this.#durable(this.#handedCommit);
-    if (this.#defunct) throw this.#defunct;
-    const { branch, parent } = await branchDatabase(this.#context, this.#owned, child, moment);
+    const { branch, parent } = await this.#whileOwned(async () =>
+      branchDatabase(this.#context, this.#owned, child, moment),
+    );
     this.#adopt(parent);
     return branch;
   }
 
   /** Collects what the database needs no more. Throws as `collectDatabase` does. */
   async collect(): Promise<void> {
+    this.#adopt(await this.#whileOwned(async () => collectDatabase(this.#context, this.#owned.owned)));
+  }
+
+  /** Runs `work`, which can be repeated. When the database is given up or closed meanwhile, what breaks only follows from that. */
+  async #whileOwned<T>(work: () => Promise<T>): Promise<T> {
     if (this.#defunct) throw this.#defunct;
-    this.#adopt(await collectDatabase(this.#context, this.#owned.owned));
+    return work().catch((error: unknown) => {
+      if (this.#defunct) throw this.#defunct;
+      if (!this.#isClosing || error instanceof ByocError) throw error;
+      throw new ByocError('SHUTTING_DOWN', `database ${this.id} was closed meanwhile`, { cause: error });
+    });
   }
 
   /** After `abandon`: resolves when no commit of this instance can become durable any more. */
