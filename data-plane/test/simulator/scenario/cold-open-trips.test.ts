@@ -57,6 +57,7 @@ class ColdOpen {
       size: 1,
       hasWildClocks: false,
       observer: {
+        line: (id) => [id],
         opened: (id, commit, history) => byId(id).opened(commit, history),
         committed: (id, commit, markers) => byId(id).committed(commit, markers),
       },
