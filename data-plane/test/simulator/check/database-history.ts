@@ -185,6 +185,8 @@ export class DatabaseHistory {
 
   record(operation: Transaction, called: number, returned: number | undefined): void {
     const hasWritten = operation.isCommitted && operation.operations.some(isWrite);
+    // A read without an answer says nothing.
+    if (returned === undefined && !hasWritten) return;
     if (this.#readsCount || hasWritten) this.entries.push({ operation, called, returned });
   }
 
@@ -200,7 +202,7 @@ export class DatabaseHistory {
     for (const branch of this.#branches) this.#checkBranch(branch);
     const rank = this.#ranks();
     for (const part of independentParts(this.entries)) {
-      const verdict = checkLinearizable(transactionModel(this.#initial), part, { maxSteps: 50_000, rank });
+      const verdict = checkLinearizable(transactionModel(this.#initial), part, { maxSteps: 200_000, rank });
       // The order in which commits were made is tried first, and must do.
       if (verdict.kind === 'undecided') this.#violate(`no order was found for ${part.length} operations of clients`);
       if (verdict.kind === 'violated') {

@@ -202,7 +202,7 @@ export const mutations: readonly Mutation[] = [
     file: 'database/collect-database.js',
     from: 'runtime.nowMs() - policy.historyMs',
     to: 'runtime.nowMs()',
-    workload: 'branches',
+    schedule: 'a collection of a database whose history is still kept',
   },
   {
     name: 'an entry is acknowledged when one zone has it',

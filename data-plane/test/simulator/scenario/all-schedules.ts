@@ -3,6 +3,7 @@ import { playBranchesBesideCollection } from './branch-beside-collection.js';
 import { playBranchWhileFolded } from './branch-while-folded.js';
 import { playCollectionWhileOpened } from './collection-while-opened.js';
 import { playCommittedAndKilled } from './committed-and-killed.js';
+import { playKeptHistory } from './kept-history.js';
 import { playLateBranchManifest } from './late-branch-manifest.js';
 import { playLateDeletion } from './late-deletion.js';
 import { playLateLogWrite } from './late-log-write.js';
@@ -42,6 +43,7 @@ export const allSchedules: readonly Schedule[] = [
     name: 'a collection run while a branch of an earlier moment stands still',
     play: async (seed) => playBranchesBesideCollection(seed, { heldUp: 'the branch', isEarlier: true }),
   },
+  { name: 'a collection of a database whose history is still kept', play: playKeptHistory },
   { name: 'a branch of a database that is folded for the first time', play: playBranchWhileFolded },
   { name: 'a branch under way when its owner is fenced', play: async (seed) => playBranchCutOff(seed, 'fenced') },
   { name: 'a branch under way when its owner stops', play: async (seed) => playBranchCutOff(seed, 'stopped') },
