@@ -6,6 +6,7 @@ import { costCase } from './cost.js';
 import { idleCase } from './idle.js';
 import { memoryCase } from './memory.js';
 import { recoveryCase } from './recovery.js';
+import { restoreRateCase } from './restore-rate.js';
 import { statementCases } from './statements.js';
 import { writersCase } from './writers.js';
 
@@ -16,6 +17,7 @@ export const allCases: readonly BenchCase[] = [
   creationCase,
   branchCase,
   coldOpenCase,
+  restoreRateCase,
   memoryCase,
   idleCase,
   recoveryCase,

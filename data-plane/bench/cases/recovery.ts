@@ -14,8 +14,9 @@ import { atOnce } from '@turso-byoc/data-plane/turns.js';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { medianFigure, singleFigure, target } from '../report/figures.js';
+import { delayedStore } from '../subjects/delayed-store.js';
 import { latencies } from '../subjects/latencies.js';
-import { drawLatencyMs, numberedId, type Latency } from '../subjects/memory-store.js';
+import { numberedId } from '../subjects/memory-store.js';
 import type { BenchCase } from './bench-case.js';
 
 /** What a node retains above its mark at the most, and what is written while a pack is made. */
@@ -45,7 +46,7 @@ export const recoveryCase: BenchCase = {
       const store = await LocalObjectStore.open(join(directory, `store${round}`));
       const epoch = round.toString(16).padStart(32, '0') as NodeEpoch;
       await writeEpoch(store, epoch, databases);
-      const slow = delayed(store, latencies.standard.read, latencies.standard.write);
+      const slow = delayedStore(store, latencies.standard.read, latencies.standard.write);
       const stores = { runtime: systemRuntime, dataStore: slow, logStore: new SingleLogStore(systemRuntime, slow) };
       const heldUp = monitorEventLoopDelay({ resolution: 1 });
       heldUp.enable();
@@ -109,16 +110,4 @@ async function writeEpoch(store: ObjectStore, epoch: NodeEpoch, databases: reado
   const created = await createNodeRecord(systemRuntime, store, epoch, { logBegun: true });
   const named = Array.from({ length: packs }, (_, index) => index + 1);
   await replaceNodeRecord(systemRuntime, store, created, { packs: named, state: 'condemned' });
-}
-
-function delayed(store: ObjectStore, read: Latency, write: Latency): ObjectStore {
-  const wait = async (latency: Latency): Promise<void> =>
-    systemRuntime.sleep(drawLatencyMs(() => systemRuntime.randomFraction(), latency));
-  return {
-    get: async (key) => (await wait(read), store.get(key)),
-    getRange: async (key, start, length) => (await wait(read), store.getRange(key, start, length)),
-    put: async (key, body, condition) => (await wait(write), store.put(key, body, condition)),
-    delete: async (key) => (await wait(write), store.delete(key)),
-    list: async (prefix, options) => (await wait(read), store.list(prefix, options)),
-  };
 }
