@@ -5,7 +5,8 @@ export class MemoryFile implements RestoredFile {
   bytes = Buffer.alloc(0);
   isClosed = false;
 
-  async write(bytes: Uint8Array, position: number): Promise<void> {
+  async write(parts: readonly Uint8Array[], position: number): Promise<void> {
+    const bytes = Buffer.concat(parts);
     if (this.bytes.length < position + bytes.byteLength) await this.truncate(position + bytes.byteLength);
     this.bytes.set(bytes, position);
   }

@@ -27,7 +27,7 @@ export const restoreRateCase: BenchCase = {
   title: 'Restore of a large database',
   explanation:
     'What an open does after its claim: manifest, keys, generation, segments and tail, into a local file. "plain read" reads the ' +
-    'same bytes of the same objects and does nothing with them, eight ranges at a time, in turns with it. Local store, with ' +
+    'same bytes of the same objects and does nothing with them, twelve ranges at a time, in turns with it. Local store, with ' +
     `the latencies of S3 Standard added to each request (read p50 ${latencies.standard.read.p50Ms} p99 ` +
     `${latencies.standard.read.p99Ms} ms); the objects lie in the page cache of the kernel.`,
   run: async ({ budget, directory, progress }) => {

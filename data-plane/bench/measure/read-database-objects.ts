@@ -22,7 +22,7 @@ interface Range {
   readonly length: number;
 }
 
-const parallel = 8;
+const parallel = 12;
 
 /** Bytes of a database in the store, and how long reading them took. */
 export interface ReadObjects {

@@ -17,6 +17,9 @@ import { atOnce, stepBytes, type Work } from '../turns.js';
 
 export type SealedKind = 'fragment' | 'segment' | 'generation' | 'segment-list' | 'archive-index';
 
+/** What is not longer, a segment for example, is opened in one step: no copy has to be made of its parts. */
+const mostOpenedAtOnce = 2 * stepBytes;
+
 /** Where sealed bytes belong. Two different places never have equal positions. */
 export interface SealedPosition {
   readonly kind: SealedKind;
@@ -147,8 +150,9 @@ export class Sealer {
     decipher.setAuthTag(bytes.subarray(bytes.length - tagBytes));
     const ciphertext = bytes.subarray(headerBytes, bytes.length - tagBytes);
     let plaintext: Buffer;
-    if (ciphertext.length <= stepBytes) {
+    if (ciphertext.length <= mostOpenedAtOnce) {
       plaintext = decipher.update(ciphertext);
+      yield ciphertext.length;
     } else {
       plaintext = Buffer.allocUnsafe(ciphertext.length);
       for (let at = 0; at < ciphertext.length; at += stepBytes) {

@@ -28,7 +28,7 @@ import {
 import { hashing } from './long-buffers.js';
 import type { GenerationReference } from './manifest.js';
 import { archiveName, generationName, segmentListName } from './object-names.js';
-import { readSegmentRun, SegmentWriter } from './segments.js';
+import { SegmentReader, SegmentWriter } from './segments.js';
 import type { TailFragment } from './fragment-chain.js';
 import { earlierGenerations } from './history.js';
 
@@ -184,7 +184,7 @@ async function baseSegment(
   const { runtime, store, sealer, base, reservedBytes } = input;
   if (!base) return segment === 0 ? emptyDatabaseImage(reservedBytes) : Buffer.alloc(0);
   if (!reference) return Buffer.alloc(0);
-  const [plaintext] = await readSegmentRun(runtime, store, sealer, {
+  const [plaintext] = await new SegmentReader(runtime, store, sealer).read({
     firstSegment: segment,
     references: [reference],
   });

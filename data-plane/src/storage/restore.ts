@@ -19,13 +19,14 @@ import {
   segmentLength,
   segmentsPerList,
   type Generation,
+  type SegmentReference,
 } from './generation.js';
 import type { LogRange } from './log-location.js';
 import type { LogStore } from './log-store/log-store.js';
 import type { CarriedFragments, GenerationReference } from './manifest.js';
 import { isBeyond, type Moment } from './moment.js';
 import type { RestoredFile } from './restored-file.js';
-import { readSegmentRun, segmentRuns } from './segments.js';
+import { SegmentReader, segmentRuns, type SegmentRun } from './segments.js';
 import { readUnfolded } from './unfolded.js';
 
 export interface RestoreInput {
@@ -47,7 +48,9 @@ export interface RestoredDatabase extends ChainPoint {
   readonly generation: Generation | undefined;
 }
 
-const parallelRuns = 8;
+/** Runs of segments on their way at once, most of them being read, and segment lists. */
+const parallelRuns = 12;
+const listsAhead = 8;
 const mostPagesAtOnce = 64;
 
 /** Fills `file`, which is empty, and closes it. Throws `STORE_OBJECT_MISSING`, `STORE_OBJECT_CORRUPT` and the errors of the file. */
@@ -74,7 +77,7 @@ export async function rebuild(
     // The first fragments are on their way while the segments come.
     const fragments = begun(fragmentsAfter(from));
     if (generation) await writeSegments(file, input, generation);
-    else await file.write(emptyDatabaseImage(input.reservedBytes), 0);
+    else await file.write([emptyDatabaseImage(input.reservedBytes)], 0);
 
     const turns = new Turns(runtime, 'background');
     let point = from;
@@ -110,7 +113,7 @@ async function writePages(file: RestoredFile, commit: Commit): Promise<void> {
   let run: Uint8Array[] = [];
   let firstPage = 0;
   const flush = (): void => {
-    if (run.length > 0) writes.push(file.write(Buffer.concat(run), (firstPage - 1) * pageBytes));
+    if (run.length > 0) writes.push(file.write(run, (firstPage - 1) * pageBytes));
     run = [];
   };
   forEachPage(commit, (page, content) => {
@@ -156,27 +159,43 @@ async function writeSegments(
   generation: Generation,
 ): Promise<void> {
   const { database, databasePages, term, number } = generation;
+  const reader = new SegmentReader(runtime, dataStore, sealer);
+  const runs = runsOf(generation, async (list) => readSegmentList(runtime, dataStore, sealer.line, generation, list));
   let segmentsSeen = 0;
-  for (let list = 0; list < listCount(generation); list++) {
-    const references = await readSegmentList(runtime, dataStore, sealer.line, generation, list);
-    segmentsSeen += references.length;
-    const runs = segmentRuns(references, list * segmentsPerList);
-    const workers = Array.from({ length: Math.min(parallelRuns, runs.length) }, async () => {
-      for (let run = runs.pop(); run; run = runs.pop()) {
-        const segments = await readSegmentRun(runtime, dataStore, sealer, run);
-        for (const [index, plaintext] of segments.entries()) {
-          const segment = run.firstSegment + index;
-          if (plaintext.length !== segmentLength(databasePages, segment)) throw incomplete();
-          await file.write(plaintext, segment * segmentBytes);
-        }
+  const workers = Array.from({ length: parallelRuns }, async () => {
+    for (let next = await runs.next(); next.done !== true; next = await runs.next()) {
+      const { firstSegment } = next.value;
+      const segments = await reader.read(next.value);
+      for (const [index, plaintext] of segments.entries()) {
+        if (plaintext.length !== segmentLength(databasePages, firstSegment + index)) throw incomplete();
       }
-    });
-    await Promise.all(workers);
-  }
+      segmentsSeen += segments.length;
+      await file.write(segments, firstSegment * segmentBytes);
+    }
+  });
+  await Promise.all(workers);
   if (segmentsSeen !== segmentCount(databasePages)) throw incomplete();
 
   function incomplete(): ByocError {
     const what = `generation ${number} of term ${term} of database ${database}`;
     return new ByocError('STORE_OBJECT_CORRUPT', `${what} does not have the segments of ${databasePages} pages`);
+  }
+}
+
+/** All runs of a generation, in order; some lists are on their way while those before are used. */
+async function* runsOf(
+  generation: Generation,
+  read: (list: number) => Promise<readonly SegmentReference[]>,
+): AsyncGenerator<SegmentRun> {
+  const lists = listCount(generation);
+  const ahead: Promise<readonly SegmentReference[]>[] = [];
+  for (let list = 0; list < lists; list++) {
+    while (ahead.length < listsAhead && list + ahead.length < lists) {
+      const reading = read(list + ahead.length);
+      // Thrown where it is awaited; what failed before may come first.
+      reading.catch(() => undefined);
+      ahead.push(reading);
+    }
+    yield* segmentRuns((await ahead.shift()) ?? [], list * segmentsPerList);
   }
 }

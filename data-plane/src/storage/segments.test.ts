@@ -3,7 +3,7 @@ import { removeTemporaryDirectories, temporaryStore } from '../../test/temporary
 import { systemRuntime } from '../runtime.js';
 import { segmentCount, segmentLength, type SegmentReference } from './generation.js';
 import { segmentBundleName } from './object-names.js';
-import { readSegmentRun, segmentRuns, SegmentWriter } from './segments.js';
+import { SegmentReader, segmentRuns, SegmentWriter } from './segments.js';
 
 const runtime = systemRuntime;
 const sealer = sampleSealer(runtime);
@@ -27,13 +27,13 @@ describe('segments', () => {
     expect(await store.get(segmentBundleName(databaseA, 1, 1, 1))).toBeUndefined();
     for (const [segment, content] of contents) {
       const run = { firstSegment: segment, references: [references.get(segment) as SegmentReference] };
-      const [plaintext] = await readSegmentRun(runtime, store, sealer, run);
+      const [plaintext] = await new SegmentReader(runtime, store, sealer).read(run);
       expect(plaintext?.equals(content)).toBe(true);
     }
     const first = [0, 1, 2].map((segment) => references.get(segment) as SegmentReference);
     const runs = segmentRuns(first, 0);
     expect(runs).toHaveLength(1);
-    expect(await readSegmentRun(runtime, store, sealer, { firstSegment: 0, references: [] })).toEqual([]);
+    expect(await new SegmentReader(runtime, store, sealer).read({ firstSegment: 0, references: [] })).toEqual([]);
   });
 
   it('fill a bundle of at most 8 MiB before the next', async () => {

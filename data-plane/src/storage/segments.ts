@@ -99,27 +99,46 @@ export function segmentRuns(references: readonly SegmentReference[], first: numb
   return runs;
 }
 
-/** Reads and opens the segments of a run, in order. Throws `STORE_OBJECT_MISSING` or `STORE_OBJECT_CORRUPT`. */
-export async function readSegmentRun(
-  runtime: Runtime,
-  store: ObjectStore,
-  sealer: Sealer,
-  run: SegmentRun,
-): Promise<Buffer[]> {
-  const [first, last] = [run.references[0], run.references.at(-1)];
-  if (!first || !last) return [];
-  const key = segmentBundleKey(sealer.line, first);
-  const source = sealer.at(first[6] ?? 0, `object ${key}`);
-  const length = last[3] + last[4] - first[3];
-  const bytes = await readWithRetry(runtime, key, () => store.getRange(key, first[3], length));
-  if (!bytes) throw new ByocError('STORE_OBJECT_MISSING', `object ${key} is missing`);
-  if (bytes.length !== length) throw new ByocError('STORE_OBJECT_CORRUPT', `object ${key} is truncated`);
-  const turns = new Turns(runtime, 'background');
-  const segments: Buffer[] = [];
-  for (const [index, [term, generation, , offset, sealedLength]] of run.references.entries()) {
-    const position = segmentPosition(term, generation, run.firstSegment + index);
-    const sealed = bytes.subarray(offset - first[3], offset - first[3] + sealedLength);
-    segments.push(await turns.run(source.opening(position, sealed, key)));
+/**
+ * Reads and opens runs of segments. Any number may be read at once, but one is opened after the other: if all went on by
+ * turns they would all be opened at the same moment, and meanwhile nothing would be read, and before that nothing opened.
+ */
+export class SegmentReader {
+  readonly #turns: Turns;
+  #opened: Promise<unknown> = Promise.resolve();
+
+  constructor(
+    private readonly runtime: Runtime,
+    private readonly store: ObjectStore,
+    private readonly sealer: Sealer,
+  ) {
+    this.#turns = new Turns(runtime, 'background');
   }
-  return segments;
+
+  /** The segments of a run, in order. Throws `STORE_OBJECT_MISSING` or `STORE_OBJECT_CORRUPT`. */
+  async read(run: SegmentRun): Promise<Buffer[]> {
+    const [first, last] = [run.references[0], run.references.at(-1)];
+    if (!first || !last) return [];
+    const key = segmentBundleKey(this.sealer.line, first);
+    const source = this.sealer.at(first[6] ?? 0, `object ${key}`);
+    const length = last[3] + last[4] - first[3];
+    const bytes = await readWithRetry(this.runtime, key, () => this.store.getRange(key, first[3], length));
+    if (!bytes) throw new ByocError('STORE_OBJECT_MISSING', `object ${key} is missing`);
+    if (bytes.length !== length) throw new ByocError('STORE_OBJECT_CORRUPT', `object ${key} is truncated`);
+    const open = async (): Promise<Buffer[]> => this.#open(source, run, key, bytes);
+    const opened = this.#opened.then(open, open);
+    this.#opened = opened;
+    return opened;
+  }
+
+  async #open(source: Sealer, run: SegmentRun, key: string, bytes: Buffer): Promise<Buffer[]> {
+    const start = run.references[0]?.[3] ?? 0;
+    const segments: Buffer[] = [];
+    for (const [index, [term, generation, , offset, sealedLength]] of run.references.entries()) {
+      const position = segmentPosition(term, generation, run.firstSegment + index);
+      const sealed = bytes.subarray(offset - start, offset - start + sealedLength);
+      segments.push(await this.#turns.run(source.opening(position, sealed, key)));
+    }
+    return segments;
+  }
 }

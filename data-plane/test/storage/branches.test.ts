@@ -239,8 +239,8 @@ describe('a crash while a branch is made', () => {
       await parent.write(choice, 3);
       await parent.fold();
       await parent.write(choice, 2);
-      const at = parent.sample.commits.length;
       for (const side of ['before', 'after'] as const) {
+        const at = parent.sample.commits.length;
         const crash = new Crash({ call, side });
         const dying = await world.node((store) => new CrashingStore(world.runtime, store, crash));
         const script = async (): Promise<void> => (await dying.open(parentId)).branchWithoutOpening(childId);

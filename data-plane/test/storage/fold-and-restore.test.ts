@@ -58,7 +58,8 @@ describe('fold and restore', () => {
     storage.ranges = [];
     const { image } = await runtime.run(storage.restore());
     expect(image.equals(storage.sample.image)).toBe(true);
-    expect(turns).toBeGreaterThan(megabytes * 4);
+    // Two segments of 128 KiB in one turn at the most.
+    expect(turns).toBeGreaterThanOrEqual(megabytes * 4);
   });
 
   it('gives an empty database where nothing was ever written', async () => {

@@ -14,7 +14,7 @@ import {
   type SegmentReference,
 } from '../../src/storage/generation.js';
 import { segmentListName } from '../../src/storage/object-names.js';
-import { readSegmentRun } from '../../src/storage/segments.js';
+import { SegmentReader } from '../../src/storage/segments.js';
 import { removeTemporaryDirectories } from '../temporary-store.js';
 import { pageOf, pageRecord } from './sample-database.js';
 import { SampleStorage } from './sample-storage.js';
@@ -89,7 +89,7 @@ it('leaves a hole where SQLite writes nothing, and puts every other page where i
     const list = Math.floor(number / segmentsPerList);
     const references = await readSegmentList(runtime, dataStore, sealer.line, folded, list);
     const reference = references[number % segmentsPerList] as SegmentReference;
-    const [content] = await readSegmentRun(runtime, dataStore, sealer, {
+    const [content] = await new SegmentReader(runtime, dataStore, sealer).read({
       firstSegment: number,
       references: [reference],
     });

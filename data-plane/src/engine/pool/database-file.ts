@@ -15,8 +15,8 @@ export class DatabaseFile implements RestoredFile {
     return new DatabaseFile(await open(path, 'wx', 0o600));
   }
 
-  async write(bytes: Uint8Array, position: number): Promise<void> {
-    await writeFully(this.#handle, bytes, position);
+  async write(parts: readonly Uint8Array[], position: number): Promise<void> {
+    await writeFully(this.#handle, parts, position);
   }
 
   async truncate(sizeBytes: number): Promise<void> {

@@ -61,7 +61,7 @@ describe.each<[string, () => Promise<EngineSubject>]>([
         const directory = await place.directory.createDatabaseDirectory(`d${Math.random().toString(36).slice(2)}`);
         const path = `${directory.path}/db`;
         const file = await place.directory.createDatabaseFile(path);
-        await file.write(image, 0);
+        await file.write([image], 0);
         await file.close();
         await place.directory.handOver(directory.path);
         const commits: Commit[] = [];

@@ -9,8 +9,9 @@ export class MemoryFile implements RestoredFile {
     return this.#content;
   }
 
-  async write(bytes: Uint8Array, position: number): Promise<void> {
+  async write(parts: readonly Uint8Array[], position: number): Promise<void> {
     this.#assertOpen();
+    const bytes = Buffer.concat(parts);
     const end = position + bytes.byteLength;
     if (end > this.#content.length) this.#resize(end);
     this.#content.set(bytes, position);
