@@ -18,15 +18,26 @@ export interface UnlockedDatabase {
   wipe(): void;
 }
 
-export async function newDataKey(keys: KeyService, context: EncryptionContext): Promise<WrappedDataKey> {
-  const keyId = keys.defaultKeyId;
-  const wrapped = await translated(context.database, () => keys.generateWrappedDataKey(keyId, context));
-  return { number: 1, keyId, wrapped: wrapped.toString('base64'), context };
+/**
+ * A data key for a new database, wrapped by the key `keyId` or by the default one. Throws `KEY_ID_INVALID`, `KEY_REVOKED`,
+ * `KEY_UNAVAILABLE`.
+ */
+export async function newDataKey(
+  keys: KeyService,
+  context: EncryptionContext,
+  keyId = keys.defaultKeyId,
+): Promise<WrappedDataKey> {
+  const defect = keys.keyIdDefect(keyId);
+  if (defect !== undefined) {
+    throw new ByocError('KEY_ID_INVALID', `${JSON.stringify(keyId)} cannot be a key of the key service: ${defect}`);
+  }
+  const made = await translated(context.database, () => keys.generateWrappedDataKey(keyId, context));
+  return { number: 1, keyId: made.keyId, wrapped: made.wrapped.toString('base64'), context };
 }
 
 /**
  * The data keys of a database and of its ancestors, wrapped once more for a branch of it; the plaintext does not leave
- * the key service. Throws `KEY_DISABLED`, `KEY_WRONG`, `KEY_UNAVAILABLE`.
+ * the key service. Throws `KEY_REVOKED`, `KEY_WRONG`, `KEY_UNAVAILABLE`.
  */
 export async function keysForBranch(
   keys: KeyService,
@@ -37,14 +48,14 @@ export async function keysForBranch(
     parent.keys.map(async (key) => {
       assertOwnContext(parent, key);
       const from = { keyId: key.keyId, wrapped: Buffer.from(key.wrapped, 'base64'), context: key.context };
-      const wrapped = await translated(parent.id, () => keys.rewrap(from, { keyId: key.keyId, context }));
-      const { number, keyId, opens = parent.id } = key;
-      return { number, keyId, wrapped: wrapped.toString('base64'), context, opens };
+      const made = await translated(parent.id, () => keys.rewrap(from, { keyId: key.keyId, context }));
+      const { number, opens = parent.id } = key;
+      return { number, keyId: made.keyId, wrapped: made.wrapped.toString('base64'), context, opens };
     }),
   );
 }
 
-/** Throws `KEY_DISABLED`, `KEY_WRONG`, `KEY_UNAVAILABLE`. */
+/** Throws `KEY_REVOKED`, `KEY_WRONG`, `KEY_UNAVAILABLE`. */
 export async function unlock(runtime: Runtime, keys: KeyService, manifest: Manifest): Promise<UnlockedDatabase> {
   const rings = new Map<DatabaseId, Map<number, Buffer>>();
   await Promise.all(
@@ -88,7 +99,10 @@ async function translated<T>(database: string, call: () => Promise<T>): Promise<
     return await call();
   } catch (cause) {
     if (cause instanceof KeyRefusedError) {
-      throw new ByocError('KEY_DISABLED', `the key service refuses the key of database ${database}`, { cause });
+      const { reason } = cause;
+      throw new ByocError('KEY_REVOKED', `the key service refuses the key of database ${database} (${reason})`, {
+        cause,
+      });
     }
     if (cause instanceof KeyMismatchError) {
       throw new ByocError('KEY_WRONG', `the data key of database ${database} was not wrapped for it, or was altered`, {

@@ -1,6 +1,7 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { requestKinds, type RequestKind } from '../engine/ipc/messages.js';
 import type { ErrorCode } from '../errors/catalogue.js';
+import type { KeyUse } from '../keys/key-service.js';
 import type { StoreRequest } from './counting-object-store.js';
 
 /** How a request ended; `aborted` = the client went away before it had the whole answer. */
@@ -33,6 +34,7 @@ export class Metrics {
   readonly #storeDuration: Histogram<'operation'>;
   readonly #storeBytes: Counter<'direction'>;
   readonly #zoneEvents: Counter<'zone' | 'event'>;
+  readonly #keyUses: Counter<'operation' | 'outcome'>;
   #openDatabases = (): number => 0;
   #failingZones = (): ReadonlyMap<string, boolean> => new Map();
 
@@ -118,6 +120,12 @@ export class Metrics {
         for (const [zone, isFailing] of failingZones()) this.set({ zone }, Number(isFailing));
       },
     });
+    this.#keyUses = new Counter({
+      name: `${prefix}key_requests_total`,
+      help: 'Requests to the key service, by operation and outcome.',
+      labelNames: ['operation', 'outcome'],
+      registers,
+    });
     this.#storeRequests = new Counter({
       name: `${prefix}store_requests_total`,
       help: 'Requests to the object store, by operation, outcome and kind of object.',
@@ -181,6 +189,10 @@ export class Metrics {
   /** From now on `failing` is asked, whenever the metrics are, which zones of the log fail. */
   watchZones(failing: () => ReadonlyMap<string, boolean>): void {
     this.#failingZones = failing;
+  }
+
+  keyUsed(operation: KeyUse['operation'], outcome: KeyUse['outcome']): void {
+    this.#keyUses.inc({ operation, outcome });
   }
 
   storeRequestEnded(request: StoreRequest): void {
