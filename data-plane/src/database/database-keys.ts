@@ -35,6 +35,13 @@ export async function newDataKey(
   return { number: 1, keyId: made.keyId, wrapped: made.wrapped.toString('base64'), context };
 }
 
+/** What new objects of the database are sealed under. */
+export function currentKeyOf(manifest: Pick<Manifest, 'id' | 'keys' | 'currentKey'>): WrappedDataKey {
+  const key = manifest.keys.find(({ number, opens }) => opens === undefined && number === manifest.currentKey);
+  if (key) return key;
+  throw new ByocError('STORE_OBJECT_CORRUPT', `the manifest of database ${manifest.id} lacks its current data key`);
+}
+
 /**
  * The data keys of a database and of its ancestors, wrapped once more for a branch of it; the plaintext does not leave
  * the key service. Throws `KEY_REVOKED`, `KEY_WRONG`, `KEY_UNAVAILABLE`.
