@@ -7,6 +7,7 @@ import {
   type EncryptionContext,
   type KeyService,
 } from '../keys/key-service.js';
+import type { HeldKey, LostKey } from '../keys/key-watch.js';
 import { Sealer } from '../keys/sealing.js';
 import type { DatabaseId } from '../identity.js';
 import type { Runtime } from '../runtime.js';
@@ -89,6 +90,14 @@ export async function unlock(runtime: Runtime, keys: KeyService, manifest: Manif
   };
 }
 
+/** What a holder of the database's data keys depends on, the current one first. */
+export function heldKeys(manifest: Manifest): HeldKey[] {
+  const current = currentKeyOf(manifest);
+  return [current, ...manifest.keys.filter((key) => key !== current)].map(({ keyId, wrapped, context }) => {
+    return { keyId, wrapped: Buffer.from(wrapped, 'base64'), context };
+  });
+}
+
 /**
  * The key service proves that a key was wrapped for its context; that the context is this database's is ours to check, or
  * another database's whole key ring could be copied into this manifest.
@@ -105,20 +114,26 @@ async function translated<T>(database: string, call: () => Promise<T>): Promise<
   try {
     return await call();
   } catch (cause) {
-    if (cause instanceof KeyRefusedError) {
-      const { reason } = cause;
-      throw new ByocError('KEY_REVOKED', `the key service refuses the key of database ${database} (${reason})`, {
-        cause,
-      });
-    }
-    if (cause instanceof KeyMismatchError) {
-      throw new ByocError('KEY_WRONG', `the data key of database ${database} was not wrapped for it, or was altered`, {
-        cause,
-      });
-    }
-    if (cause instanceof KeyServiceUnavailableError) {
-      throw new ByocError('KEY_UNAVAILABLE', 'the key service does not answer', { cause });
-    }
+    if (isLostKey(cause)) throw keyError(database, cause);
     throw cause;
   }
+}
+
+function isLostKey(error: unknown): error is LostKey {
+  return (
+    error instanceof KeyRefusedError || error instanceof KeyMismatchError || error instanceof KeyServiceUnavailableError
+  );
+}
+
+/** What a client is told. Neither the key nor the account that it is in: they are in the log. */
+export function keyError(database: string, cause: LostKey): ByocError {
+  if (cause instanceof KeyRefusedError) {
+    const sentence = `the key service refuses the key of database ${database} (${cause.reason})`;
+    return new ByocError('KEY_REVOKED', sentence, { cause });
+  }
+  if (cause instanceof KeyMismatchError) {
+    const sentence = `the data key of database ${database} was not wrapped for it, or was altered`;
+    return new ByocError('KEY_WRONG', sentence, { cause });
+  }
+  return new ByocError('KEY_UNAVAILABLE', 'the key service does not answer', { cause });
 }

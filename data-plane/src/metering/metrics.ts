@@ -35,7 +35,9 @@ export class Metrics {
   readonly #storeBytes: Counter<'direction'>;
   readonly #zoneEvents: Counter<'zone' | 'event'>;
   readonly #keyUses: Counter<'operation' | 'outcome'>;
+  readonly #keyLosses: Counter<'cause'>;
   #openDatabases = (): number => 0;
+  #keysInUse = (): number => 0;
   #failingZones = (): ReadonlyMap<string, boolean> => new Map();
 
   constructor() {
@@ -126,6 +128,21 @@ export class Metrics {
       labelNames: ['operation', 'outcome'],
       registers,
     });
+    this.#keyLosses = new Counter({
+      name: `${prefix}databases_closed_for_key_total`,
+      help: 'Open databases that were closed because their key was refused, does not fit any more, or was not answered for.',
+      labelNames: ['cause'],
+      registers,
+    });
+    const keysInUse = (): number => this.#keysInUse();
+    new Gauge({
+      name: `${prefix}keys_in_use`,
+      help: 'Keys of the key service that open databases depend on; each is probed.',
+      registers,
+      collect() {
+        this.set(keysInUse());
+      },
+    });
     this.#storeRequests = new Counter({
       name: `${prefix}store_requests_total`,
       help: 'Requests to the object store, by operation, outcome and kind of object.',
@@ -193,6 +210,15 @@ export class Metrics {
 
   keyUsed(operation: KeyUse['operation'], outcome: KeyUse['outcome']): void {
     this.#keyUses.inc({ operation, outcome });
+  }
+
+  keyLost(cause: 'refused' | 'mismatch' | 'unavailable', databases: number): void {
+    this.#keyLosses.inc({ cause }, databases);
+  }
+
+  /** From now on `count` is asked, whenever the metrics are, how many keys open databases depend on. */
+  watchKeys(count: () => number): void {
+    this.#keysInUse = count;
   }
 
   storeRequestEnded(request: StoreRequest): void {

@@ -2,6 +2,7 @@
 import { availableParallelism, networkInterfaces } from 'node:os';
 import { join, resolve } from 'node:path';
 import { KeyServiceUrlError, parseKeyServiceUrl, type KeyServiceLocation } from '../keys/key-service-url.js';
+import type { KeyWatchSettings } from '../keys/key-watch.js';
 import {
   describeStore,
   fileStore,
@@ -10,6 +11,7 @@ import {
   type StoreLocation,
 } from '../object-store/store-url.js';
 import { defaultLeaseTiming, type LeaseTiming } from '../ownership/lease-timing.js';
+import { keyWatchSettings } from './limits.js';
 import { zoneNames, type StoreLocations } from './node-stores.js';
 
 export interface NodeSettings {
@@ -17,6 +19,7 @@ export interface NodeSettings {
   readonly stores: StoreLocations;
   /** Where the key service is. */
   readonly keyService: KeyServiceLocation;
+  readonly keyWatch: KeyWatchSettings;
   /** Local disk: a cache, wiped at start. */
   readonly cacheDirectory: string;
   readonly httpHost: string;
@@ -76,6 +79,11 @@ export function nodeSettings(environment: Environment): NodeSettings {
   return {
     stores: storeLocations(environment),
     keyService: keyServiceLocation(environment),
+    keyWatch: {
+      // Two intervals make the minute within which a revoked key must have ended its databases.
+      probeEveryMs: whole('TURSO_BYOC_KEY_PROBE_MS', keyWatchSettings.probeEveryMs, 100, 30_000),
+      graceMs: whole('TURSO_BYOC_KEY_GRACE_MS', keyWatchSettings.graceMs, 0, 7 * 86_400_000),
+    },
     cacheDirectory: resolve(text('TURSO_BYOC_CACHE_DIR')),
     httpHost: text('TURSO_BYOC_HTTP_HOST', '127.0.0.1'),
     httpPort: whole('TURSO_BYOC_HTTP_PORT', 8080, 0, 65_535),

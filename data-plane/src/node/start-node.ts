@@ -51,7 +51,13 @@ export async function startNode({ settings, openStore, version, log, onFenced }:
   const metrics = new Metrics();
   const counted = async (name: StoreName): Promise<ObjectStore> =>
     new CountingObjectStore(await openStore(name), runtime, (request) => metrics.storeRequestEnded(request));
-  const ordinary = new Set(['engine process started', 'node condemned', 'log zone in use', 'format level raised']);
+  const ordinary = new Set([
+    'engine process started',
+    'node condemned',
+    'log zone in use',
+    'format level raised',
+    'key usable again',
+  ]);
   const report = (event: string, fields: Readonly<Record<string, unknown>>): void => {
     if (ordinary.has(event)) log.info(fields, event);
     else log.warn(fields, event);
@@ -101,6 +107,8 @@ export async function startNode({ settings, openStore, version, log, onFenced }:
     dataStore,
     logStore,
     keys: keys.service,
+    keyWatch: settings.keyWatch,
+    onKeyLost: (cause, count) => metrics.keyLost(cause, count),
     engines,
     peers,
     limits: databaseLimits(settings),
@@ -121,6 +129,7 @@ export async function startNode({ settings, openStore, version, log, onFenced }:
   const { epoch, databases } = core;
   evidence.epoch = epoch;
   metrics.watchOpenDatabases(() => core.openDatabases);
+  metrics.watchKeys(() => core.keysInUse);
 
   const verificationKeys = new VerificationKeys({ store: controlStore, runtime, log });
   const drain = new Drain();

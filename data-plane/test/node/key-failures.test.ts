@@ -1,5 +1,6 @@
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { createKey, setKeyState } from '../../src/keys/local-key-service.js';
 import { everything, StoppedDeployment } from '../support/stopped-deployment.js';
 
@@ -58,6 +59,8 @@ describe('the key service', () => {
       await node.restart();
       expect(await deployment.meet()).toEqual(all('KEY_REVOKED'));
       await setKeyState(keys, 'default', 'enabled');
+      // A key that was refused is asked for once a second.
+      await delay(1_100);
       expect(await deployment.meet()).toEqual({ ...everything, logged: '8 rows of logged' });
       expect((await create())[0]).toBe(200);
     },
