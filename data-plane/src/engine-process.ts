@@ -1,6 +1,6 @@
 /**
- * Entry of an engine process: `node [--expose-gc] engine-process.js <flight record>` with a socket to the I/O process as
- * file descriptor 3. It needs nothing else: no network, no environment, no credentials. When the socket ends it exits.
+ * Entry of an engine process: `node [--expose-gc] engine-process.js <flight record> <engine>` with a socket to the I/O process
+ * as file descriptor 3. It needs nothing else: no network, no environment, no credentials. When the socket ends it exits.
  */
 import { Socket } from 'node:net';
 import { loadAdapter } from './engine/adapters/load-adapter.js';
@@ -14,8 +14,10 @@ import { SqlGate } from './engine/sql-gate/gate.js';
 import { HranaFace } from './hrana/hrana-face.js';
 import { systemRuntime } from './runtime.js';
 
-const [, , flightRecordPath] = process.argv;
-if (flightRecordPath === undefined) throw new Error('usage: engine-process.js <flight record>');
+const [, , flightRecordPath, engine] = process.argv;
+if (flightRecordPath === undefined || (engine !== 'libsql' && engine !== 'tursodb')) {
+  throw new Error('usage: engine-process.js <flight record> libsql|tursodb');
+}
 
 const { gc } = globalThis;
 const collectGarbage = gc && ((): void => gc());
@@ -32,6 +34,9 @@ const loop = new EngineLoop({
   newGate: (engine) => new SqlGate(engine),
   newFace: (host) => new HranaFace(host, runtime),
 });
+
+// Loaded while nobody waits for it. When it cannot be, the first database that is opened says so.
+loadAdapter(engine).catch(() => undefined);
 
 const reader = new FrameReader();
 socket.on('data', (chunk: Buffer) => {

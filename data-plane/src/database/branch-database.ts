@@ -132,7 +132,10 @@ async function planned(context: NodeContext, parent: Manifest, child: NewDatabas
   };
 }
 
-/** Pins where the branch begins, if that is not the empty database. Undefined when the manifest has changed meanwhile. */
+/**
+ * Pins where the branch begins, if that is not the empty database. Undefined when the manifest has changed since the ranges
+ * were held that the point was found in: a fold that came between may have taken fragments out of them.
+ */
 async function pin(
   context: NodeContext,
   parent: VersionedManifest,
@@ -140,7 +143,10 @@ async function pin(
   attempt: string,
   { base }: RestorePoint,
 ): Promise<VersionedManifest | undefined> {
-  if (!base) return parent;
+  if (!base) {
+    const present = await presentParent(context, parent);
+    return present.manifest.version === parent.manifest.version ? parent : undefined;
+  }
   const pins = parent.manifest.pins ?? [];
   const added = { child: child.id, attempt, generation: base, pinnedAtMs: context.runtime.nowMs() };
   const result = await context.manifests.replace(parent, { ...parent.manifest, pins: [...pins, added] });

@@ -97,7 +97,7 @@ export interface DatabaseService {
   undelete(id: DatabaseId, newName?: string): Promise<DatabaseDescription>;
   /**
    * Deletes what the database needs no more: history beyond what is kept, content that can no longer be brought back, what
-   * crashes left. Throws `DATABASE_NOT_FOUND`, `DATABASE_MOVED` when another node owns it, and the errors of the store.
+   * crashes left. Throws `DATABASE_NOT_FOUND`, and the errors of the store.
    */
-  collect(id: DatabaseId): Promise<void>;
+  collect(id: DatabaseId, options?: { readonly isForwarded?: boolean }): Promise<void>;
 }

@@ -304,10 +304,15 @@ export class NodeDatabases implements DatabaseService {
     });
   }
 
-  /** Runs `work` while nothing else happens to the database. */
+  /**
+   * Runs `work` while nothing else happens to the database. Who waits for his turn counts from the call on: nobody opens
+   * the database in between, so what was not open when this was called is not open when `work` runs.
+   */
   async #alone<T>(id: DatabaseId, work: () => Promise<T>): Promise<T> {
-    for (let busy = this.#exclusive.get(id); busy; busy = this.#exclusive.get(id)) await busy.catch(() => undefined);
-    const running = work().finally(() => this.#exclusive.delete(id));
+    const before = this.#exclusive.get(id);
+    const running = (before ? before.then(work, work) : work()).finally(() => {
+      if (this.#exclusive.get(id) === running) this.#exclusive.delete(id);
+    });
     this.#exclusive.set(id, running);
     return running;
   }

@@ -62,6 +62,10 @@ export class OpenDatabase implements LoggedDatabase {
   readonly #onDefunct: (error: ByocError) => void;
   #owned: OwnedDatabase;
   #session: Promise<Session>;
+  /** Set when the database lost its engine process and nobody has asked for it since; enters another one. */
+  #enterAgain: (() => void) | undefined;
+  /** Requests that are being executed. */
+  #executing = 0;
   #handedCommit: number;
   #lastTimeMs: number;
   #databasePages: number;
@@ -141,7 +145,17 @@ export class OpenDatabase implements LoggedDatabase {
     if (log.pendingBytes > policy.maxLogBacklogBytes && this.#gate.durable < this.#handedCommit) {
       throw new ByocError('OVERLOADED', 'the store is slower than the commits of this node; too many wait for it');
     }
+    this.#executing += 1;
+    try {
+      return await this.#run(request);
+    } finally {
+      this.#executing -= 1;
+    }
+  }
+
+  async #run(request: SqlRequest): Promise<SqlResponse> {
     for (let rerun = 0; ; rerun++) {
+      this.#enterAgain?.();
       const session = await this.#session.catch((error: unknown) => {
         // Whoever gave the database up meanwhile says why; what it broke here only follows from that.
         throw this.#defunct ?? error;
@@ -206,6 +220,7 @@ export class OpenDatabase implements LoggedDatabase {
   abandon(error: ByocError): void {
     if (this.#defunct) return;
     this.#defunct = error;
+    this.#enterAgain = undefined;
     this.#gate.fail(error);
     this.#resolved = this.#context.log.dropAndResolve(this);
     this.#forgetKeys();
@@ -218,21 +233,26 @@ export class OpenDatabase implements LoggedDatabase {
   /** Makes a branch of everything that was committed before the call, or at a moment. Throws as `branchDatabase` does. */
   async branch(child: NewDatabase, moment?: Moment): Promise<DatabaseDescription> {
     await this.#durable(this.#handedCommit);
-    if (this.#defunct) throw this.#defunct;
-    try {
-      const { branch, parent } = await branchDatabase(this.#context, this.#owned, child, moment);
-      this.#adopt(parent);
-      return branch;
-    } catch (error) {
-      // Whoever gave the database up meanwhile says why; without its keys nothing works.
-      throw this.#whyEnded(error);
-    }
+    const { branch, parent } = await this.#whileOwned(async () =>
+      branchDatabase(this.#context, this.#owned, child, moment),
+    );
+    this.#adopt(parent);
+    return branch;
   }
 
   /** Collects what the database needs no more. Throws as `collectDatabase` does. */
   async collect(): Promise<void> {
+    this.#adopt(await this.#whileOwned(async () => collectDatabase(this.#context, this.#owned.owned)));
+  }
+
+  /** Runs `work`, which can be repeated. When the database is given up or closed meanwhile, what breaks only follows from that. */
+  async #whileOwned<T>(work: () => Promise<T>): Promise<T> {
     if (this.#defunct) throw this.#defunct;
-    this.#adopt(await collectDatabase(this.#context, this.#owned.owned));
+    return work().catch((error: unknown) => {
+      if (this.#defunct) throw this.#defunct;
+      if (!this.#isClosing || error instanceof ByocError) throw error;
+      throw new ByocError('SHUTTING_DOWN', `database ${this.id} was closed meanwhile`, { cause: error });
+    });
   }
 
   /** After `abandon`: resolves when no commit of this instance can become durable any more. */
@@ -250,10 +270,6 @@ export class OpenDatabase implements LoggedDatabase {
   /** When a key that the data keys are wrapped by must not be used any more, the database ends. */
   #watchKeys(held: readonly HeldKey[]): void {
     this.#releaseKeys = this.#context.keyWatch.hold(held, (cause) => this.abandon(keyError(this.id, cause)));
-  }
-
-  #whyEnded(error: unknown): unknown {
-    return this.#defunct ?? error;
   }
 
   #forgetKeys(): void {
@@ -329,16 +345,24 @@ export class OpenDatabase implements LoggedDatabase {
     return session;
   }
 
-  /** The engine process died, or gave the database up: enter another one. */
+  /**
+   * The engine process died, or gave the database up: enter another one, at once when somebody waits, else when somebody
+   * asks. A process may hold very many databases, and those that nobody uses must not hold up the others.
+   */
   #leave(session: Session, reason: string): void {
     if (this.#defunct || this.#isClosing) return;
     this.#context.report('database left its engine process', { database: this.id, reason });
-    this.#session = (async () => {
+    const enterAgain = async (): Promise<Session> => {
       await this.#durable(this.#handedCommit);
       await session.slot.directory.removeDatabaseDirectory(session.directoryName);
       return this.#enter();
-    })();
-    this.#session.catch((error: unknown) => this.abandon(asByocError(error)));
+    };
+    this.#enterAgain = () => {
+      this.#enterAgain = undefined;
+      this.#session = enterAgain();
+      this.#session.catch((error: unknown) => this.abandon(asByocError(error)));
+    };
+    if (this.#executing > 0) this.#enterAgain();
   }
 
   #takeCommit(stay: Stay, commit: number, databasePages: number, pages: Uint8Array, last: boolean): void {

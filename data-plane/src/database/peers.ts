@@ -14,6 +14,8 @@ export interface Peers {
   branch(address: NodeAddress, child: NewDatabase): Promise<DatabaseDescription>;
   /** Deletes a database on the node that owns it. Throws as `execute`. */
   delete(address: NodeAddress, id: DatabaseId): Promise<void>;
+  /** Collects the garbage of a database on the node that owns it. Throws as `execute`, and what the other node throws. */
+  collect(address: NodeAddress, id: DatabaseId): Promise<void>;
   /** Gives up what is under way to a node that has ended: it will not answer. */
   abandon(address: NodeAddress): void;
 }

@@ -75,8 +75,12 @@ export class RoutedDatabases implements DatabaseService {
     );
   }
 
-  async collect(id: DatabaseId): Promise<void> {
-    return this.#options.local.collect(id);
+  async collect(id: DatabaseId, { isForwarded = false } = {}): Promise<void> {
+    const { local, peers } = this.#options;
+    if (isForwarded) return local.collect(id);
+    return this.#route(id, async (location) =>
+      location.kind === 'here' ? local.collect(id) : peers.collect(location.address, id),
+    );
   }
 
   async delete(id: DatabaseId, { isForwarded = false } = {}): Promise<void> {

@@ -34,7 +34,7 @@ describe('unfolded fragments', () => {
     unfolded.folded(databaseA, 3);
     unfolded.folded(databaseB, 3);
     expect(unfolded.lowestPosition()).toBeUndefined();
-    expect(unfolded.byDatabase()).toEqual({});
+    expect(unfolded.byDatabase()).toEqual([]);
   });
 
   it('gives a recovery record, without what was forgotten', () => {
@@ -42,7 +42,7 @@ describe('unfolded fragments', () => {
     unfolded.add(databaseA, 2, [5, 0, 100, 1, 2]);
     unfolded.add(databaseB, 4, [5, 100, 3, 7, 7]);
     unfolded.forget(databaseB);
-    expect(unfolded.byDatabase()).toEqual({ [databaseA]: [{ term: 2, fragments: [[5, 0, 100, 1, 2]] }] });
+    expect(unfolded.byDatabase()).toEqual([[databaseA, [{ term: 2, fragments: [[5, 0, 100, 1, 2]] }]]]);
   });
 
   it('says which positions and packs are needed, and moves what was packed', () => {
@@ -76,7 +76,7 @@ describe('unfolded fragments', () => {
     expect(unfolded.of(databaseA, 2).fragments).toEqual([[-1, 0, 28, 1, 2]]);
     unfolded.folded(databaseA, 2);
     unfolded.relocate(databaseA, 2, from, [-2, 0, 28, 1, 2]);
-    expect(unfolded.byDatabase()).toEqual({});
+    expect(unfolded.byDatabase()).toEqual([]);
     unfolded.add(databaseA, 3, [8, 0, 10, 3, 3]);
     unfolded.relocate(databaseA, 2, from, [-2, 0, 28, 1, 2]);
     expect(unfolded.of(databaseA, 3).fragments).toEqual([[8, 0, 10, 3, 3]]);

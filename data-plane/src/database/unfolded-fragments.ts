@@ -6,6 +6,7 @@
  * packs that are named follow from it.
  */
 import type { DatabaseId } from '../identity.js';
+import type { LoggedTerm } from '../ownership/recovered-databases.js';
 import type { UnfoldedDatabase, UnfoldedLog } from '../ownership/unfolded-log.js';
 import { packOf, type FragmentLocation } from '../storage/log-location.js';
 
@@ -99,11 +100,9 @@ export class UnfoldedFragments implements UnfoldedLog {
     this.#replace(database, known, [...rest.slice(0, at), to, ...rest.slice(at)]);
   }
 
-  /** In the shape of a recovery record. */
-  byDatabase(): Record<DatabaseId, { term: number; fragments: readonly FragmentLocation[] }[]> {
-    return Object.fromEntries(
-      [...this.#databases].map(([database, { term, fragments }]) => [database, [{ term, fragments }]]),
-    );
+  /** As it is now, in the shape of a recovery record. */
+  byDatabase(): (readonly [DatabaseId, readonly LoggedTerm[]])[] {
+    return Array.from(this.#databases, ([database, { term, fragments }]) => [database, [{ term, fragments }]] as const);
   }
 
   #replace(database: DatabaseId, known: UnfoldedTerm, fragments: FragmentLocation[]): void {

@@ -91,6 +91,7 @@ export const catalogue = {
   STORE_OBJECT_MISSING: entry(500, 'An object that the manifest names is gone; restore it from a version or a backup.'),
   STORE_OBJECT_CORRUPT: entry(500, 'An object fails its check; restore it from a version or a backup.'),
   STORE_FORMAT_UNKNOWN: entry(500, 'The object was written by another release; run a release that reads it.'),
+  BACKUP_RUNNING: entry(409, 'Wait until the other backup has ended, or has been silent for a minute.'),
   FORMAT_LEVEL_UNKNOWN: entry(
     503,
     'Run a release that reads the present format level of the deployment; it never falls. docs/operations/upgrade.md has more.',

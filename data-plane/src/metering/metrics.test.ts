@@ -7,6 +7,7 @@ describe('Metrics', () => {
     metrics.requestEnded('other', 'aborted', 3);
     metrics.authFailed('AUTH_JWT_EXPIRED');
     metrics.watchOpenDatabases(() => 1);
+    metrics.watchEngines(() => ({ ordinary: 4, isolation: 1 }));
     metrics.engineRestarted('crash');
     metrics.logObjectStored(4096);
     metrics.storeRequestEnded({
@@ -34,6 +35,8 @@ describe('Metrics', () => {
       'turso_byoc_auth_failures_total{code="AUTH_JWT_EXPIRED"} 1',
       'turso_byoc_open_databases 1',
       'turso_byoc_engine_restarts_total{cause="crash"} 1',
+      'turso_byoc_engine_processes{purpose="ordinary"} 4',
+      'turso_byoc_engine_processes{purpose="isolation"} 1',
       'turso_byoc_commit_log_objects_total 1',
       'turso_byoc_commit_log_bytes_total 4096',
       'turso_byoc_store_requests_total{operation="put",outcome="lost",objects="log"} 1',

@@ -38,6 +38,7 @@ export class Metrics {
   readonly #keyLosses: Counter<'cause'>;
   #openDatabases = (): number => 0;
   #keysInUse = (): number => 0;
+  #engineProcesses = (): { ordinary: number; isolation: number } => ({ ordinary: 0, isolation: 0 });
   #failingZones = (): ReadonlyMap<string, boolean> => new Map();
 
   constructor() {
@@ -78,6 +79,16 @@ export class Metrics {
       registers,
       collect() {
         this.set(openDatabases());
+      },
+    });
+    const engineProcesses = (): Readonly<Record<string, number>> => this.#engineProcesses();
+    new Gauge({
+      name: `${prefix}engine_processes`,
+      help: 'Engine processes that run, by what they are for; an isolation process may stand by.',
+      labelNames: ['purpose'],
+      registers,
+      collect() {
+        for (const [purpose, count] of Object.entries(engineProcesses())) this.set({ purpose }, count);
       },
     });
     this.#engineRestarts = new Counter({
@@ -201,6 +212,11 @@ export class Metrics {
   /** Something happened between this node and a zone of its log. */
   zoneEvent(zone: string, event: string): void {
     this.#zoneEvents.inc({ zone, event });
+  }
+
+  /** From now on `running` is asked, whenever the metrics are, how many engine processes run. */
+  watchEngines(running: () => { readonly ordinary: number; readonly isolation: number }): void {
+    this.#engineProcesses = running;
   }
 
   /** From now on `failing` is asked, whenever the metrics are, which zones of the log fail. */

@@ -1,16 +1,18 @@
 /** One run of this node: announced at start, sealed and recorded at a clean end. */
-import { newNodeEpoch, type NodeEpoch } from '../identity.js';
+import { newNodeEpoch, type DatabaseId, type NodeEpoch } from '../identity.js';
 import type { ObjectStore } from '../object-store/object-store.js';
 import { readClocks, type ClockReading } from '../ownership/clock-reading.js';
 import { addMember, removeMember } from '../ownership/members.js';
 import { createNodeRecord, type VersionedNodeRecord } from '../ownership/node-record.js';
 import type { OwnRecord } from '../ownership/own-record.js';
 import { markUncollected } from '../ownership/uncollected-logs.js';
-import { createRecoveryRecord, type RecoveryRecord } from '../ownership/recovery-record.js';
+import { RecoveredDatabases, type LoggedTerm } from '../ownership/recovered-databases.js';
+import { createRecoveryRecord } from '../ownership/recovery-record.js';
 import type { Runtime } from '../runtime.js';
 import type { CommitLog } from '../storage/commit-log.js';
 import type { FormatLevel } from '../storage/format-level.js';
 import type { LogStore } from '../storage/log-store/log-store.js';
+import { Turns } from '../turns.js';
 
 export interface AnnouncedEpoch {
   readonly epoch: NodeEpoch;
@@ -50,12 +52,13 @@ export async function endEpoch(
   own: OwnRecord,
   log: CommitLog,
   /** Asked when the log is sealed and nothing more can be added. */
-  logged: () => RecoveryRecord['databases'],
+  logged: () => Iterable<readonly [DatabaseId, readonly LoggedTerm[]]>,
   formats: FormatLevel,
 ): Promise<void> {
   const { epoch } = own;
   const sealedAt = await log.seal();
-  await createRecoveryRecord(runtime, dataStore, { epoch, sealedAt, databases: logged() }, formats);
+  const databases = await new Turns(runtime, 'commit').run(RecoveredDatabases.from(logged()));
+  await createRecoveryRecord(runtime, dataStore, { epoch, sealedAt, databases }, formats);
   await own.change({ state: 'stopped' }, { urgent: true });
   await own.stop();
   await removeMember(dataStore, epoch);

@@ -40,6 +40,8 @@ export interface NodeSettings {
   /** How long a node that was asked to stop goes on as before, so that load balancers can notice that it is not ready. */
   readonly drainDelayMs: number;
   readonly engineProcesses: number;
+  /** An engine process of each engine stands by for a database that loses its own. */
+  readonly standbyProcess: boolean;
   /** A statement that runs longer is stopped, with its engine process. */
   readonly statementDeadlineMs: number;
   readonly idleCloseMs: number;
@@ -96,6 +98,7 @@ export function nodeSettings(environment: Environment): NodeSettings {
     timing: leaseTiming(whole),
     routeTimeoutMs: whole('TURSO_BYOC_ROUTE_TIMEOUT_MS', 15_000, 100, 600_000),
     drainDelayMs: whole('TURSO_BYOC_DRAIN_DELAY_MS', 0, 0, 600_000),
+    standbyProcess: whole('TURSO_BYOC_STANDBY_PROCESS', 1, 0, 1) === 1,
     engineProcesses: whole('TURSO_BYOC_ENGINE_PROCESSES', Math.max(2, availableParallelism()), 1, 256),
     statementDeadlineMs: whole('TURSO_BYOC_STATEMENT_DEADLINE_MS', 5_000, 100, 600_000),
     idleCloseMs: whole('TURSO_BYOC_IDLE_CLOSE_MS', 60_000, 100, 86_400_000),

@@ -93,8 +93,10 @@ export async function startNode({ settings, openStore, version, log, onFenced }:
     metrics: { engineRestarted: (_engine, cause) => metrics.engineRestarted(cause) },
     report,
     processesPerEngine: settings.engineProcesses,
+    keepsStandby: settings.standbyProcess,
     statementDeadlineMs: settings.statementDeadlineMs,
   });
+  metrics.watchEngines(() => engines.processes);
 
   const peers = new HttpPeers({
     adminCredential: credential.trim(),

@@ -1,3 +1,4 @@
+import { recovered } from '../../test/storage/recovered.js';
 import { databaseA, epochA, epochB, epochC } from '../../test/storage/sample-database.js';
 import { createManifest, sampleManifest } from '../../test/storage/sample-manifest.js';
 import { removeTemporaryDirectories, temporaryStore } from '../../test/temporary-store.js';
@@ -36,7 +37,7 @@ function recoveries(...records: RecoveryRecord[]): FindRecovery {
 }
 
 function ended(epoch: NodeEpoch, term: number, ...fragments: FragmentLocation[]): RecoveryRecord {
-  return { epoch, sealedAt: 99, databases: { [databaseA]: [{ term, fragments }] } };
+  return { epoch, sealedAt: 99, databases: recovered({ [databaseA]: [{ term, fragments }] }) };
 }
 
 const none = recoveries();
@@ -74,12 +75,12 @@ describe('claim', () => {
     const record: RecoveryRecord = {
       epoch: epochA,
       sealedAt: 9,
-      databases: {
+      databases: recovered({
         [databaseA]: [
           { term: 6, fragments: [at(0, 1)] },
           { term: 7, fragments: [at(1, 2), at(2, 3), at(4, 4)] },
         ],
-      },
+      }),
     };
     const { manifest } = await claim(manifests, recoveries(record), epochB, found);
     expect(manifest.tail).toEqual([{ epoch: epochA, term: 7, fragments: [at(2, 3), at(4, 4)] }]);

@@ -74,7 +74,7 @@ export async function collectLog(
     return needsLog(found.manifest, record);
   };
   let isNeeded = false;
-  for (const database of Object.keys(record.databases) as DatabaseId[]) {
+  for (const database of record.databases.ids()) {
     if (settling.isStopped()) return false;
     await pause(runtime, 1_000 / pace.looksPerSecond, settling);
     if (!(await needs(database))) continue;

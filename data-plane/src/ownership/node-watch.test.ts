@@ -1,4 +1,5 @@
 import { MemoryStore } from '../../test/memory-store.js';
+import { recovered } from '../../test/storage/recovered.js';
 import { epochA, epochB } from '../../test/storage/sample-database.js';
 import { VirtualRuntime } from '../../test/virtual-runtime.js';
 import type { StoredObject } from '../object-store/object-store.js';
@@ -46,7 +47,7 @@ beforeEach(async () => {
     stores: { runtime, dataStore: store, logStore: new SingleLogStore(runtime, new MemoryStore()) },
     own: epochB,
     timing,
-    recover: async (epoch) => createRecoveryRecord(runtime, store, { epoch, sealedAt: 1, databases: {} }),
+    recover: async (epoch) => createRecoveryRecord(runtime, store, { epoch, sealedAt: 1, databases: recovered() }),
     onCondemned: () => (condemnedAtMs = runtime.monotonicMs()),
     onEnded: () => (endedAtMs = runtime.monotonicMs()),
     report: () => undefined,
@@ -88,7 +89,7 @@ describe('the watch over other nodes', () => {
     const waiting = watch.suspect(epochA, 10_000);
     // The beat that sees it condemned.
     await runtime.advance(timing.beatMs);
-    await runtime.run(createRecoveryRecord(runtime, store, { epoch: epochA, sealedAt: 1, databases: {} }));
+    await runtime.run(createRecoveryRecord(runtime, store, { epoch: epochA, sealedAt: 1, databases: recovered() }));
     const recoveredAtMs = runtime.monotonicMs();
     await runtime.run(waiting);
     expect(runtime.monotonicMs() - recoveredAtMs).toBeLessThanOrEqual(timing.beatMs / 5);

@@ -14,21 +14,23 @@ import { ByocError, isByocError } from '../errors/catalogue.js';
 import type { NodeEpoch } from '../identity.js';
 import type { ObjectStore } from '../object-store/object-store.js';
 import type { Runtime } from '../runtime.js';
+import { Turns } from '../turns.js';
 import type { FormatLevel } from '../storage/format-level.js';
-import { mostLogObjectsInFlight } from '../storage/commit-log.js';
-import { fragmentLocation, packedLocation } from '../storage/log-location.js';
+import { fragmentLocation, placeOfPack } from '../storage/log-location.js';
 import type { LogEntry, LogStore } from '../storage/log-store/log-store.js';
 import { packName } from '../storage/object-names.js';
 import { readPackIndex } from '../storage/pack.js';
 import { FoundFragments } from './found-fragments.js';
 import { readNodeRecord, replaceNodeRecord, type NodeRecord } from './node-record.js';
+import { RecoveredDatabases } from './recovered-databases.js';
 import { createRecoveryRecord, readRecoveryRecord, type RecoveryRecord } from './recovery-record.js';
+import { walkLog, type WalkedLog } from './walk-log.js';
 
-/** Positions, or packs, that are read at once. */
-const readAhead = 64;
-/** Positions beyond a missing one that are looked at for a proof that the store lost it. */
-const lookBeyond = 32;
+/** Packs that are read at once. */
+const packsAtOnce = 64;
 const copiesAtOnce = 8;
+/** Noting one fragment of the log takes about as long as encrypting that many bytes. */
+const notingCost = 256;
 /** How often a log is walked when entries vanish on the way. */
 const walks = 3;
 
@@ -71,7 +73,7 @@ async function recordFindings(
   // Awaited below; until then a failure must not count as unhandled.
   packed.catch(() => undefined);
   for (let attempt = 1; ; attempt++) {
-    const { sealedAt, entries } = await walkAndSeal(stores, epoch, by, lowWaterPosition);
+    const { end: sealedAt, entries } = await walkAndSeal(stores, epoch, by, lowWaterPosition);
     try {
       await preserveEntries(stores, epoch, entries);
     } catch (error) {
@@ -80,11 +82,13 @@ async function recordFindings(
       continue;
     }
     const found = await packed;
+    const turns = new Turns(runtime, 'commit');
     for (const [position, { index }] of entries) {
       for (const fragment of index) found.add(fragment, fragmentLocation(position, fragment));
+      await turns.spent(index.length * notingCost);
     }
-    const record = { epoch, sealedAt, databases: found.byDatabase() };
-    return createRecoveryRecord(runtime, dataStore, record, stores.formats);
+    const databases = await turns.run(RecoveredDatabases.from(found.byDatabase()));
+    return createRecoveryRecord(runtime, dataStore, { epoch, sealedAt, databases }, stores.formats);
   }
 }
 
@@ -100,17 +104,18 @@ async function preserveEntries(
   }
 }
 
-async function readPacks(
-  { runtime, dataStore }: RecoveryStores,
+/** What lies in packs of an epoch. Throws `STORE_OBJECT_MISSING` or `STORE_OBJECT_CORRUPT`. */
+export async function readPacks(
+  { runtime, dataStore }: Pick<RecoveryStores, 'runtime' | 'dataStore'>,
   epoch: NodeEpoch,
   packs: readonly number[],
 ): Promise<FoundFragments> {
   const found = new FoundFragments();
-  for (let start = 0; start < packs.length; start += readAhead) {
-    const batch = packs.slice(start, start + readAhead).map(async (pack) => {
-      for (const run of await readPackIndex(runtime, dataStore, packName(epoch, pack))) {
-        found.add(run, packedLocation(pack, run));
-      }
+  const turns = new Turns(runtime, 'commit');
+  for (let start = 0; start < packs.length; start += packsAtOnce) {
+    const batch = packs.slice(start, start + packsAtOnce).map(async (pack) => {
+      const runs = await readPackIndex(runtime, dataStore, packName(epoch, pack));
+      await turns.run(found.addIndex(runs, placeOfPack(pack)));
     });
     await Promise.all(batch);
   }
@@ -135,46 +140,14 @@ async function assertBegun({ logStore }: RecoveryStores, epoch: NodeEpoch): Prom
   }
 }
 
-/**
- * Throws when something beyond a missing position proves that it held an object once: a log never has more objects on
- * their way than `mostLogObjectsInFlight`.
- */
-async function assertNeverWritten({ logStore }: RecoveryStores, epoch: NodeEpoch, missing: number): Promise<void> {
-  const exists = async (position: number): Promise<boolean> => (await logStore.look(epoch, position)) !== undefined;
-  const beyond = Array.from({ length: lookBeyond }, (_, index) => missing + mostLogObjectsInFlight + index);
-  if (!(await Promise.all(beyond.map(exists))).includes(true)) return;
-  // The old node may have been writing: what stands beyond was written after the missing one, which can be read by now.
-  if (await exists(missing)) return;
-  throw new ByocError(
-    'STORE_OBJECT_MISSING',
-    `log object ${logStore.nameOf(epoch, missing)} is missing, though later ones are there`,
-  );
-}
-
 async function walkAndSeal(
-  stores: RecoveryStores,
+  { logStore }: RecoveryStores,
   epoch: NodeEpoch,
   by: NodeEpoch,
   from: number,
-): Promise<{ sealedAt: number; entries: Map<number, LogEntry> }> {
-  const { logStore } = stores;
-  const entries = new Map<number, LogEntry>();
-  for (let start = from; ; start += readAhead) {
-    const positions = Array.from({ length: readAhead }, (_, index) => start + index);
-    const found = await Promise.allSettled(positions.map(async (position) => logStore.look(epoch, position)));
-    for (const [index, position] of positions.entries()) {
-      const read = found[index] as (typeof found)[number];
-      // Thrown only when the walk gets here: beyond the end of the log nothing was acknowledged, and damage is harmless.
-      if (read.status === 'rejected') throw read.reason;
-      let entry = read.value;
-      if (entry === undefined) {
-        await assertNeverWritten(stores, epoch, position);
-        const sealed = await logStore.seal(epoch, position, by);
-        if (sealed === 'sealed') return { sealedAt: position, entries };
-        entry = sealed;
-      }
-      if (entry === 'seal') return { sealedAt: position, entries };
-      entries.set(position, entry);
-    }
-  }
+): Promise<WalkedLog> {
+  return walkLog(logStore, epoch, from, async (position) => {
+    const sealed = await logStore.seal(epoch, position, by);
+    return sealed === 'sealed' ? 'end' : sealed;
+  });
 }

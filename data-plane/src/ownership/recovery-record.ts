@@ -2,6 +2,9 @@
  * A recovery record says what an ended epoch made durable: for each database and term the fragments in its log. It is
  * created once, after the log was sealed, and is the permission to claim the epoch's databases. It copies no data and
  * needs no key.
+ *
+ * Stored are a head of two lines, which has its kind and version as all stored JSON has, and the lines of the databases,
+ * of which the head has the digest. A later version keeps to that, so that it is told from damage.
  */
 import { ByocError } from '../errors/catalogue.js';
 import type { DatabaseId, NodeEpoch } from '../identity.js';
@@ -9,42 +12,35 @@ import type { ObjectStore } from '../object-store/object-store.js';
 import type { Runtime } from '../runtime.js';
 import { conditionalWrite, readWithRetry } from '../storage/conditional-write.js';
 import type { FormatLevel } from '../storage/format-level.js';
-import { fragmentLocationSchema, type FragmentLocation } from '../storage/log-location.js';
+import type { FragmentLocation } from '../storage/log-location.js';
+import { hashing, joining } from '../storage/long-buffers.js';
 import { recoveryRecordName } from '../storage/object-names.js';
 import { StoredJson } from '../storage/stored-json.js';
-
-interface LoggedTerm {
-  readonly term: number;
-  readonly fragments: readonly FragmentLocation[];
-}
+import { Turns, type Work } from '../turns.js';
+import { RecoveredDatabases } from './recovered-databases.js';
 
 export interface RecoveryRecord {
   readonly epoch: NodeEpoch;
   /** Position of the seal: the log holds everything below and nothing from here on. */
   readonly sealedAt: number;
-  readonly databases: Readonly<Record<DatabaseId, readonly LoggedTerm[]>>;
+  readonly databases: RecoveredDatabases;
 }
 
-const storedRecoveryRecord = new StoredJson<RecoveryRecord>('turso-byoc/recovery/1', {
+interface RecordHead {
+  readonly epoch: NodeEpoch;
+  readonly sealedAt: number;
+  /** SHA-256 of the lines. */
+  readonly databases: string;
+}
+
+const newline = '\n';
+
+const storedHead = new StoredJson<RecordHead>('turso-byoc/recovery/1', {
   type: 'object',
   properties: {
     epoch: { type: 'string', pattern: '^[0-9a-f]{32}$' },
     sealedAt: { type: 'integer', minimum: 0 },
-    databases: {
-      type: 'object',
-      additionalProperties: {
-        type: 'array',
-        items: {
-          type: 'object',
-          properties: {
-            term: { type: 'integer', minimum: 0 },
-            fragments: { type: 'array', items: fragmentLocationSchema },
-          },
-          required: ['term', 'fragments'],
-          additionalProperties: false,
-        },
-      },
-    },
+    databases: { type: 'string', pattern: '^[0-9a-f]{64}$' },
   },
   required: ['epoch', 'sealedAt', 'databases'],
   additionalProperties: false,
@@ -58,7 +54,7 @@ export async function readRecoveryRecord(
 ): Promise<RecoveryRecord | undefined> {
   const key = recoveryRecordName(epoch);
   const object = await readWithRetry(runtime, key, () => store.get(key));
-  return object && decode(epoch, object.body);
+  return object && new Turns(runtime, 'commit').run(decode(epoch, object.body));
 }
 
 /** Creates the record, in the oldest version unless `formats` allows a newer one. When another recoverer was faster its record is the truth and is returned. */
@@ -69,27 +65,39 @@ export async function createRecoveryRecord(
   formats?: FormatLevel,
 ): Promise<RecoveryRecord> {
   const key = recoveryRecordName(record.epoch);
-  const body = storedRecoveryRecord.encode(record, formats?.current);
+  const turns = new Turns(runtime, 'commit');
+  const body = await turns.run(encode(record, formats));
   const written = await conditionalWrite(runtime, store, key, body, { ifAbsent: true });
   if (written.won) return record;
   if (!written.current) throw new ByocError('STORE_OBJECT_MISSING', `object ${key} was deleted`);
-  return decode(record.epoch, written.current.body);
+  return turns.run(decode(record.epoch, written.current.body));
 }
 
-/** What the epoch logged for one database under one term. */
+/** What the epoch logged for one database under one term. Throws `STORE_OBJECT_CORRUPT`. */
 export function recoveredFragments(
-  record: RecoveryRecord,
+  record: Pick<RecoveryRecord, 'databases'>,
   database: DatabaseId,
   term: number,
 ): readonly FragmentLocation[] {
-  const terms = Object.hasOwn(record.databases, database) ? record.databases[database] : undefined;
-  return terms?.find((logged) => logged.term === term)?.fragments ?? [];
+  return record.databases.fragments(database, term);
 }
 
-function decode(epoch: NodeEpoch, body: Buffer): RecoveryRecord {
+function* encode({ epoch, sealedAt, databases: { lines } }: RecoveryRecord, formats?: FormatLevel): Work<Buffer> {
+  const databases = (yield* hashing(lines)).toString('hex');
+  const head = storedHead.encode({ epoch, sealedAt, databases }, formats?.current);
+  return yield* joining([head, Buffer.from(newline), lines]);
+}
+
+function* decode(epoch: NodeEpoch, body: Buffer): Work<RecoveryRecord> {
   const key = recoveryRecordName(epoch);
-  const record = storedRecoveryRecord.decode(key, body);
-  if (record.epoch !== epoch)
+  const headEnd = body.indexOf(newline, body.indexOf(newline) + 1);
+  const head = storedHead.decode(key, body.subarray(0, Math.max(headEnd, 0)));
+  if (head.epoch !== epoch) {
     throw new ByocError('STORE_OBJECT_CORRUPT', `object ${key} is the record of another epoch`);
-  return record;
+  }
+  const lines = body.subarray(headEnd + newline.length);
+  if ((yield* hashing(lines)).toString('hex') !== head.databases) {
+    throw new ByocError('STORE_OBJECT_CORRUPT', `object ${key} is damaged: its databases do not match their digest`);
+  }
+  return { epoch, sealedAt: head.sealedAt, databases: yield* RecoveredDatabases.decode(key, lines) };
 }

@@ -95,7 +95,8 @@ export function createAdminServer(options: AdminServerOptions): FastifyInstance 
         `${adminPrefix}/databases/:id/collect`,
         { schema: { params: databaseIdSchema } },
         async (request, reply) => {
-          await databases.collect(request.params.id);
+          const isForwarded = request.headers[forwardedHeader] !== undefined;
+          await databases.collect(request.params.id, { isForwarded });
           return sendJson(reply, {});
         },
       );

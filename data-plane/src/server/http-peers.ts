@@ -74,6 +74,10 @@ export class HttpPeers implements Peers {
     await this.#administer(address, 'DELETE', `/databases/${id}`);
   }
 
+  async collect(address: NodeAddress, id: DatabaseId): Promise<void> {
+    await this.#administer(address, 'POST', `/databases/${id}/collect`);
+  }
+
   async branch(address: NodeAddress, child: NewDatabase): Promise<DatabaseDescription> {
     const answer = await this.#administer(address, 'POST', '/databases', Buffer.from(JSON.stringify(child)));
     return (JSON.parse(answer.toString('utf8')) as { database: DatabaseDescription }).database;

@@ -47,6 +47,9 @@ export interface SegmentListReference {
   readonly digest: string;
 }
 
+/** All that reading generations needs of a store. */
+export type ReadableObjects = Pick<ObjectStore, 'get'>;
+
 export interface Generation {
   readonly database: DatabaseId;
   readonly term: number;
@@ -174,7 +177,7 @@ export async function readGeneration(
 /** The same without the key: what is read is what the reference's digest names, and that is all that is known of it. */
 export async function readGenerationWithoutKey(
   runtime: Runtime,
-  store: ObjectStore,
+  store: ReadableObjects,
   line: readonly DatabaseId[],
   reference: GenerationReference,
 ): Promise<Generation> {
@@ -183,7 +186,7 @@ export async function readGenerationWithoutKey(
 
 async function readStored(
   runtime: Runtime,
-  store: ObjectStore,
+  store: ReadableObjects,
   line: readonly DatabaseId[],
   reference: GenerationReference,
 ): Promise<{ key: string; generation: Generation; proof: string }> {
@@ -232,7 +235,7 @@ export function segmentBundleKey(line: readonly DatabaseId[], reference: Segment
 /** The segments of one list of a generation, in order. `list` counts from 0. */
 export async function readSegmentList(
   runtime: Runtime,
-  store: ObjectStore,
+  store: ReadableObjects,
   line: readonly DatabaseId[],
   generation: Generation,
   list: number,
@@ -259,7 +262,7 @@ export function segmentLength(pages: number, segment: number): number {
   return Math.min(segmentBytes, pages * pageBytes - segment * segmentBytes);
 }
 
-async function readDigested(runtime: Runtime, store: ObjectStore, key: string, digest: string): Promise<Buffer> {
+async function readDigested(runtime: Runtime, store: ReadableObjects, key: string, digest: string): Promise<Buffer> {
   const object = await readWithRetry(runtime, key, () => store.get(key));
   if (!object) throw new ByocError('STORE_OBJECT_MISSING', `object ${key} is missing`);
   if (sha256(object.body).toString('hex') !== digest) {

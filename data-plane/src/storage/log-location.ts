@@ -29,7 +29,12 @@ export function fragmentLocation(position: number, fragment: IndexedFragment): F
 
 /** The location of a run in the epoch's pack number `pack`. */
 export function packedLocation(pack: number, run: IndexedFragment): FragmentLocation {
-  return [-pack, run.offset, run.length, run.firstCommit, run.lastCommit];
+  return [placeOfPack(pack), run.offset, run.length, run.firstCommit, run.lastCommit];
+}
+
+/** What locations in the epoch's pack number `pack` have as their place. */
+export function placeOfPack(pack: number): number {
+  return -pack;
 }
 
 /** The number of the pack that a location names, or undefined when it names a position of the log. */

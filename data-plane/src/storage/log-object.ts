@@ -8,8 +8,10 @@
 import { createHash } from 'node:crypto';
 import { ByocError } from '../errors/catalogue.js';
 import type { DatabaseId } from '../identity.js';
+import { atOnce, type Work } from '../turns.js';
 import { foreignStart } from './binary-magic.js';
 import { uuidBytes, uuidText } from './fragment.js';
+import { hashing } from './long-buffers.js';
 
 export interface IndexedFragment {
   readonly database: DatabaseId;
@@ -28,6 +30,7 @@ const sealMagic = Buffer.from('TBYOSEA1');
 const fixedBytes = 12;
 const entryBytes = 48;
 const digestBytes = 32;
+const uuidLength = 16;
 
 /** Bytes of a log object up to the end of its index, for `fragments` fragments. */
 export function indexBytes(fragments: number): number {
@@ -88,32 +91,84 @@ export function isSeal(bytes: Buffer): boolean {
   return bytes.subarray(0, sealMagic.length).equals(sealMagic);
 }
 
+/** Entries of an index as they are stored: one of very many fragments is gone through without an object for each. */
+export class StoredIndex {
+  constructor(
+    readonly size: number,
+    private readonly bytes: Buffer,
+  ) {}
+
+  /** The database's id as 16 characters, one for each byte. */
+  databaseKey(entry: number): string {
+    const at = startOf(entry);
+    return this.bytes.toString('latin1', at, at + uuidLength);
+  }
+
+  term(entry: number): number {
+    return this.#u64(startOf(entry) + 16);
+  }
+
+  firstCommit(entry: number): number {
+    return this.#u64(startOf(entry) + 24);
+  }
+
+  lastCommit(entry: number): number {
+    return this.#u64(startOf(entry) + 32);
+  }
+
+  offset(entry: number): number {
+    return this.bytes.readUInt32LE(startOf(entry) + 40);
+  }
+
+  length(entry: number): number {
+    return this.bytes.readUInt32LE(startOf(entry) + 44);
+  }
+
+  fragment(entry: number): IndexedFragment {
+    const at = startOf(entry);
+    return {
+      database: uuidText(this.bytes.subarray(at, at + uuidLength)),
+      term: this.term(entry),
+      firstCommit: this.firstCommit(entry),
+      lastCommit: this.lastCommit(entry),
+      offset: this.offset(entry),
+      length: this.length(entry),
+    };
+  }
+
+  /** Exact for what a writer counts up to. */
+  #u64(at: number): number {
+    return this.bytes.readUInt32LE(at) + this.bytes.readUInt32LE(at + 4) * 2 ** 32;
+  }
+}
+
 /**
  * Reads the index from the first bytes of a log object, or of a pack. Returns the number of bytes needed when `bytes` is
  * too short. Throws `STORE_OBJECT_CORRUPT` or `STORE_FORMAT_UNKNOWN`, naming `key`.
  */
 export function decodeIndex(key: string, bytes: Buffer, magic: Buffer = logMagic): IndexedFragment[] | number {
+  const index = atOnce(readIndex(key, bytes, magic));
+  if (typeof index === 'number') return index;
+  return Array.from({ length: index.size }, (_, entry) => index.fragment(entry));
+}
+
+/** The same in steps, and without looking at the entries. */
+export function* readIndex(key: string, bytes: Buffer, magic: Buffer): Work<StoredIndex | number> {
   if (bytes.length < fixedBytes || !bytes.subarray(0, magic.length).equals(magic)) {
     throw foreignStart(key, bytes, [magic, sealMagic], `object ${key} does not start like what its name says`);
   }
   const count = bytes.readUInt32LE(8);
   const length = indexBytes(count);
   if (bytes.length < length) return length;
-  const head = bytes.subarray(0, length - digestBytes);
-  if (!digest(head).equals(bytes.subarray(length - digestBytes, length))) {
+  const end = length - digestBytes;
+  if (!(yield* hashing(bytes.subarray(0, end))).equals(bytes.subarray(end, length))) {
     throw new ByocError('STORE_OBJECT_CORRUPT', `the index of object ${key} does not match its digest`);
   }
-  return Array.from({ length: count }, (_, entry) => {
-    const at = fixedBytes + entry * entryBytes;
-    return {
-      database: uuidText(bytes.subarray(at, at + 16)),
-      term: Number(bytes.readBigUInt64LE(at + 16)),
-      firstCommit: Number(bytes.readBigUInt64LE(at + 24)),
-      lastCommit: Number(bytes.readBigUInt64LE(at + 32)),
-      offset: bytes.readUInt32LE(at + 40),
-      length: bytes.readUInt32LE(at + 44),
-    };
-  });
+  return new StoredIndex(count, bytes.subarray(0, end));
+}
+
+function startOf(entry: number): number {
+  return fixedBytes + entry * entryBytes;
 }
 
 function digest(bytes: Buffer): Buffer {

@@ -10,9 +10,9 @@ import { ByocError } from '../errors/catalogue.js';
 import type { DatabaseId } from '../identity.js';
 import type { ObjectStore } from '../object-store/object-store.js';
 import type { Runtime } from '../runtime.js';
-import type { Work } from '../turns.js';
+import { Turns, type Work } from '../turns.js';
 import { readWithRetry } from './conditional-write.js';
-import { decodeIndex, layOutLogObject, packMagic, type IndexedFragment } from './log-object.js';
+import { layOutLogObject, packMagic, readIndex, type IndexedFragment, type StoredIndex } from './log-object.js';
 import { copying } from './long-buffers.js';
 
 const lengthBytes = 4;
@@ -64,11 +64,12 @@ export function fragmentsOfRun(where: string, run: Buffer): Buffer[] {
 }
 
 /** The index of a pack. Throws `STORE_OBJECT_MISSING` or `STORE_OBJECT_CORRUPT`, naming it. */
-export async function readPackIndex(runtime: Runtime, dataStore: ObjectStore, key: string): Promise<IndexedFragment[]> {
+export async function readPackIndex(runtime: Runtime, dataStore: ObjectStore, key: string): Promise<StoredIndex> {
+  const turns = new Turns(runtime, 'commit');
   for (let wanted = firstReadBytes; ;) {
     const bytes = await readWithRetry(runtime, key, () => dataStore.getRange(key, 0, wanted));
     if (bytes === undefined) throw new ByocError('STORE_OBJECT_MISSING', `pack ${key} is missing`);
-    const index = decodeIndex(key, bytes, packMagic);
+    const index = await turns.run(readIndex(key, bytes, packMagic));
     if (typeof index !== 'number') return index;
     if (bytes.length < wanted) throw new ByocError('STORE_OBJECT_CORRUPT', `pack ${key} is truncated`);
     wanted = index;

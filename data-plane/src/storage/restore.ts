@@ -8,7 +8,7 @@ import type { ObjectStore } from '../object-store/object-store.js';
 import type { Runtime } from '../runtime.js';
 import { Turns } from '../turns.js';
 import { emptyDatabaseImage } from './empty-database.js';
-import { chainStart, forEachPage, pageBytes } from './fragment.js';
+import { chainStart, forEachPage, pageBytes, type Commit } from './fragment.js';
 import { openingFragment, type ChainPoint, type SealedFragment } from './fragment-chain.js';
 import {
   listCount,
@@ -48,6 +48,7 @@ export interface RestoredDatabase extends ChainPoint {
 }
 
 const parallelRuns = 8;
+const mostPagesAtOnce = 64;
 
 /** Fills `file`, which is empty, and closes it. Throws `STORE_OBJECT_MISSING`, `STORE_OBJECT_CORRUPT` and the errors of the file. */
 export async function restore(file: RestoredFile, input: RestoreInput): Promise<RestoredDatabase> {
@@ -90,11 +91,7 @@ export async function rebuild(
         // A page that was cut off is gone: when the database grows again it is empty, whatever was folded in between.
         if (commit.databasePages < databasePages) await file.truncate(commit.databasePages * pageBytes);
         databasePages = commit.databasePages;
-        const writes: Promise<void>[] = [];
-        forEachPage(commit, (page, content) => {
-          if (page <= commit.databasePages) writes.push(file.write(content, (page - 1) * pageBytes));
-        });
-        await Promise.all(writes);
+        await writePages(file, commit);
         point = { ...point, commit: commit.number, commitTimeMs: commit.timeMs };
       }
       tailBytes += bytes.length;
@@ -105,6 +102,27 @@ export async function rebuild(
   } finally {
     await file.close();
   }
+}
+
+/** Writes the pages of a commit; those that follow each other in the file with one write for many. */
+async function writePages(file: RestoredFile, commit: Commit): Promise<void> {
+  const writes: Promise<void>[] = [];
+  let run: Uint8Array[] = [];
+  let firstPage = 0;
+  const flush = (): void => {
+    if (run.length > 0) writes.push(file.write(Buffer.concat(run), (firstPage - 1) * pageBytes));
+    run = [];
+  };
+  forEachPage(commit, (page, content) => {
+    if (page > commit.databasePages) return;
+    if (page !== firstPage + run.length || run.length === mostPagesAtOnce) {
+      flush();
+      firstPage = page;
+    }
+    run.push(content);
+  });
+  flush();
+  await Promise.all(writes);
 }
 
 /** The same in order, the first one already asked for. */

@@ -185,6 +185,31 @@ describe('EnginePool', () => {
     expect([back.slot, ordinary.slot]).toContain(forgiven.slot);
   });
 
+  it('has an isolation process stand by, and another one once that is used', async () => {
+    await start({ statementDeadlineMs: 300, keepsStandby: true });
+    expect([starts('libsql'), starts('tursodb')]).toEqual([3, 0]);
+    expect(pool!.processes).toEqual({ ordinary: 2, isolation: 1 });
+    const guilty = await open();
+    await lossOf(ask(guilty.slot, guilty.opened, { do: 'spin' }));
+    // One took the place of the one that died; the database goes to one that ran before.
+    expect(starts('libsql')).toBe(4);
+    const apart = await open(guilty.id);
+    expect(apart.slot.startedMs).toBeLessThan(guilty.slot.startedMs + 300);
+    expect(starts('libsql')).toBe(4);
+    await eventually(() => starts('libsql') === 5);
+    expect(pool!.processes).toEqual({ ordinary: 2, isolation: 2 });
+
+    // Again, and again it need not wait for a start.
+    const standbyMs = runtime.monotonicMs();
+    await lossOf(ask(apart.slot, apart.opened, { do: 'spin' }));
+    const apartAgain = await open(guilty.id);
+    expect(apartAgain.slot.startedMs).toBeLessThan(standbyMs);
+    await lossOf(ask(apartAgain.slot, apartAgain.opened, { do: 'die-executing' }));
+    expect((await open(guilty.id)).slot).not.toBe(apartAgain.slot);
+    await eventually(() => pool!.processes.isolation === 2);
+    expect(starts('libsql')).toBe(7);
+  });
+
   it('pauses longer and longer between starts that fail, and gives up waiting when stopped', async () => {
     const dying = await scenery(dyingEngine);
     try {

@@ -1,4 +1,5 @@
 /** Engine processes that die at the worst moments: requests are answered or refused by name, and nothing is lost. */
+import { setTimeout as delay } from 'node:timers/promises';
 import { SteeredNode } from '../support/broken-node.js';
 import { DataNode, StatementError, type TestDatabase } from '../support/data-node.js';
 import { engineProcesses } from '../support/engine-processes.js';
@@ -73,14 +74,29 @@ describe('an engine process that dies', () => {
   it('while a database is restored for it: the database goes to the next one', async () => {
     const database = await node.createDatabase('restored');
     await fillAndFold(node, database);
-    // The restore begins by itself as soon as the process is gone.
     const { held } = await steered.hold('data', 'getRange');
     killEngines(node);
-    await held();
     const reading = node.run(database, 'SELECT n FROM t');
+    await held();
     killEngines(node);
     await steered.release();
     expect(await reading).toEqual([['1']]);
+  });
+
+  it('with a database nobody uses: it is restored when it is asked for', async () => {
+    const database = await node.createDatabase('unused');
+    await fillAndFold(node, database);
+    const reads = async (): Promise<number> =>
+      node.counted('store_requests_total', 'operation="get', 'objects="objects"');
+    const before = await reads();
+    killEngines(node);
+    while (!node.logLines.some((line) => line.includes(database.id) && line.includes('left its engine process'))) {
+      await delay(20);
+    }
+    await delay(300);
+    expect(await reads()).toBe(before);
+    expect(await node.run(database, 'SELECT n FROM t')).toEqual([['1']]);
+    expect(await reads()).toBeGreaterThan(before);
   });
 
   it('twice in a row, with a commit that is not durable yet: history goes on where it was', async () => {

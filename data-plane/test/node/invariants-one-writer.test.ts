@@ -5,7 +5,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { nodeProgram, type Mutation } from '../support/broken-node.js';
-import { DataNode, type TestDatabase } from '../support/data-node.js';
+import { sharedLease, DataNode, type TestDatabase } from '../support/data-node.js';
 
 const oneEngine = { TURSO_BYOC_ENGINE_PROCESSES: '1', TURSO_BYOC_COMMIT_WINDOW_MS: '1' };
 const fencedExitCode = 70;
@@ -22,7 +22,7 @@ const believesInItself: readonly Mutation[] = [
 /** Starts a node; mutations break every node that is started on its stores. */
 async function startNode(mutation?: readonly Mutation[]): Promise<{ node: DataNode; second: () => Promise<DataNode> }> {
   const { environment, program } = nodeProgram({ mutation });
-  const node = await DataNode.start({ ...oneEngine, ...environment }, program);
+  const node = await DataNode.start({ ...sharedLease, ...oneEngine, ...environment }, program);
   return { node, second: async () => node.startBeside() };
 }
 

@@ -5,7 +5,7 @@ import { LocalObjectStore } from '../../src/object-store/local-object-store.js';
 import type { NodeEpoch } from '../../src/identity.js';
 import { readNodeRecord, type NodeRecord } from '../../src/ownership/node-record.js';
 import { systemRuntime } from '../../src/runtime.js';
-import { DataNode, type TestDatabase } from '../support/data-node.js';
+import { sharedLease, DataNode, type TestDatabase } from '../support/data-node.js';
 import { storedKeys } from '../support/stored-file.js';
 
 const settings = { TURSO_BYOC_ENGINE_PROCESSES: '1', TURSO_BYOC_COMMIT_WINDOW_MS: '1' };
@@ -25,7 +25,7 @@ async function numbers(node: DataNode, database: TestDatabase): Promise<number[]
 }
 
 it('packs what a quiet database has in a long log, deletes the log, and is recovered from both', async () => {
-  const node = await DataNode.start(settings);
+  const node = await DataNode.start({ ...sharedLease, ...settings });
   try {
     const [dataDirectory, logDirectory] = ['data', 'log'].map((name) => join(node.storeDirectory, name)) as [
       string,

@@ -1,6 +1,6 @@
 /** Branches, undeletion and collection on real nodes. */
 import { randomUUID } from 'node:crypto';
-import { DataNode, type TestDatabase } from '../support/data-node.js';
+import { sharedLease, DataNode, type TestDatabase } from '../support/data-node.js';
 import { StoreSurgery } from '../support/store-surgery.js';
 
 const group = { id: '00000000-0000-4000-8000-000000000001', name: 'default' };
@@ -86,7 +86,7 @@ describe('on one node', () => {
 });
 
 it('any node makes a branch of a database that another one has open, or says why not', async () => {
-  const node = await DataNode.start({ TURSO_BYOC_COMMIT_WINDOW_MS: '1' });
+  const node = await DataNode.start({ ...sharedLease, TURSO_BYOC_COMMIT_WINDOW_MS: '1' });
   let other: DataNode | undefined;
   try {
     other = await node.startBeside();
@@ -96,6 +96,10 @@ it('any node makes a branch of a database that another one has open, or says why
       const child = await branch(where, `twig-${at}`, parent);
       expect(await where.run(child, 'SELECT n FROM t')).toEqual([['1']]);
       await expect(branch(where, `none-${at}`, parent, 1)).rejects.toThrow(/400 .*RESTORE_POINT_NOT_FOUND/);
+    }
+    // Whoever owns it collects it.
+    for (const where of [node, other]) {
+      expect((await where.admin('POST', `/admin/v1/databases/${parent.id}/collect`)).status).toBe(200);
     }
     await node.admin('DELETE', `/admin/v1/databases/${parent.id}`);
     const undelete = await other.admin('POST', `/admin/v1/databases/${parent.id}/undelete`, {});

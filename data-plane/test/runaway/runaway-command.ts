@@ -10,6 +10,7 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '5' },
     rows: { type: 'string', default: '10000' },
     deadline: { type: 'string', default: '1000' },
+    standby: { type: 'string', default: '1' },
     help: { type: 'boolean', default: false },
   },
 });
@@ -19,7 +20,8 @@ if (values.help) {
 
   --rounds N     how often, for each engine (default 5)
   --rows N       rows of 1,000 bytes in each database (default 10000)
-  --deadline N   statement deadline in milliseconds (default 1000)`);
+  --deadline N   statement deadline in milliseconds (default 1000)
+  --standby 0    without an engine process that stands by`);
   process.exit(0);
 }
 
@@ -42,6 +44,7 @@ for (const engine of ['libsql', 'tursodb'] as const) {
     rounds: Number(values.rounds),
     rows: Number(values.rows),
     deadlineMs: Number(values.deadline),
+    standby: values.standby,
   });
   console.log(`\n${engine.padEnd(40)}${['median (ms)', 'max (ms)'].map((head) => head.padStart(12)).join('')}`);
   for (const [name, of] of columns) {

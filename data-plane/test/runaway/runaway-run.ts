@@ -9,6 +9,8 @@ export interface RunawayOptions {
   readonly engine: 'libsql' | 'tursodb';
   readonly rounds: number;
   readonly deadlineMs: number;
+  /** `TURSO_BYOC_STANDBY_PROCESS`. */
+  readonly standby: string;
   /** Size of the database that has to be restored, in rows of 1,000 bytes. */
   readonly rows: number;
 }
@@ -27,10 +29,17 @@ const endless = {
   tursodb: 'SELECT count(*) FROM t AS a, t AS b, t AS c, t AS d',
 };
 
-export async function runawayRun({ engine, rounds, deadlineMs, rows }: RunawayOptions): Promise<RunawayRound[]> {
+export async function runawayRun({
+  engine,
+  rounds,
+  deadlineMs,
+  standby,
+  rows,
+}: RunawayOptions): Promise<RunawayRound[]> {
   const node = await DataNode.start({
     TURSO_BYOC_ENGINE_PROCESSES: '1',
     TURSO_BYOC_STATEMENT_DEADLINE_MS: String(deadlineMs),
+    TURSO_BYOC_STANDBY_PROCESS: standby,
   });
   try {
     const measured: RunawayRound[] = [];

@@ -2,8 +2,9 @@
 import { parseArgs } from 'node:util';
 import { mutations } from './mutation/mutations.js';
 import { runMutation } from './mutation/run-mutation.js';
-import { playStalledReader } from './scenario/stalled-reader.js';
+import { allSchedules } from './scenario/all-schedules.js';
 import { simulate, type SimulationOptions } from './run/simulation.js';
+import { workloadNames, type WorkloadName } from './run/workload.js';
 
 const { values } = parseArgs({
   options: {
@@ -12,6 +13,8 @@ const { values } = parseArgs({
     'crash-at': { type: 'string' },
     'crash-everywhere': { type: 'boolean', default: false },
     mutations: { type: 'boolean', default: false },
+    schedules: { type: 'boolean', default: false },
+    workload: { type: 'string', default: 'plain' },
     only: { type: 'string', default: '' },
     'until-failure': { type: 'boolean', default: false },
     trace: { type: 'boolean', default: false },
@@ -24,12 +27,15 @@ if (values.help) {
 
   --seeds N            how many runs (default 100)
   --from S             seed of the first run (default 1)
+  --workload NAME      what the runs are about: ${workloadNames.join(', ')} (default plain)
   --until-failure      stops after the first run that failed
   --crash-everywhere   no other faults; for every seed, one run for each request to a store, in which the node that
                        makes it dies: once before the request leaves, once after
   --crash-at K[+]      one such run: the K-th request; with +, after it has left
   --mutations          breaks the product deliberately, in one way after the other, and tells which are noticed
-                       within --seeds runs; --only TEXT: those whose name contains it
+                       within --seeds runs, or by the schedule that is meant for it
+  --schedules          plays the named schedules instead, each with every seed
+  --only TEXT          of the mutations or schedules: those whose name contains it
   --trace              prints everything that happened in each run; use with --seeds 1
   --help               this text
 
@@ -42,31 +48,58 @@ if (!Number.isSafeInteger(from) || !Number.isSafeInteger(seeds) || seeds < 1) {
   console.error('--from and --seeds take whole numbers; see --help');
   process.exit(2);
 }
+const workload = workloadNamed(values.workload);
 const shortMs = 1_500;
-/** How often the schedule of the stalled reader is played first. */
-const scheduledRuns = 5;
-process.exit(
-  (await (values.mutations ? tryMutations() : values['crash-everywhere'] ? crashEverywhere() : run())) ? 0 : 1,
-);
+let currentSeed = from;
+process.on('unhandledRejection', (error) => {
+  // It would end the process of a real node.
+  console.log(`seed ${currentSeed} FAILED: a rejection that nobody handles: ${String(error)}`);
+  process.exit(1);
+});
+process.exit((await command()) ? 0 : 1);
+
+async function command(): Promise<boolean> {
+  if (values.mutations) return tryMutations();
+  if (values.schedules) return playSchedules();
+  return values['crash-everywhere'] ? crashEverywhere() : run();
+}
+
+function workloadNamed(wanted: string): WorkloadName {
+  const found = workloadNames.find((name) => name === wanted);
+  if (found !== undefined) return found;
+  console.error(`--workload is one of ${workloadNames.join(', ')}`);
+  process.exit(2);
+}
+
+async function playSchedules(): Promise<boolean> {
+  let [played, failed] = [0, 0];
+  for (const { name, play } of allSchedules.filter((schedule) => schedule.name.includes(values.only))) {
+    for (let seed = from; seed < from + seeds; seed++) {
+      currentSeed = seed;
+      // One that comes to no end has failed as well.
+      const [violation] = await play(seed).catch((error: unknown) => [String(error)]);
+      played += 1;
+      if (violation === undefined) continue;
+      failed += 1;
+      console.log(`seed ${seed} FAILED: ${name}: ${violation}`);
+      if (values['until-failure']) return false;
+    }
+  }
+  console.log(`${played} schedules played, ${failed} failed`);
+  return played > 0 && failed === 0;
+}
 
 async function run(): Promise<boolean> {
   const started = performance.now();
-  let [done, failed, answered, virtualMs] = [0, 0, 0, 0];
-  if (values['until-failure']) {
-    // What comes up by chance too rarely.
-    for (let seed = from; seed < from + scheduledRuns; seed++) {
-      // One that comes to no end has failed as well.
-      const [violation] = await playStalledReader(seed).catch((error: unknown) => [String(error)]);
-      if (violation === undefined) continue;
-      console.log(`seed ${seed} FAILED: a stalled reader: ${violation}`);
-      return false;
-    }
-  }
+  let [done, failed, answered, branches, collected, virtualMs] = [0, 0, 0, 0, 0, 0];
   for (let seed = from; seed < from + seeds; seed++) {
-    const result = await simulate({ seed, keepsTrace: values.trace, ...crashOptions(values['crash-at']) });
+    currentSeed = seed;
+    const result = await simulate({ seed, workload, keepsTrace: values.trace, ...crashOptions(values['crash-at']) });
     for (const line of result.traceLines) console.log(line);
     done += 1;
     answered += result.answered;
+    branches += result.branches;
+    collected += result.collected;
     virtualMs += result.virtualMs;
     if (result.violations.length > 0) {
       failed += 1;
@@ -83,7 +116,7 @@ async function run(): Promise<boolean> {
   const seconds = (performance.now() - started) / 1_000;
   console.log(
     `${done} runs of ${(virtualMs / 1_000 / done).toFixed(0)} s each in ${seconds.toFixed(1)} s, ` +
-      `${answered} transactions answered, ${failed} runs failed`,
+      `${answered} transactions answered, ${branches} branches made, ${collected} objects collected, ${failed} runs failed`,
   );
   return failed === 0;
 }
@@ -97,6 +130,7 @@ function crashOptions(text: string | undefined): Partial<SimulationOptions> {
 async function crashEverywhere(): Promise<boolean> {
   let [runs, failed] = [0, 0];
   for (let seed = from; seed < from + seeds; seed++) {
+    currentSeed = seed;
     const { storeRequests } = await simulate({ seed, misfortune: false, workMs: shortMs });
     for (let crashAtRequest = 1; crashAtRequest <= storeRequests; crashAtRequest++) {
       for (const crashAfterSending of [false, true]) {

@@ -46,3 +46,30 @@ describe('a node that dies at one of its requests to a store', () => {
     }
   });
 });
+
+describe('the simulator finds nothing wrong', () => {
+  it.each(testSeeds(6))('with branches made and databases written (seed %d)', async (seed) => {
+    const { violations, answered } = await simulate({ seed, workload: 'branches' });
+    expect(violations).toEqual([]);
+    expect(answered).toBeGreaterThan(0);
+  });
+
+  it.each(testSeeds(6))('with garbage collected while writers stand still (seed %d)', async (seed) => {
+    const { violations, answered } = await simulate({ seed, workload: 'history' });
+    expect(violations).toEqual([]);
+    expect(answered).toBeGreaterThan(0);
+  });
+
+  it.each(testSeeds(6))('with a log in three zones, of which one fails (seed %d)', async (seed) => {
+    const { violations, answered } = await simulate({ seed, workload: 'zones' });
+    expect(violations).toEqual([]);
+    expect(answered).toBeGreaterThan(0);
+  });
+
+  it('and really makes branches, and collects garbage', async () => {
+    const branching = await simulate({ seed: 1, workload: 'branches', misfortune: false });
+    expect(branching.branches).toBeGreaterThan(0);
+    const collecting = await simulate({ seed: 1, workload: 'history', misfortune: false });
+    expect(collecting.collected).toBeGreaterThan(0);
+  });
+});

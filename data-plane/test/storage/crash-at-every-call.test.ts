@@ -3,9 +3,8 @@
  * fourth then finds exactly what was acknowledged, or whole commits beyond it.
  */
 import type { NodeEpoch } from '../../src/identity.js';
-import type { LocalObjectStore } from '../../src/object-store/local-object-store.js';
+import { MemoryStore } from '../memory-store.js';
 import { emptyDatabaseImage } from '../../src/storage/empty-database.js';
-import { removeTemporaryDirectories, temporaryStore } from '../temporary-store.js';
 import { VirtualRuntime } from '../virtual-runtime.js';
 import { Crash, CrashingStore, type CrashPoint } from './crashing-store.js';
 import { epochA, epochB, epochC, pageOf, SampleDatabase } from './sample-database.js';
@@ -15,20 +14,18 @@ const rescuer = 'd'.repeat(32) as NodeEpoch;
 
 interface Stage {
   readonly runtime: VirtualRuntime;
-  readonly dataStore: LocalObjectStore;
-  readonly logStore: LocalObjectStore;
+  readonly dataStore: MemoryStore;
+  readonly logStore: MemoryStore;
   readonly world: World;
 }
 
-afterEach(removeTemporaryDirectories);
-
 async function newStage(): Promise<Stage> {
   const world: World = { sample: new SampleDatabase(emptyDatabaseImage(0)), acknowledged: 0, forks: [] };
-  return { runtime: new VirtualRuntime(), dataStore: await temporaryStore(), logStore: await temporaryStore(), world };
+  return { runtime: new VirtualRuntime(), dataStore: new MemoryStore(), logStore: new MemoryStore(), world };
 }
 
 function node({ runtime, dataStore, logStore, world }: Stage, epoch: NodeEpoch, crash = new Crash()): ScriptedNode {
-  const seen = (store: LocalObjectStore): CrashingStore => new CrashingStore(runtime, store, crash);
+  const seen = (store: MemoryStore): CrashingStore => new CrashingStore(runtime, store, crash);
   return new ScriptedNode({ runtime, dataStore: seen(dataStore), logStore: seen(logStore), epoch, world });
 }
 
@@ -114,7 +111,6 @@ describe('a crash', () => {
       } catch (error) {
         throw new Error(`crash ${point.side} call ${point.call}`, { cause: error });
       }
-      await removeTemporaryDirectories();
     }
   }, 600_000);
 });

@@ -4,10 +4,9 @@
  * finds exactly what was acknowledged, or whole commits beyond it.
  */
 import type { NodeEpoch } from '../../src/identity.js';
-import type { LocalObjectStore } from '../../src/object-store/local-object-store.js';
+import { MemoryStore } from '../memory-store.js';
 import { readNodeRecord, type NodeRecord } from '../../src/ownership/node-record.js';
 import { emptyDatabaseImage } from '../../src/storage/empty-database.js';
-import { removeTemporaryDirectories, temporaryStore } from '../temporary-store.js';
 import { VirtualRuntime } from '../virtual-runtime.js';
 import { Crash, CrashingStore, type CrashPoint } from './crashing-store.js';
 import { epochA, epochB, epochC, pageOf, SampleDatabase } from './sample-database.js';
@@ -17,20 +16,18 @@ const limits = { maxRetainedPositions: 2, maxRetainedBytes: 1 << 20, maxPackByte
 
 interface Stage {
   readonly runtime: VirtualRuntime;
-  readonly dataStore: LocalObjectStore;
-  readonly logStore: LocalObjectStore;
+  readonly dataStore: MemoryStore;
+  readonly logStore: MemoryStore;
   readonly world: World;
 }
 
-afterEach(removeTemporaryDirectories);
-
 async function newStage(): Promise<Stage> {
   const world: World = { sample: new SampleDatabase(emptyDatabaseImage(0)), acknowledged: 0, forks: [] };
-  return { runtime: new VirtualRuntime(), dataStore: await temporaryStore(), logStore: await temporaryStore(), world };
+  return { runtime: new VirtualRuntime(), dataStore: new MemoryStore(), logStore: new MemoryStore(), world };
 }
 
 function node({ runtime, dataStore, logStore, world }: Stage, epoch: NodeEpoch, crash = new Crash()): ScriptedNode {
-  const seen = (store: LocalObjectStore): CrashingStore => new CrashingStore(runtime, store, crash);
+  const seen = (store: MemoryStore): CrashingStore => new CrashingStore(runtime, store, crash);
   const stores = { dataStore: seen(dataStore), logStore: seen(logStore) };
   return new ScriptedNode({ runtime, ...stores, epoch, world, upkeep: limits });
 }
@@ -129,7 +126,6 @@ describe('the upkeep of a log', () => {
       } catch (error) {
         throw new Error(`crash ${point.side} call ${point.call}`, { cause: error });
       }
-      await removeTemporaryDirectories();
     }
   }, 600_000);
 });

@@ -6,7 +6,7 @@ import type { ObjectStore } from '../../src/object-store/object-store.js';
 import { claim, type FindRecovery } from '../../src/ownership/claim.js';
 import { readNodeRecord, replaceNodeRecord } from '../../src/ownership/node-record.js';
 import { recoverEpoch } from '../../src/ownership/recover-epoch.js';
-import type { RecoveryRecord } from '../../src/ownership/recovery-record.js';
+import { recoveredFragments, type RecoveryRecord } from '../../src/ownership/recovery-record.js';
 import { emptyDatabaseImage } from '../../src/storage/empty-database.js';
 import { CommitLog, type CommitLogOptions } from '../../src/storage/commit-log.js';
 import { heldLease } from '../support/leases.js';
@@ -17,6 +17,7 @@ import { removeTemporaryDirectories, temporaryStore } from '../temporary-store.j
 import { VirtualRuntime } from '../virtual-runtime.js';
 import { HeldWrites } from './held-writes.js';
 import { databaseA, databaseB, deployment, epochA, epochB, epochC, pageOf, SampleDatabase } from './sample-database.js';
+import { recovered } from './recovered.js';
 import { createManifest, sampleManifest } from './sample-manifest.js';
 import { ScriptedNode, type World } from './scripted-node.js';
 
@@ -151,13 +152,13 @@ const breakages: Record<string, Breakage> = {
   'a recovery that ends one object early': {
     recovery: async (recover, store) => {
       const record = await recover(store);
-      const [logged] = record.databases[databaseA] ?? [];
-      if (!logged) throw new Error('nothing was logged');
-      return { ...record, databases: { [databaseA]: [{ ...logged, fragments: logged.fragments.slice(0, -1) }] } };
+      const fragments = recoveredFragments(record, databaseA, 1);
+      if (fragments.length === 0) throw new Error('nothing was logged');
+      return { ...record, databases: recovered({ [databaseA]: [{ term: 1, fragments: fragments.slice(0, -1) }] }) };
     },
   },
   'a claim without a recovery': {
-    recovery: async () => ({ epoch: epochA, sealedAt: 0, databases: {} }),
+    recovery: async () => ({ epoch: epochA, sealedAt: 0, databases: recovered() }),
   },
   'a low-water mark above what is still needed': {
     beforeTakeover: async (runtime, store) =>

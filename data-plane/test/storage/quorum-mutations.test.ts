@@ -9,7 +9,7 @@ import { runQuorum, type Breakage } from './quorum-run.js';
 import { epochA } from './sample-database.js';
 import type { MakeStore } from './three-zones.js';
 
-const mostSeeds = 150;
+const mostSeeds = 400;
 
 class BrokenStore extends QuorumLogStore {
   protected readonly zones: readonly LogZone[];

@@ -2,7 +2,7 @@
 import { testSeeds } from '../seeded-random.js';
 import { runQuorum } from './quorum-run.js';
 
-const seeds = testSeeds(225);
+const seeds = testSeeds(75);
 const runsAtOnce = 25;
 const parts = Array.from({ length: Math.ceil(seeds.length / runsAtOnce) }, (_, part) =>
   seeds.slice(part * runsAtOnce, (part + 1) * runsAtOnce),

@@ -12,12 +12,14 @@ import { claim } from '../../src/ownership/claim.js';
 import { LogUpkeep, type LogUpkeepLimits } from '../../src/ownership/log-upkeep.js';
 import { LowWaterMark, type LowWaterMarkOptions } from '../../src/ownership/low-water-mark.js';
 import { recoverEpoch } from '../../src/ownership/recover-epoch.js';
+import { RecoveredDatabases } from '../../src/ownership/recovered-databases.js';
 import { createRecoveryRecord } from '../../src/ownership/recovery-record.js';
 import { CommitLog, type CommitLogOptions, type LoggedDatabase } from '../../src/storage/commit-log.js';
 import { chainStart, type Commit, type FragmentDigest } from '../../src/storage/fragment.js';
 import type { FragmentLocation } from '../../src/storage/log-location.js';
 import { SingleLogStore } from '../../src/storage/log-store/single-log-store.js';
 import { ManifestStore } from '../../src/storage/manifest-store.js';
+import { atOnce } from '../../src/turns.js';
 import { temporaryDirectory } from '../temporary-store.js';
 import type { VirtualRuntime } from '../virtual-runtime.js';
 import { databaseA, deployment, sampleSealer, type SampleDatabase } from './sample-database.js';
@@ -177,7 +179,7 @@ export class ScriptedNode implements LoggedDatabase {
     const { runtime, dataStore, epoch } = this.#options;
     await this.#upkeep?.stop();
     const sealedAt = await this.log.seal();
-    const databases = this.#context.unfolded.byDatabase();
+    const databases = atOnce(RecoveredDatabases.from(this.#context.unfolded.byDatabase()));
     await createRecoveryRecord(runtime, dataStore, { epoch, sealedAt, databases });
     await this.#record.replace({ state: 'stopped' });
   }

@@ -34,10 +34,18 @@ const dayMs = 86_400_000;
 export class StorageWorld {
   readonly dataStore = new MemoryStore();
   readonly logStore = new MemoryStore();
-  readonly runtime = new VirtualRuntime();
-  readonly keys = new MemoryKeyService(this.runtime);
-  readonly samples = new Map<DatabaseId, SampleDatabase>();
-  #nodes = 0;
+  readonly runtime: VirtualRuntime;
+  readonly keys: MemoryKeyService;
+  readonly samples: Map<DatabaseId, SampleDatabase>;
+  #nodes: number;
+
+  /** `other`: one with the same keys and clock, whose databases must be in these stores, too. */
+  constructor(other?: StorageWorld) {
+    this.runtime = other?.runtime ?? new VirtualRuntime();
+    this.keys = other?.keys ?? new MemoryKeyService(this.runtime);
+    this.samples = new Map([...(other?.samples ?? [])].map(([id, sample]) => [id, sample.fork(sample.commits.length)]));
+    this.#nodes = other ? other.#nodes + 1000 : 0;
+  }
 
   /** A node on these stores, which it may see through others. */
   async node(

@@ -23,6 +23,9 @@ export interface NodeProgram {
   readonly nodeArguments?: readonly string[];
 }
 
+/** Leases for nodes beside each other: long enough for a busy machine. */
+export const sharedLease = { TURSO_BYOC_BEAT_MS: '500', TURSO_BYOC_LEASE_MS: '4000' } as const;
+
 export interface TestDatabase {
   readonly id: string;
   readonly name: string;
@@ -126,6 +129,9 @@ export class DataNode {
         TURSO_BYOC_ADMIN_PORT: String(this.#adminPort),
         TURSO_BYOC_ADMIN_CREDENTIAL_FILE: this.credentialFile,
         TURSO_BYOC_ENGINE_PROCESSES: '2',
+        // A successor waits for a lease. For nodes beside each other there is `sharedLease`.
+        TURSO_BYOC_BEAT_MS: '100',
+        TURSO_BYOC_LEASE_MS: '400',
         ...this.#environment,
         ...environment,
       },

@@ -5,6 +5,9 @@
  * processes of `libsql` start with the node, those of `tursodb` when the first such database is placed. A database
  * whose statement ended a process is placed in an isolation process for a while: should it do so again, its former
  * neighbours do not pay a second time.
+ *
+ * A database that loses its process is waited for, and starting one takes longer than restoring it. So, unless that is
+ * switched off, an isolation process of each engine in use stands by, and a second one as soon as the first is used.
  */
 import { readdir, rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
@@ -38,6 +41,8 @@ export interface EnginePoolOptions {
   readonly report: (event: string, fields: Readonly<Record<string, unknown>>) => void;
   /** Ordinary processes of each engine. @default number of cores, at least 2 */
   readonly processesPerEngine?: number;
+  /** Isolation processes stand by before one is needed. @default false */
+  readonly keepsStandby?: boolean;
   /** A statement may take this long, its prepare included. @default 5000 */
   readonly statementDeadlineMs?: number;
   /** How long an engine may stay silent over an open, a close or a checkpoint. @default 30000 */
@@ -52,11 +57,20 @@ export interface EnginePoolOptions {
 
 /** How long a process may take to end when the node stops. */
 const stopGraceMs = 2000;
+/** From when an isolation process is used until the next one is started: what is being opened now goes first. */
+const standbyDelayMs = 1000;
+
+/** Processes that run, by what they are for. */
+export interface EngineProcessCount {
+  readonly ordinary: number;
+  readonly isolation: number;
+}
 
 export class EnginePool {
   readonly #options: EnginePoolOptions;
   readonly #ordinary = new Map<EngineName, EngineSupervisor[]>();
-  readonly #isolation = new Map<EngineName, EngineSupervisor>();
+  /** At most two of each engine: one that is used, and one that stands by. */
+  readonly #isolation = new Map<EngineName, EngineSupervisor[]>();
   /** Until when a database stays apart, on the monotonic clock. */
   readonly #isolatedUntilMs = new Map<DatabaseId, number>();
   #nextNumber = 0;
@@ -64,6 +78,8 @@ export class EnginePool {
   /** Turns among processes of equal load. */
   #turn = 0;
   #stopping = false;
+  /** Cancel the start of a process that is to stand by. */
+  readonly #standbyTimers = new Map<EngineName, () => void>();
 
   private constructor(options: EnginePoolOptions) {
     this.#options = options;
@@ -87,10 +103,14 @@ export class EnginePool {
   async place(id: DatabaseId, engine: EngineName): Promise<EngineSlot> {
     for (;;) {
       if (this.#stopping) throw new ByocError('SHUTTING_DOWN', 'the engine processes are being stopped');
-      const supervisors = this.#isIsolated(id) ? [this.#isolationOf(engine)] : this.#ordinaryOf(engine);
-      const slot = this.#choose(id, supervisors);
+      const isIsolated = this.#isIsolated(id);
+      const supervisors = isIsolated ? this.#isolationOf(engine) : this.#ordinaryOf(engine);
+      const slots = supervisors.flatMap((supervisor) => supervisor.slot ?? []);
+      const slot =
+        slots.find((one) => one.holds(id)) ?? (isIsolated ? longestRunning(slots) : this.#leastLoaded(slots));
       if (slot) {
         slot.reserve(id);
+        if (isIsolated) this.#standBy(engine);
         return slot;
       }
       await Promise.race(supervisors.map(async (supervisor) => supervisor.started()));
@@ -100,14 +120,18 @@ export class EnginePool {
   /** Ends every process; what is open in them is lost. */
   async stop(): Promise<void> {
     this.#stopping = true;
+    for (const cancel of this.#standbyTimers.values()) cancel();
     const supervisors = [...this.#ordinary.values(), ...this.#isolation.values()].flat();
     await Promise.all(supervisors.map(async (supervisor) => supervisor.stop(stopGraceMs)));
   }
 
-  #choose(id: DatabaseId, supervisors: readonly EngineSupervisor[]): EngineSlot | undefined {
-    const slots = supervisors.flatMap((supervisor) => supervisor.slot ?? []);
-    const holder = slots.find((slot) => slot.holds(id));
-    if (holder) return holder;
+  get processes(): EngineProcessCount {
+    const running = (all: ReadonlyMap<EngineName, EngineSupervisor[]>): number =>
+      [...all.values()].flat().filter(({ slot }) => slot !== undefined).length;
+    return { ordinary: running(this.#ordinary), isolation: running(this.#isolation) };
+  }
+
+  #leastLoaded(slots: readonly EngineSlot[]): EngineSlot | undefined {
     this.#turn += 1;
     let best: EngineSlot | undefined;
     for (let index = 0; index < slots.length; index += 1) {
@@ -137,17 +161,26 @@ export class EnginePool {
       const count = this.#options.processesPerEngine ?? Math.max(2, availableParallelism());
       supervisors = Array.from({ length: count }, () => this.#supervisor(engine));
       this.#ordinary.set(engine, supervisors);
+      if (this.#options.keepsStandby) this.#isolationOf(engine);
     }
     return supervisors;
   }
 
-  #isolationOf(engine: EngineName): EngineSupervisor {
-    let supervisor = this.#isolation.get(engine);
-    if (!supervisor) {
-      supervisor = this.#supervisor(engine);
-      this.#isolation.set(engine, supervisor);
+  #isolationOf(engine: EngineName): EngineSupervisor[] {
+    let supervisors = this.#isolation.get(engine);
+    if (!supervisors) {
+      supervisors = [this.#supervisor(engine)];
+      this.#isolation.set(engine, supervisors);
     }
-    return supervisor;
+    return supervisors;
+  }
+
+  /** An isolation process of the engine is used: should it die, there is another one. */
+  #standBy(engine: EngineName): void {
+    const supervisors = this.#isolationOf(engine);
+    if (!this.#options.keepsStandby || this.#standbyTimers.has(engine)) return;
+    const start = (): void => void supervisors.push(this.#supervisor(engine));
+    this.#standbyTimers.set(engine, this.#options.runtime.schedule(standbyDelayMs, start));
   }
 
   #supervisor(engine: EngineName): EngineSupervisor {
@@ -178,4 +211,12 @@ export class EnginePool {
     if (this.#lastHandle > 0xffffffff) throw new RangeError('the engine pool has used up its database handles');
     return this.#lastHandle;
   }
+}
+
+/** It has surely loaded what it needs, while one that was started just now has not. */
+function longestRunning(slots: readonly EngineSlot[]): EngineSlot | undefined {
+  return slots.reduce<EngineSlot | undefined>(
+    (oldest, slot) => (oldest && oldest.startedMs <= slot.startedMs ? oldest : slot),
+    undefined,
+  );
 }

@@ -1,8 +1,8 @@
 /**
  * One engine process as the I/O process holds it: its socket, its flight record, its end.
  *
- * The process gets two things: file descriptor 3, a socket that speaks `ipc/messages.ts`, and as its only argument the
- * path of its flight record. It ends when the socket ends. Whatever ends it, everything it had sent before is delivered
+ * The process gets two things: file descriptor 3, a socket that speaks `ipc/messages.ts`, and as its arguments the path of
+ * its flight record and the name of its engine. It ends when the socket ends. Whatever ends it, everything it had sent before is delivered
  * first (a commit that reached the socket has happened); then `onExit` runs, once.
  */
 import { spawn, type ChildProcess } from 'node:child_process';

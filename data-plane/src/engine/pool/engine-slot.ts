@@ -59,6 +59,8 @@ const reservationMs = 60_000;
 export class EngineSlot {
   /** Where the files of databases must lie that are opened in this slot. */
   readonly directory: EngineDirectory;
+  /** When its process was started, on the monotonic clock. */
+  readonly startedMs: number;
   readonly #options: EngineSlotOptions;
   readonly #process: EngineProcessHandle;
   readonly #watchdog: Watchdog;
@@ -80,7 +82,8 @@ export class EngineSlot {
   constructor(options: EngineSlotOptions) {
     this.#options = options;
     this.directory = options.directory;
-    this.#lastMessageMs = options.runtime.monotonicMs();
+    this.startedMs = options.runtime.monotonicMs();
+    this.#lastMessageMs = this.startedMs;
     this.#dispatcher = new Dispatcher(options.dispatcher, (ticket) => this.#send(ticket.item));
     this.#process = new EngineProcessHandle({
       command: options.command,

@@ -75,7 +75,7 @@ export class EngineSupervisor {
       this.#slot = new EngineSlot({
         ...this.#options,
         directory,
-        command: sandbox.command(directory, [directory.flightRecordPath]),
+        command: sandbox.command(directory, [directory.flightRecordPath, engine]),
         onLogLine: (line) => report('engine process said', { engine, slot: number, line }),
         onExit: (exit, culprit) => this.#ended(directory, exit, culprit),
       });

@@ -42,6 +42,6 @@ const alarming: readonly ErrorCode[] = [
 export function isAlarming(event: string, fields: Readonly<Record<string, unknown>>): boolean {
   // Reported without a code; a store that does not answer is the one good reason.
   if (event === 'a node epoch could not be recovered')
-    return !/could not be (read|written)/.test(String(fields['error']));
+    return !/could not be (read|written)|two zones must say/.test(String(fields['error']));
   return alarming.includes(fields['code'] as ErrorCode);
 }

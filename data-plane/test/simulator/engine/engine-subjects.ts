@@ -104,7 +104,7 @@ export async function modelEngine(): Promise<EngineSubject> {
     machine: new Machine(world, 'node'),
     processes: 1,
     statementDeadlineMs: 5_000,
-    observer: { opened: () => undefined, committed: () => undefined },
+    observer: { line: (id) => [id], opened: () => undefined, committed: () => undefined },
   });
   const operationOf = (step: Step): ModelOperation => {
     switch (step.do) {

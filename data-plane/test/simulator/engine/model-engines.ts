@@ -42,6 +42,11 @@ export class ModelEngines implements Engines {
     if (this.#processes.length > 0) this.#random.pick(this.#processes).kill('killed');
   }
 
+  /** Kills the process that a database is open in, if it is in one. */
+  killHolderOf(id: DatabaseId): void {
+    this.#processes.find((process) => process.holds(id))?.kill('killed');
+  }
+
   #start(): void {
     const { world, machine, statementDeadlineMs, observer } = this.#options;
     const process: ModelProcess = new ModelProcess({

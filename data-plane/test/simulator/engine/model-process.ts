@@ -27,10 +27,14 @@ import { TornImageError } from './page-image.js';
 
 /** Sees what engines do, as nobody in the world can. */
 export interface EngineObserver {
+  /** The databases that one was branched from, the oldest first, and itself last. */
+  line(id: DatabaseId): readonly DatabaseId[];
   /** A database was opened from a file. */
   opened(id: DatabaseId, commit: number, history: string): void;
   /** A transaction was committed in an engine; it may never become durable. */
   committed(id: DatabaseId, commit: PageCommit, markers: readonly string[]): void;
+  /** A commit came to the node, whose wall clock shows `nowMs`. The engine may end before its answer comes, too. */
+  handed?(id: DatabaseId, history: string, nowMs: number): void;
 }
 
 export interface ModelProcessOptions {
@@ -180,7 +184,7 @@ export class ModelProcess implements EnginePlace {
     }
     let pages: PageDatabase;
     try {
-      pages = new PageDatabase(opening.id, file.content);
+      pages = new PageDatabase(observer.line(opening.id), file.content);
       if (pages.commit !== commit) throw new TornImageError(`it is commit ${pages.commit}, restored as ${commit}`);
     } catch (error) {
       if (!(error instanceof TornImageError)) throw error;
@@ -205,7 +209,9 @@ export class ModelProcess implements EnginePlace {
         observer.committed(opening.id, commit, markers);
         world.note(this.#options.name, `commit ${number} of ${opening.id.slice(0, 8)}, ${databasePages} pages`);
         this.#toNode.send(() => {
-          if (this.#open.has(opening.handle)) opening.committed(number, databasePages, records, true);
+          if (!this.#open.has(opening.handle)) return;
+          observer.handed?.(opening.id, commit.history, this.#options.machine.nowMs());
+          opening.committed(number, databasePages, records, true);
         });
       },
       onStreams: (open) =>

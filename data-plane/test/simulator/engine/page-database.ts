@@ -35,10 +35,10 @@ export class PageDatabase {
   /** In which page (index as in the image) each key is. */
   #places = new Map<string, number>();
 
-  /** Reads `file`. Throws `TornImageError`. */
-  constructor(database: string, file: Buffer) {
-    this.database = database;
-    this.#image = readImage(database, file);
+  /** Reads `file`; `line` as for `readImage`. Throws `TornImageError`. */
+  constructor(line: readonly string[], file: Buffer) {
+    this.database = line.at(-1) ?? '';
+    this.#image = readImage(line, file);
     this.#emptyPage = Buffer.from(file.subarray(0, pageBytes));
     this.#findPlaces();
   }

@@ -36,8 +36,11 @@ export const emptyImage: PageImage = { commit: 0, history: '0'.repeat(64), pages
 /** Thrown when a file is not exactly one committed state. */
 export class TornImageError extends Error {}
 
-/** Reads a whole file. Throws `TornImageError`. */
-export function readImage(database: string, file: Buffer): PageImage {
+/**
+ * Reads a whole file of a database; `line` names the databases that it was branched from, the oldest first, and itself
+ * last: what was not written since is theirs. Throws `TornImageError`.
+ */
+export function readImage(line: readonly string[], file: Buffer): PageImage {
   if (file.length === 0 || file.length % pageBytes !== 0) throw new TornImageError(`it has ${file.length} bytes`);
   const total = file.length / pageBytes;
   const marked = file.readUInt32LE(at.magic);
@@ -46,7 +49,9 @@ export function readImage(database: string, file: Buffer): PageImage {
     return emptyImage;
   }
   if (marked !== magic) throw new TornImageError('page 1 is not page 1');
-  if (file.toString('hex', at.database, at.database + 16) !== database.replaceAll('-', '')) {
+  const owner = file.toString('hex', at.database, at.database + 16);
+  const place = line.findIndex((database) => database.replaceAll('-', '') === owner);
+  if (place < 0) {
     throw new TornImageError('it is the image of another database');
   }
   const commit = Number(file.readBigUInt64LE(at.commit));
@@ -68,12 +73,10 @@ export function readImage(database: string, file: Buffer): PageImage {
       );
     }
     const length = bytes.readUInt32LE(8);
-    const digest = pageDigest(
-      database,
-      bytes.subarray(0, 12),
-      bytes.subarray(pageHeaderBytes, pageHeaderBytes + length),
-    );
-    if (!digest.equals(bytes.subarray(12, 36))) throw new TornImageError(`page ${page} does not match its digest`);
+    const content = bytes.subarray(pageHeaderBytes, pageHeaderBytes + length);
+    const matches = (database: string): boolean =>
+      pageDigest(database, bytes.subarray(0, 12), content).equals(bytes.subarray(12, 36));
+    if (!line.slice(0, place + 1).some(matches)) throw new TornImageError(`page ${page} does not match its digest`);
     const text = bytes.toString('utf8', pageHeaderBytes, pageHeaderBytes + length);
     pages.push(new Map(JSON.parse(text) as [string, string][]));
     writtenBy.push(expected);

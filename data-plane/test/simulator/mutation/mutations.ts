@@ -1,3 +1,5 @@
+import type { WorkloadName } from '../run/workload.js';
+
 /**
  * Deliberate breakages of the protocol in the product's own code, one line each. The simulator must notice every one of
  * them, or its silence means nothing. `file` is below the built code; `from` stands in it exactly once.
@@ -7,6 +9,10 @@ export interface Mutation {
   readonly file: string;
   readonly from: string;
   readonly to: string;
+  /** The named schedule that notices it, where chance comes by too rarely. */
+  readonly schedule?: string;
+  /** What the runs must be about. @default plain */
+  readonly workload?: WorkloadName;
 }
 
 export const mutations: readonly Mutation[] = [
@@ -99,6 +105,7 @@ export const mutations: readonly Mutation[] = [
     file: 'database/durability-gate.js',
     from: 'if (!this.#lease.holds())',
     to: 'if (false)',
+    schedule: 'a reader that stood still past every lease',
   },
   {
     name: 'a node is condemned though its lease holds',
@@ -147,5 +154,117 @@ export const mutations: readonly Mutation[] = [
     file: 'ownership/low-water-mark.js',
     from: 'packs: [...packs].sort((a, b) => a - b),',
     to: 'packs: [],',
+  },
+  {
+    name: 'a request that has committed is run again',
+    file: 'database/open-database.js',
+    from: 'lost.hasCommitted ||\n',
+    to: '\n',
+    schedule: 'an engine process that ends between a commit and its answer',
+  },
+  {
+    name: 'a database is released with a write in flight',
+    file: 'database/open-database.js',
+    from: 'await this.#durable(this.#handedCommit);\n            if (this.#defunct)',
+    to: 'if (this.#defunct)',
+    schedule: 'a database released with a write in flight',
+  },
+  {
+    name: 'the seal of an ended log is deleted with it',
+    file: 'ownership/collect-log.js',
+    from: 'if (position === sealedAt)\n            continue;',
+    to: '',
+    schedule: 'a log write landing at its seal after its log was collected',
+  },
+  {
+    name: 'two who want a database alone let somebody open it in between',
+    file: 'database/node-databases.js',
+    from: 'const before = this.#exclusive.get(id);',
+    to: 'for (let busy = this.#exclusive.get(id); busy; busy = this.#exclusive.get(id)) await busy.catch(() => undefined); const before = undefined;',
+    schedule: 'a collection and a request that wait for the same database',
+  },
+  {
+    name: 'a branch does not see that its parent was folded meanwhile',
+    file: 'database/branch-database.js',
+    from: 'return present.manifest.version === parent.manifest.version ? parent : undefined;',
+    to: 'return parent;',
+    schedule: 'a branch of a database that is folded for the first time',
+  },
+  {
+    name: 'a branch of a moment leaves out the commit of that moment',
+    file: 'storage/moment.js',
+    from: 'commitTimeMs > moment.timeMs',
+    to: 'commitTimeMs >= moment.timeMs',
+    workload: 'branches',
+  },
+  {
+    name: 'a collection gives up history that is to be kept',
+    file: 'database/collect-database.js',
+    from: 'runtime.nowMs() - policy.historyMs',
+    to: 'runtime.nowMs()',
+    workload: 'branches',
+  },
+  {
+    name: 'an entry is acknowledged when one zone has it',
+    file: 'storage/log-store/entry-write.js',
+    from: "if (this.#count('held') >= quorum)\n            this.#win();",
+    to: "if (this.#count('held') >= 1) this.#win();",
+    workload: 'zones',
+  },
+  {
+    name: 'a collection ignores the pins of branches',
+    file: 'storage/garbage.js',
+    from: 'for (const pin of manifest.pins ?? [])',
+    to: 'for (const pin of [])',
+    schedule: 'a branch made while a collection stands still',
+  },
+  {
+    name: 'a branch is made though its pin has lost',
+    file: 'database/branch-database.js',
+    from: "return 'lost' in result ? undefined : result;",
+    to: "return 'lost' in result ? parent : result;",
+    schedule: 'a collection run while a branch of an earlier moment stands still',
+  },
+  {
+    name: 'garbage is deleted before it is recorded',
+    file: 'database/collect-database.js',
+    from: 'const garbage = keys.length > 0',
+    to: 'for (const key of keys) await dataStore.delete(key); const garbage = keys.length > 0',
+    schedule: 'a branch of an earlier moment made while a collection stands still',
+  },
+  {
+    name: 'a pin is given up though its branch may still be made',
+    file: 'database/collect-database.js',
+    from: 'return !(await context.manifests.create(abandonedBranch(context, manifest, pin)));',
+    to: 'return false;',
+    schedule: 'the manifest of a branch landing after its pin was given up',
+  },
+  {
+    name: 'an entry in one zone does not count beside a seal',
+    file: 'storage/log-store/quorum-log-store.js',
+    from: 'if (isEntry(standing))\n                return standing;',
+    to: "if (isEntry(standing)) return 'seal';",
+    schedule: 'quorum with one entry, one seal and one zone gone',
+  },
+  {
+    name: 'an entry that was faster than a seal in its zone is not copied',
+    file: 'storage/log-store/quorum-log-store.js',
+    from: 'return { index: entry.index, needsCopy: true };',
+    to: 'return { index: entry.index, needsCopy: false };',
+    schedule: 'quorum with one entry, one seal and one zone gone',
+  },
+  {
+    name: 'an entry in one zone is not copied',
+    file: 'storage/log-store/quorum-log-store.js',
+    from: 'needsCopy: entries.length < quorum };',
+    to: 'needsCopy: false };',
+    schedule: 'quorum with one entry, one seal and one zone gone',
+  },
+  {
+    name: 'one seal ends a log in three zones',
+    file: 'storage/log-store/quorum-log-store.js',
+    from: "if (count(found.answers, 'seal') >= quorum)",
+    to: "if (count(found.answers, 'seal') >= 1)",
+    schedule: 'quorum with one entry, one seal and one zone gone',
   },
 ];

@@ -10,16 +10,27 @@ export interface MutationVerdict {
   readonly seeds: number;
 }
 
-/** Loads the product with a mutation in a process of its own and simulates until something is found wrong. */
+/** Seeds that a named schedule is played with. */
+const scheduledSeeds = 5;
+
+/**
+ * Loads the product with a mutation in a process of its own and simulates until something is found wrong: the schedule
+ * that the mutation names, or runs from chance.
+ */
 export async function runMutation(mutation: Mutation, from: number, seeds: number): Promise<MutationVerdict> {
   // Built code lies one level deeper than its source.
   const isBuilt = import.meta.url.includes('/test/dist/');
   const test = new URL(isBuilt ? '../../../' : '../../', import.meta.url);
   const mutate = fileURLToPath(new URL('support/mutate.js', test));
   const command = fileURLToPath(new URL('dist/simulator/simulate-command.js', test));
+  const { schedule, workload = 'plain' } = mutation;
+  const what =
+    schedule === undefined
+      ? ['--seeds', String(seeds), '--workload', workload]
+      : ['--seeds', String(Math.min(seeds, scheduledSeeds)), '--schedules', '--only', schedule];
   const child = spawn(
     process.execPath,
-    ['--import', mutate, command, '--seeds', String(seeds), '--from', String(from), '--until-failure'],
+    ['--import', mutate, command, ...what, '--from', String(from), '--until-failure'],
     { env: { ...process.env, MUTATION: JSON.stringify([mutation]) }, stdio: ['ignore', 'pipe', 'pipe'] },
   );
   let output = '';

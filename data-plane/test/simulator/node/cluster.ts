@@ -1,4 +1,6 @@
 /** The nodes of a run over their stores, and whoever starts new ones when some have died. */
+import type { ObjectStore } from '@turso-byoc/data-plane/object-store/object-store.js';
+import { zoneNames } from '@turso-byoc/data-plane/node/node-stores.js';
 import { isAlarming } from '../check/answer-rules.js';
 import type { EngineObserver } from '../engine/model-process.js';
 import type { Network } from '../network/network.js';
@@ -18,6 +20,8 @@ export interface ClusterOptions {
   readonly network: Network;
   readonly dataProfile: StoreProfile;
   readonly logProfile: StoreProfile;
+  /** Whether the log is kept in three zones. @default false */
+  readonly hasZones?: boolean;
   readonly settings: SimulatedNodeSettings;
   /** How many nodes there should be. */
   readonly size: number;
@@ -28,13 +32,14 @@ export interface ClusterOptions {
 }
 
 /** Any two wall clocks are at most this far apart. */
-const clockSpreadMs = 5_000;
+export const clockSpreadMs = 5_000;
 /** How long the load balancer sends requests to a node that does not answer its health checks. */
 const healthCheckMs = 10_000;
 
 export class Cluster {
   readonly dataStore: SimulatedStore;
-  readonly logStore: SimulatedStore;
+  /** One, or the three zones. */
+  readonly logStores: readonly SimulatedStore[];
   readonly keyService = new KeyServiceState();
   /** Every machine that ever ran a node. */
   readonly machines: Machine[] = [];
@@ -57,11 +62,11 @@ export class Cluster {
       weather: new StoreWeather(),
     });
     this.dataStore = store('data', options.dataProfile);
-    this.logStore = store('log', options.logProfile);
+    this.logStores = (options.hasZones ? zoneNames : ['log']).map((name) => store(name, options.logProfile));
   }
 
   get stores(): readonly SimulatedStore[] {
-    return [this.dataStore, this.logStore];
+    return [this.dataStore, ...this.logStores];
   }
 
   /** Nodes that run, frozen ones included. */
@@ -77,6 +82,11 @@ export class Cluster {
       node.machine.isFrozen ? node.machine.frozenForMs < healthCheckMs : node.isReady,
     );
     return ready.length > 0 && this.#random.chance(95) ? ready : staying;
+  }
+
+  /** What the clock that is farthest ahead shows, those of machines that died included. */
+  get latestClockMs(): number {
+    return Math.max(...this.machines.map((machine) => machine.nowMs()));
   }
 
   get size(): number {
@@ -114,7 +124,7 @@ export class Cluster {
     this.#crashes.set(machine, { left: count, afterSending });
   }
 
-  /** Everything works from now on, and at least one node serves. */
+  /** Everything works from now on, but for stores that are lost, and at least one node serves. */
   async heal(): Promise<void> {
     for (const { weather } of this.stores) weather.heal();
     this.keyService.isDown = false;
@@ -154,7 +164,9 @@ export class Cluster {
       machine,
       network,
       dataStore: new StoreLink(world, machine, this.dataStore, onStoreRequest),
-      logStore: new StoreLink(world, machine, this.logStore, onStoreRequest),
+      logStores: new Map<string, ObjectStore>(
+        this.logStores.map((store) => [store.contents.name, new StoreLink(world, machine, store, onStoreRequest)]),
+      ),
       keyService: this.keyService,
       settings,
       nodeAt: (host) => this.#nodes.get(host),

@@ -12,6 +12,8 @@ export interface SimulatedNodeSettings {
   readonly maxOpenDatabases: number;
   readonly engineProcesses: number;
   readonly statementDeadlineMs: number;
+  /** Databases that are made independent of the logs of ended epochs in the background. @default as in a real node */
+  readonly settlesPerSecond?: number;
 }
 
 export const smallSettings: SimulatedNodeSettings = {

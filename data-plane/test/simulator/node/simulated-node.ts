@@ -7,10 +7,10 @@ import type { RoutedDatabases } from '@turso-byoc/data-plane/database/routed-dat
 import { ByocError, isByocError } from '@turso-byoc/data-plane/errors/catalogue.js';
 import { commitLogLimits, logMaintenance } from '@turso-byoc/data-plane/node/limits.js';
 import { NodeCore } from '@turso-byoc/data-plane/node/node-core.js';
+import { openLogStore, type OpenedLog } from '@turso-byoc/data-plane/node/open-log-store.js';
 import type { ObjectStore } from '@turso-byoc/data-plane/object-store/object-store.js';
-import { deploymentOf } from '@turso-byoc/data-plane/storage/deployment.js';
+import { fileStore } from '@turso-byoc/data-plane/object-store/store-url.js';
 import { RecentEntries } from '@turso-byoc/data-plane/storage/log-store/recent-entries.js';
-import { SingleLogStore } from '@turso-byoc/data-plane/storage/log-store/single-log-store.js';
 import { ModelEngines } from '../engine/model-engines.js';
 import type { Network } from '../network/network.js';
 import type { EngineObserver } from '../engine/model-process.js';
@@ -25,7 +25,8 @@ export interface SimulatedNodeOptions {
   readonly machine: Machine;
   readonly network: Network;
   readonly dataStore: ObjectStore;
-  readonly logStore: ObjectStore;
+  /** `log`, or the zones by name. */
+  readonly logStores: ReadonlyMap<string, ObjectStore>;
   readonly keyService: KeyServiceState;
   readonly settings: SimulatedNodeSettings;
   readonly nodeAt: (host: string) => NodeFaces | undefined;
@@ -43,13 +44,32 @@ export class SimulatedNode implements NodeFaces {
   readonly machine: Machine;
   readonly engines: ModelEngines;
   readonly #core: NodeCore;
+  readonly #logs: OpenedLog;
   readonly #world: World;
   #state: 'open' | 'leaving' | 'closed' = 'open';
 
   /** Resolves when the node serves. Throws what a real node would not start with. */
   static async start(options: SimulatedNodeOptions): Promise<SimulatedNode> {
-    const { world, machine, network, dataStore, logStore, keyService, settings, observer, onReport } = options;
-    const deployment = await deploymentOf(machine, dataStore, logStore);
+    const { world, machine, network, dataStore, logStores, keyService, settings, observer, onReport } = options;
+    const logs = await openLogStore({
+      runtime: machine,
+      locations: {
+        data: fileStore('/data'),
+        log: [...logStores.keys()].map((name) => fileStore(`/${name}`)),
+        control: fileStore('/control'),
+      },
+      openStore: async (name) => {
+        const store = logStores.get(name);
+        if (!store) throw new Error(`there is no store ${name}`);
+        // As a real one, which is tried out: a zone that is away cannot be opened.
+        if (logStores.size > 1) await store.list('', { limit: 1 });
+        return store;
+      },
+      dataStore,
+      report: onReport,
+      onZoneEvent: () => undefined,
+    });
+    const { deployment } = logs;
     const engines = new ModelEngines({
       world,
       machine,
@@ -61,7 +81,7 @@ export class SimulatedNode implements NodeFaces {
       runtime: machine,
       deployment,
       dataStore,
-      logStore: new RecentEntries(new SingleLogStore(machine, logStore), 2 ** 20),
+      logStore: new RecentEntries(logs.logStore, 2 ** 20),
       keys: new SimulatedKeys(world, machine, keyService),
       engines,
       peers: new SimulatedPeers({ network, machine, nodeAt: options.nodeAt }),
@@ -78,7 +98,11 @@ export class SimulatedNode implements NodeFaces {
           maxPackBytes: 200_000,
         },
         collection: {
-          pace: { ...logMaintenance.collection.pace, graceMs: 5_000 },
+          pace: {
+            ...logMaintenance.collection.pace,
+            graceMs: 5_000,
+            ...(settings.settlesPerSecond !== undefined && { settlesPerSecond: settings.settlesPerSecond }),
+          },
           delayMs: 3_000,
           retryMs: 10_000,
         },
@@ -93,14 +117,15 @@ export class SimulatedNode implements NodeFaces {
         machine.schedule(machine.randomFraction() * 1_000, () => machine.die('fenced'));
       },
     });
-    return new SimulatedNode(world, machine, engines, core);
+    return new SimulatedNode(world, machine, engines, core, logs);
   }
 
-  private constructor(world: World, machine: Machine, engines: ModelEngines, core: NodeCore) {
+  private constructor(world: World, machine: Machine, engines: ModelEngines, core: NodeCore, logs: OpenedLog) {
     this.#world = world;
     this.machine = machine;
     this.engines = engines;
     this.#core = core;
+    this.#logs = logs;
   }
 
   get epoch(): string {
@@ -151,6 +176,7 @@ export class SimulatedNode implements NodeFaces {
     await this.#core.drain();
     this.#state = 'closed';
     await this.#core.stop();
+    this.#logs.close();
     // What it answered last is still on its way.
     await this.#world.sleep(5);
     this.machine.die('stopped');

@@ -18,6 +18,7 @@ export interface NodeFaces {
   readonly machine: Machine;
   readonly databases: Pick<DatabaseService, 'create' | 'find'> & {
     delete(id: DatabaseId, options?: { isForwarded?: boolean }): Promise<void>;
+    collect(id: DatabaseId, options?: { isForwarded?: boolean }): Promise<void>;
   };
   /** Admits a request by the name of its database, and runs it. */
   sql(request: SqlRequest): Promise<SqlResponse>;
@@ -56,6 +57,10 @@ export class SimulatedPeers implements Peers {
 
   async delete(address: NodeAddress, id: DatabaseId): Promise<void> {
     return this.#call(address, async (node) => node.databases.delete(id, { isForwarded: true }));
+  }
+
+  async collect(address: NodeAddress, id: DatabaseId): Promise<void> {
+    return this.#call(address, async (node) => node.databases.collect(id, { isForwarded: true }));
   }
 
   abandon(address: NodeAddress): void {

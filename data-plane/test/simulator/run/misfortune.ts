@@ -8,23 +8,34 @@ import type { World } from '../world/world.js';
 
 type Event = (node: SimulatedNode) => Promise<void>;
 
+/** What a run can be told to let happen, beside what its seed draws. */
+export type Misfortunes = 'stalls' | 'zone failures';
+
 export class Misfortune {
   readonly #world: World;
   readonly #cluster: Cluster;
   readonly #network: Network;
   readonly #random: Random;
+  readonly #always: readonly Misfortunes[];
+  /** The one zone of the log that fails in this run; undefined: any may, for a while. */
+  readonly #failingZone: SimulatedStore | undefined;
 
-  constructor(world: World, cluster: Cluster, network: Network) {
+  /** `always`: what happens in every run, whatever else does. */
+  constructor(world: World, cluster: Cluster, network: Network, always: readonly Misfortunes[] = []) {
     this.#world = world;
     this.#cluster = cluster;
     this.#network = network;
     this.#random = world.random.fork();
+    this.#always = always;
+    const { logStores } = cluster;
+    this.#failingZone = logStores.length > 1 && this.#random.chance(60) ? this.#random.pick(logStores) : undefined;
   }
 
   /** Lets things go wrong, one after the other and several at once, until `isOver`. */
   async happen(isOver: () => boolean): Promise<void> {
     // A run in which everything happens hides what one kind of fault alone would show.
     const kinds = this.#kinds().filter(() => this.#random.chance(40));
+    for (const name of this.#always) kinds.push(...this.#named(name));
     const pauseMs = this.#random.pick([1_000, 3_000, 8_000]);
     const pending: Promise<void>[] = [];
     while (!isOver()) {
@@ -34,6 +45,15 @@ export class Misfortune {
       if (alive.length > 0) pending.push(this.#random.pick(kinds)(this.#random.pick(alive)));
     }
     await Promise.all(pending);
+  }
+
+  #named(name: Misfortunes): Event[] {
+    switch (name) {
+      case 'stalls':
+        return [this.#stall.bind(this)];
+      case 'zone failures':
+        return [this.#outageOfZone.bind(this), this.#cutOffFromZone.bind(this), this.#loseZone.bind(this)];
+    }
   }
 
   #kinds(): Event[] {
@@ -128,6 +148,31 @@ export class Misfortune {
     for (const { weather } of stores) weather.isDown = false;
   }
 
+  async #outageOfZone(): Promise<void> {
+    const zone = this.#someLogStore();
+    this.#world.note('world', `${names([zone])} cannot be reached`);
+    zone.weather.isDown = true;
+    await this.#world.sleep(this.#random.between(200, 20_000));
+    this.#world.note('world', `${names([zone])} can be reached again`);
+    zone.weather.isDown = false;
+  }
+
+  async #cutOffFromZone({ machine }: SimulatedNode): Promise<void> {
+    const zone = this.#someLogStore();
+    machine.note(`is cut off from ${names([zone])}`);
+    zone.weather.cut(machine);
+    await this.#world.sleep(this.#random.below(15_000));
+    machine.note(`reaches ${names([zone])} again`);
+    zone.weather.reconnect(machine);
+  }
+
+  /** For good. Only where no other zone fails: two losses are not survived. */
+  async #loseZone(): Promise<void> {
+    if (!this.#failingZone || this.#random.chance(50)) return;
+    this.#world.note('world', `${names([this.#failingZone])} is lost`);
+    this.#failingZone.weather.isLost = true;
+  }
+
   async #storm(): Promise<void> {
     const stores = this.#someStores();
     this.#world.note('world', `${names(stores)} answers 503 most of the time`);
@@ -170,8 +215,16 @@ export class Misfortune {
   }
 
   #someStores(): readonly SimulatedStore[] {
-    const { dataStore, logStore } = this.#cluster;
+    const { dataStore } = this.#cluster;
+    const logStore = this.#someLogStore();
     return this.#random.pick([[dataStore], [logStore], [dataStore, logStore]]);
+  }
+
+  #someLogStore(): SimulatedStore {
+    const { logStores } = this.#cluster;
+    return (
+      this.#failingZone ?? (logStores.length > 1 ? this.#random.pick(logStores) : (logStores[0] as SimulatedStore))
+    );
   }
 }
 

@@ -7,10 +7,14 @@ import type { OnStoreRequest, StoreRequest } from '../store/store-link.js';
 import { Client } from '../workload/client.js';
 import { Population } from '../workload/population.js';
 import { World } from '../world/world.js';
+import { makeBranches } from '../workload/branching.js';
 import { Misfortune } from './misfortune.js';
+import { drawWorkload, type WorkloadName } from './workload.js';
 
 export interface SimulationOptions {
   readonly seed: number;
+  /** @default plain */
+  readonly workload?: WorkloadName;
   /** How long clients work, in milliseconds of the world. @default drawn from the seed */
   readonly workMs?: number;
   /** The number of the request to a store, counted from when clients begin, at which the node that makes it dies. */
@@ -35,11 +39,16 @@ export interface SimulationResult {
   readonly failed: number;
   readonly unknown: number;
   readonly nodes: number;
+  readonly branches: number;
+  /** Objects of databases that were deleted. */
+  readonly collected: number;
 }
 
 /** Until idle databases are closed, and the logs of the nodes that died are collected. */
 const settleMs = 75_000;
 const quietMs = 30_000;
+/** Until nodes have looked for garbage some times more. */
+const sweepMs = 10_000;
 /** What nodes do for themselves and for each other, whatever databases there are: beats, and the logs of ended epochs. */
 const upkeep = ['nodes/', 'members/', 'format-level', 'recoveries/', 'logs/', 'packs/'];
 /** Far more than any run takes. */
@@ -60,6 +69,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     request.machine.die(`at request ${requests}, ${request.store} ${request.operation} ${request.key}`);
     return options.crashAfterSending ? 'sent' : 'lost';
   };
+  const workload = drawWorkload(options.workload ?? 'plain', world.random);
   const hasWildClocks = hasMisfortune && world.random.chance(30);
   const isFaulty = hasMisfortune && world.random.chance(60);
   const network = new Network(world, {
@@ -71,14 +81,12 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     world,
     network,
     hasWildClocks,
+    hasZones: workload.hasZones,
     size: world.random.pick([1, 2, 3, 3, 4]),
     dataProfile: isFaulty ? withFaults(s3Standard) : s3Standard,
     logProfile: isFaulty ? withFaults(world.random.chance(70) ? s3Express : s3Standard) : s3Express,
-    settings: { ...smallSettings, commitWindowMs: world.random.pick([0, 10, 25]) },
-    observer: {
-      opened: (id, commit, history) => population.byId(id).opened(commit, history),
-      committed: (id, commit, markers) => population.byId(id).committed(commit, markers),
-    },
+    settings: { ...smallSettings, policy: workload.policy, commitWindowMs: world.random.pick([0, 10, 25]) },
+    observer: population.observer,
     onStoreRequest,
   });
   const newClient = (name: string): Client =>
@@ -106,9 +114,15 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     const work = Array.from({ length: world.random.between(2, 5) }, async (_, index) =>
       population.work(newClient(`c${index}`), thinkMs, () => isOver),
     );
-    const misfortune = new Misfortune(world, cluster, network);
+    const misfortune = new Misfortune(world, cluster, network, workload.misfortunes);
     if (hasMisfortune) work.push(misfortune.happen(() => isOver));
     if (world.random.chance(30)) work.push(replaceDatabases(operator, names, () => isOver));
+    if (workload.makesBranches) {
+      const { historyMs } = workload.policy;
+      const latestClockMs = (): number => cluster.latestClockMs;
+      const client = newClient('brancher');
+      work.push(makeBranches({ population, client, historyMs, latestClockMs, isOver: () => isOver }));
+    }
     await Promise.all(work);
     isWorking = false;
 
@@ -117,6 +131,12 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     await cluster.heal();
     population.setReadsCount(true);
     await population.readAll(newClient('auditor'), world.nowMs + 60_000);
+    if (workload.sweeps) {
+      await checkCollected(newClient('second-auditor'));
+      return;
+    }
+    // Without it the logs of ended epochs take very long to delete, and it is looked for now and then.
+    if (cluster.logStores.some(({ weather }) => weather.isLost)) return;
     await world.sleep(settleMs);
     world.note('world', 'nobody asks for anything');
     onRequest = ({ store, operation, key }) => {
@@ -125,7 +145,6 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     };
     await world.sleep(quietMs);
     onRequest = undefined;
-    for (const database of population.databases) database.check();
   };
 
   const replaceDatabases = async (operator: Client, names: readonly string[], isOver: () => boolean): Promise<void> => {
@@ -136,7 +155,20 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     }
   };
 
-  await world.run(run(), longestRunMs).catch((error: unknown) => world.violate(String(error)));
+  const checked = async (): Promise<void> => {
+    await run();
+    for (const database of population.databases) database.check();
+  };
+
+  /** Everything is there when the history that is not kept is gone, and everybody starts anew from the stores. */
+  const checkCollected = async (auditor: Client): Promise<void> => {
+    await world.sleep(sweepMs);
+    for (const { machine } of cluster.alive) machine.die('all start anew');
+    await cluster.heal();
+    await population.readAll(auditor, world.nowMs + 60_000);
+  };
+
+  await world.run(checked(), longestRunMs).catch((error: unknown) => world.violate(String(error)));
   return {
     seed: options.seed,
     violations: world.violations,
@@ -149,5 +181,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     failed: population.unanswered,
     unknown: population.unknown,
     nodes: cluster.machines.length,
+    branches: population.branched,
+    collected: cluster.dataStore.contents.deleted.filter((key) => key.startsWith('objects/')).length,
   };
 }

@@ -1,11 +1,12 @@
 /** A small world for one scripted schedule: a few nodes over faultless stores, one database, and hands to hold things up. */
+import { isByocError } from '@turso-byoc/data-plane/errors/catalogue.js';
 import type { DatabaseHistory } from '../check/database-history.js';
 import { Network } from '../network/network.js';
 import { Cluster } from '../node/cluster.js';
 import { smallSettings, type SimulatedNodeSettings } from '../node/node-settings.js';
 import type { SimulatedNode } from '../node/simulated-node.js';
 import { s3Express, s3Standard } from '../store/store-profile.js';
-import type { StoreRequest } from '../store/store-link.js';
+import type { SimulatedStore, StoreRequest } from '../store/store-link.js';
 import { Client } from '../workload/client.js';
 import { Population } from '../workload/population.js';
 import { runAlone, type Done } from '../workload/transactions.js';
@@ -14,6 +15,7 @@ import { World } from '../world/world.js';
 type Matches = (request: StoreRequest) => boolean;
 
 interface Interception {
+  readonly isOnce?: true;
   readonly matches: Matches;
   readonly order: 'unanswered' | Promise<void>;
   readonly met: (request: StoreRequest) => void;
@@ -30,7 +32,11 @@ export interface Held {
 export interface StageOptions {
   readonly seed?: number;
   readonly nodes?: number;
+  /** Whether the log is kept in three zones. */
+  readonly hasZones?: boolean;
   readonly settings?: Partial<SimulatedNodeSettings>;
+  /** Called when a commit is about to come to its node, before the answer to the request that made it. */
+  readonly onHanded?: () => void;
 }
 
 export class Stage {
@@ -41,7 +47,7 @@ export class Stage {
   readonly #interceptions: Interception[] = [];
   #clients = 0;
 
-  constructor({ seed = 1, nodes = 3, settings = {} }: StageOptions = {}) {
+  constructor({ seed = 1, nodes = 3, hasZones = false, settings = {}, onHanded }: StageOptions = {}) {
     this.world = new World(seed);
     this.population = new Population(this.world);
     this.network = new Network(this.world, { medianMs: 0.5, lostRequestPercent: 0, lostAnswerPercent: 0 });
@@ -50,17 +56,22 @@ export class Stage {
       network: this.network,
       dataProfile: s3Standard,
       logProfile: s3Express,
+      hasZones,
       // Large enough that nothing folds unless a scenario wants it.
       settings: { ...smallSettings, policy: { ...smallSettings.policy, foldFragments: 1_000 }, ...settings },
       size: nodes,
       hasWildClocks: false,
       observer: {
-        opened: (id, commit, history) => this.population.byId(id).opened(commit, history),
-        committed: (id, commit, markers) => this.population.byId(id).committed(commit, markers),
+        ...this.population.observer,
+        handed: (id, history, nowMs) => {
+          this.population.byId(id).handed(history, nowMs);
+          onHanded?.();
+        },
       },
       onStoreRequest: (request) => {
         const interception = this.#interceptions.find(({ matches }) => matches(request));
         if (!interception) return 'sent';
+        if (interception.isOnce) this.#forget(interception);
         interception.met(request);
         return interception.order;
       },
@@ -68,8 +79,9 @@ export class Stage {
   }
 
   /** `targets`: the nodes that it sends to; by default those that the load balancer chooses. */
-  client(targets: () => readonly SimulatedNode[] = () => this.cluster.targets): Client {
+  client(targets: () => readonly SimulatedNode[] = () => this.cluster.targets, patienceMs?: number): Client {
     return new Client({
+      ...(patienceMs !== undefined && { patienceMs }),
       world: this.world,
       network: this.network,
       name: `c${this.#clients++}`,
@@ -95,18 +107,27 @@ export class Stage {
     return this.world.violations;
   }
 
+  /** Holds up the next request that matches, until `release`; not those like it that come later. */
+  holdNext(matches: Matches): Held {
+    return this.#hold(matches, { isOnce: true });
+  }
+
   /** Holds up the requests that match, until `release`. */
   hold(matches: Matches): Held {
+    return this.#hold(matches, {});
+  }
+
+  #hold(matches: Matches, how: Pick<Interception, 'isOnce'>): Held {
     let release = (): void => undefined;
     let met: (request: StoreRequest) => void = () => undefined;
     const caught = new Promise<StoreRequest>((resolve) => (met = resolve));
     const order = new Promise<void>((resolve) => (release = resolve));
-    const interception = { matches, order, met };
+    const interception = { ...how, matches, order, met };
     this.#interceptions.push(interception);
     return {
       caught,
       release: () => {
-        this.#interceptions.splice(this.#interceptions.indexOf(interception), 1);
+        this.#forget(interception);
         release();
       },
     };
@@ -115,16 +136,13 @@ export class Stage {
   /** The next request that matches takes effect, and its answer is lost. Resolves when that has happened. */
   async loseAnswer(matches: Matches): Promise<StoreRequest> {
     return new Promise((resolve) => {
-      const interception: Interception = {
-        matches,
-        order: 'unanswered',
-        met: (request) => {
-          this.#interceptions.splice(this.#interceptions.indexOf(interception), 1);
-          resolve(request);
-        },
-      };
-      this.#interceptions.push(interception);
+      this.#interceptions.push({ isOnce: true, matches, order: 'unanswered', met: resolve });
     });
+  }
+
+  #forget(interception: Interception): void {
+    const at = this.#interceptions.indexOf(interception);
+    if (at >= 0) this.#interceptions.splice(at, 1);
   }
 
   /** Appends until it has succeeded `times` times. */
@@ -140,8 +158,39 @@ export class Stage {
     return runAlone(client, database, { op: 'get', key: 'l0' });
   }
 
-  async tryToWrite(client: Client, database: DatabaseHistory): Promise<Done> {
-    return runAlone(client, database, { op: 'append', key: 'l0', value: client.uniqueValue() });
+  async tryToWrite(client: Client, database: DatabaseHistory, value = client.uniqueValue()): Promise<Done> {
+    return runAlone(client, database, { op: 'append', key: 'l0', value });
+  }
+
+  /** What was appended, as it is read now; tried until it is answered. */
+  async appended(client: Client, database: DatabaseHistory): Promise<string[]> {
+    for (;;) {
+      const done = await this.read(client, database);
+      const [result] = 'results' in done ? done.results : [];
+      if (result && 'value' in result) return typeof result.value === 'string' ? result.value.split(',') : [];
+      await client.sleep(50);
+    }
+  }
+
+  /** Collects a database's garbage, through whichever node may. */
+  async collect({ id }: DatabaseHistory): Promise<void> {
+    for (;;) {
+      for (const { machine, databases } of this.cluster.alive) {
+        if (machine.isFrozen) continue;
+        try {
+          await databases.collect(id);
+          return;
+        } catch (error) {
+          if (!isByocError(error, 'DATABASE_MOVED', 'SHUTTING_DOWN')) throw error;
+        }
+      }
+      await this.world.sleep(100);
+    }
+  }
+
+  /** What a schedule is there to see. */
+  expect(holds: boolean, what: string): void {
+    if (!holds) this.world.violate(`the schedule did not go as it must: ${what}`);
   }
 
   /** The manifest of a database as it stands in the store. */
@@ -159,6 +208,23 @@ export class Stage {
     const node = this.cluster.alive.find(({ epoch }) => epoch === owner);
     if (!node) throw new Error(`no living node owns ${database.name}`);
     return node;
+  }
+
+  /** The nodes that live, but for one. */
+  others(node: SimulatedNode): SimulatedNode[] {
+    return this.cluster.alive.filter((other) => other !== node);
+  }
+
+  /** Resolves when a node has died: nothing that was asked of it ends then. */
+  async deathOf({ machine }: SimulatedNode): Promise<void> {
+    return new Promise((resolve) => machine.onDeath(resolve));
+  }
+
+  /** One of the stores of the log. */
+  logStore(name = 'log'): SimulatedStore {
+    const found = this.cluster.logStores.find(({ contents }) => contents.name === name);
+    if (!found) throw new Error(`there is no store ${name}`);
+    return found;
   }
 
   exists(prefix: string): boolean {

@@ -4,6 +4,8 @@ import type { Machine } from '../world/machine.js';
 export class StoreWeather {
   /** Nobody reaches it. */
   isDown = false;
+  /** Nobody ever will again. */
+  isLost = false;
   /** In percent of the requests: 503, on top of what the profile says. */
   stormPercent = 0;
   /** All requests take this many times as long. */
@@ -21,7 +23,7 @@ export class StoreWeather {
   }
 
   reaches(machine: Machine): boolean {
-    return !this.isDown && !this.#cutOff.has(machine);
+    return !this.isDown && !this.isLost && !this.#cutOff.has(machine);
   }
 
   heal(): void {

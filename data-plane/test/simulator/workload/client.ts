@@ -31,6 +31,8 @@ export interface ClientOptions {
   readonly historyOf: (database: string) => DatabaseHistory;
   /** The database that has this name now. */
   readonly named: (name: string) => DatabaseHistory | undefined;
+  /** How long it waits for an answer. @default drawn */
+  readonly patienceMs?: number;
 }
 
 /** How long a client waits for an answer: some give up early, and are there again when others still wait. */
@@ -49,7 +51,8 @@ export class Client {
     this.world = options.world;
     this.machine = new Machine(options.world, options.name);
     this.random = options.world.random.fork();
-    this.#patienceMs = this.random.pick(patiencesMs);
+    const drawnMs = this.random.pick(patiencesMs);
+    this.#patienceMs = options.patienceMs ?? drawnMs;
   }
 
   /** A value that nobody else ever writes. */

@@ -1,7 +1,11 @@
 /** The databases of a run and the clients that use, create and delete them. */
+import { isByocError, type ErrorCode } from '@turso-byoc/data-plane/errors/catalogue.js';
 import { newDatabaseId } from '@turso-byoc/data-plane/identity.js';
 import { failureOf } from '../check/answer-rules.js';
-import { DatabaseHistory } from '../check/database-history.js';
+import { DatabaseHistory, type CommittedState } from '../check/database-history.js';
+import type { EngineObserver } from '../engine/model-process.js';
+import type { ModelResult } from '../engine/model-protocol.js';
+import { clockSpreadMs } from '../node/cluster.js';
 import { organization } from '../node/simulated-node.js';
 import type { World } from '../world/world.js';
 import { openAccounts } from './accounts.js';
@@ -10,6 +14,8 @@ import type { Client } from './client.js';
 import { runAlone } from './transactions.js';
 
 const group = { id: 'group', name: 'default' };
+/** What the keys of all data begin with. */
+const prefixes = ['a', 'f', 'l', 'r'] as const;
 
 export class Population {
   /** Every database that ever was, also deleted ones. */
@@ -21,11 +27,24 @@ export class Population {
   answered = 0;
   unanswered = 0;
   unknown = 0;
+  branched = 0;
+  /** Branches that could not be made, for a good reason. */
+  refused = 0;
 
   #readsCount = true;
 
   constructor(world: World) {
     this.#world = world;
+  }
+
+  /** What engines are watched with. */
+  get observer(): EngineObserver {
+    return {
+      line: (id) => this.byId(id).line,
+      opened: (id, commit, history) => this.byId(id).opened(commit, history),
+      committed: (id, commit, markers) => this.byId(id).committed(commit, markers),
+      handed: (id, history, nowMs) => this.byId(id).handed(history, nowMs),
+    };
   }
 
   /** Throws when there never was such a database. */
@@ -55,20 +74,64 @@ export class Population {
 
   /** Creates a database and its accounts, however often that has to be tried. */
   async create(client: Client, name: string): Promise<DatabaseHistory> {
-    const id = newDatabaseId('libsql', (count) => client.random.bytes(count));
-    const history = new DatabaseHistory(this.#world, this.#numbers, id, name);
-    if (!this.#readsCount) history.ignoreReads();
-    this.databases.push(history);
+    const history = this.#newHistory(client, name);
+    const { id } = history;
+    const earlier = this.#named.get(name);
+    if (earlier) history.takesNameOf(earlier);
     this.#named.set(name, history);
     await this.#insist(client, async () =>
       client.call(async ({ databases }) => databases.create({ id, name, organization, group, engine: 'libsql' })),
     );
     history.stage = 'live';
+    history.beganBeforeMs = client.machine.nowMs() + clockSpreadMs;
     for (;;) {
       const done = await openAccounts(client, history);
       if ('results' in done) return history;
       await client.sleep(100);
     }
+  }
+
+  /**
+   * Makes a branch of a database as it is now, or as it was at a time (milliseconds since 1970), however often that has to
+   * be tried, and reads it. `isKept` tells whether the product promises that it still has that time. Undefined when the
+   * branch is refused: the database is deleted, or its time is kept no more.
+   */
+  async branch(
+    client: Client,
+    of: DatabaseHistory,
+    name: string,
+    { timeMs, isKept = () => true }: { readonly timeMs?: number; readonly isKept?: () => boolean } = {},
+  ): Promise<DatabaseHistory | undefined> {
+    const history = this.#newHistory(client, name, of);
+    const { id } = history;
+    const branch = { parent: of.id, ...(timeMs !== undefined && { timeMs }) };
+    const call = of.calls();
+    try {
+      await this.#insist(
+        client,
+        async () =>
+          client.call(async ({ databases }) =>
+            databases.create({ id, name, organization, group, engine: 'libsql', branch }),
+          ),
+        ['DATABASE_NOT_FOUND', 'RESTORE_POINT_NOT_FOUND'],
+      );
+    } catch (error) {
+      if (!isByocError(error)) throw error;
+      if (error.code === 'DATABASE_NOT_FOUND' ? of.stage === 'live' : isKept()) {
+        this.#world.violate(`no branch of ${of.name} could be made: ${error.message}`);
+      }
+      this.refused += 1;
+      history.stage = 'deleted';
+      return undefined;
+    }
+    const returned = of.returns();
+    history.stage = 'live';
+    history.beganBeforeMs = client.machine.nowMs() + clockSpreadMs;
+    const began = await this.#readBranch(client, history);
+    of.wasBranched({ call, returned, began: began.state, ...(timeMs !== undefined && { timeMs }) }, began.reads);
+    this.#named.set(name, history);
+    this.branched += 1;
+    return history;
   }
 
   /** Deletes the database that has this name and creates another one. */
@@ -109,7 +172,7 @@ export class Population {
   /** Reads everything once more. Every database must answer before `deadlineMs`. */
   async readAll(client: Client, deadlineMs: number): Promise<void> {
     for (const history of this.live) {
-      for (const prefix of ['a', 'f', 'l', 'r']) {
+      for (const prefix of prefixes) {
         for (;;) {
           const done = await runAlone(client, history, { op: 'all', prefix });
           if ('results' in done) break;
@@ -124,11 +187,45 @@ export class Population {
     }
   }
 
-  async #insist<T>(client: Client, work: () => Promise<T>): Promise<T> {
+  #newHistory(client: Client, name: string, origin?: DatabaseHistory): DatabaseHistory {
+    const id = newDatabaseId('libsql', (count) => client.random.bytes(count));
+    const history = new DatabaseHistory(this.#world, this.#numbers, id, name, origin);
+    if (!this.#readsCount) history.ignoreReads();
+    this.databases.push(history);
+    return history;
+  }
+
+  /** Reads everything in a branch that nobody has written to. */
+  async #readBranch(
+    client: Client,
+    history: DatabaseHistory,
+  ): Promise<{ state: CommittedState; reads: [string, ModelResult][] }> {
+    const operations = prefixes.map((prefix) => ({ op: 'all' as const, prefix }));
+    for (;;) {
+      const outcome = await client.request(history, history.calls(), { baton: null, operations, close: true });
+      if (outcome.kind === 'answered') {
+        const { seen, results } = outcome.answer;
+        const reads = prefixes.map((prefix, index): [string, ModelResult] => [
+          prefix,
+          results[index] ?? { error: 'BLOCKED' },
+        ]);
+        const values = reads.flatMap(([, result]) =>
+          'value' in result && Array.isArray(result.value) ? result.value : [],
+        );
+        history.began(seen, new Map(values as [string, string][]));
+        return { state: seen, reads };
+      }
+      await client.sleep(100 + client.random.below(200));
+    }
+  }
+
+  /** Tries until it succeeds, or throws one of `refusals`. */
+  async #insist<T>(client: Client, work: () => Promise<T>, refusals: readonly ErrorCode[] = []): Promise<T> {
     for (;;) {
       try {
         return await work();
       } catch (error) {
+        if (isByocError(error) && refusals.includes(error.code)) throw error;
         if (!failureOf(error)) this.#world.violate(`a client was told ${String(error)}`);
         await client.sleep(100 + client.random.below(200));
       }
