@@ -1,4 +1,9 @@
-import { KeyRefusedError, type EncryptionContext, type KeyService } from '../src/keys/key-service.js';
+import {
+  KeyRefusedError,
+  type EncryptionContext,
+  type KeyService,
+  type WrappedByKey,
+} from '../src/keys/key-service.js';
 import { dataKeyBytes, unwrapDataKey, wrapDataKey } from '../src/keys/wrapped-key.js';
 import type { Runtime } from '../src/runtime.js';
 
@@ -13,7 +18,11 @@ export class MemoryKeyService implements KeyService {
     this.#runtime = runtime;
   }
 
-  async generateWrappedDataKey(keyId: string, context: EncryptionContext): Promise<Buffer> {
+  keyIdDefect(): undefined {
+    return undefined;
+  }
+
+  async generateWrappedDataKey(keyId: string, context: EncryptionContext): Promise<WrappedByKey> {
     return this.#wrap(keyId, context, this.#runtime.randomBytes(dataKeyBytes));
   }
 
@@ -22,19 +31,24 @@ export class MemoryKeyService implements KeyService {
     return unwrapDataKey(this.#material, keyId, context, wrapped);
   }
 
+  async probe(keyId: string, wrapped: Uint8Array, context: EncryptionContext): Promise<void> {
+    await this.unwrap(keyId, wrapped, context);
+  }
+
   async rewrap(
     from: { keyId: string; wrapped: Uint8Array; context: EncryptionContext },
     to: { keyId: string; context: EncryptionContext },
-  ): Promise<Buffer> {
+  ): Promise<WrappedByKey> {
     return this.#wrap(to.keyId, to.context, await this.unwrap(from.keyId, from.wrapped, from.context));
   }
 
-  #wrap(keyId: string, context: EncryptionContext, dataKey: Buffer): Buffer {
+  #wrap(keyId: string, context: EncryptionContext, dataKey: Buffer): WrappedByKey {
     this.#assertUsable(keyId);
-    return wrapDataKey(this.#material, keyId, context, dataKey);
+    return { keyId, wrapped: wrapDataKey(this.#material, keyId, context, dataKey) };
   }
 
   #assertUsable(keyId: string): void {
-    if (this.isDisabled || keyId !== this.defaultKeyId) throw new KeyRefusedError(`key ${keyId} cannot be used`);
+    if (this.isDisabled || keyId !== this.defaultKeyId)
+      throw new KeyRefusedError(`key ${keyId} cannot be used`, 'disabled');
   }
 }

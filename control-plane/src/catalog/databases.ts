@@ -36,10 +36,12 @@ export interface DatabaseRecord {
   readonly parent?: ParentDatabase;
   /** The branch begins as the parent was at this time; absent: as it was when the branch was made. */
   readonly seedTimeMs?: number;
+  /** The key of the key service that was named for it, by itself or by its group. */
+  readonly keyId?: string;
 }
 
 const selectDatabases = `SELECT d.uuid, d.organization, d.name, d.group_uuid, g.name AS group_name, d.engine, d.state,
-  d.claimed_by, d.created_at_ms, d.origin, d.parent_uuid, d.parent_name, d.seed_time_ms FROM databases d JOIN groups g ON g.uuid = d.group_uuid`;
+  d.claimed_by, d.created_at_ms, d.origin, d.parent_uuid, d.parent_name, d.seed_time_ms, d.key_id FROM databases d JOIN groups g ON g.uuid = d.group_uuid`;
 
 const byName = (organization: string, name: string): InStatement => ({
   sql: `${selectDatabases} WHERE d.organization = ? AND d.name = ?`,
@@ -68,8 +70,8 @@ export async function insertCreating(
   const [, holder] = await catalog.write([
     {
       sql: `INSERT INTO databases (uuid, organization, name, group_uuid, engine, state, created_at_ms, origin,
-              parent_uuid, parent_name, seed_time_ms)
-            SELECT ?, ?, ?, uuid, ?, 'creating', ?, ?, ?, ?, ? FROM groups WHERE uuid = ? AND state = 'ready'
+              parent_uuid, parent_name, seed_time_ms, key_id)
+            SELECT ?, ?, ?, uuid, ?, 'creating', ?, ?, ?, ?, ?, ? FROM groups WHERE uuid = ? AND state = 'ready'
             ON CONFLICT DO NOTHING`,
       args: [
         database.uuid,
@@ -81,6 +83,7 @@ export async function insertCreating(
         database.parent?.uuid ?? null,
         database.parent?.name ?? null,
         database.seedTimeMs ?? null,
+        database.keyId ?? null,
         database.group.uuid,
       ],
     },
@@ -193,6 +196,7 @@ function databaseFromRow(row: Row): DatabaseRecord {
     origin: textOf(row, 'origin') as DatabaseOrigin,
     ...(row['parent_uuid'] !== null && { parent: parentOf(row) }),
     ...(row['seed_time_ms'] !== null && { seedTimeMs: integerOf(row, 'seed_time_ms') }),
+    ...(row['key_id'] !== null && { keyId: textOf(row, 'key_id') }),
   };
 }
 

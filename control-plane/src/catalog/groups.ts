@@ -6,9 +6,11 @@ export interface GroupRecord {
   readonly uuid: string;
   readonly name: string;
   readonly location: string;
+  /** The key of the key service for new databases of the group. @default the deployment's */
+  readonly keyId?: string;
 }
 
-const columns = 'uuid, name, location';
+const columns = 'uuid, name, location, key_id';
 
 /** The groups of the organization that are not being deleted, by name. */
 export async function listGroups(catalog: CatalogConnection, organization: string): Promise<GroupRecord[]> {
@@ -49,9 +51,9 @@ export async function insertGroup(
 ): Promise<boolean> {
   const [, holder] = await catalog.write([
     {
-      sql: `INSERT INTO groups (uuid, organization, name, location, state, created_at_ms)
-            VALUES (?, ?, ?, ?, 'ready', ?) ON CONFLICT DO NOTHING`,
-      args: [group.uuid, group.organization, group.name, group.location, group.createdAtMs],
+      sql: `INSERT INTO groups (uuid, organization, name, location, key_id, state, created_at_ms)
+            VALUES (?, ?, ?, ?, ?, 'ready', ?) ON CONFLICT DO NOTHING`,
+      args: [group.uuid, group.organization, group.name, group.location, group.keyId ?? null, group.createdAtMs],
     },
     { sql: 'SELECT uuid FROM groups WHERE organization = ? AND name = ?', args: [group.organization, group.name] },
   ]);
@@ -84,5 +86,10 @@ export async function removeEmptyGroup(catalog: CatalogConnection, uuid: string)
 }
 
 function groupFromRow(row: Row): GroupRecord {
-  return { uuid: textOf(row, 'uuid'), name: textOf(row, 'name'), location: textOf(row, 'location') };
+  return {
+    uuid: textOf(row, 'uuid'),
+    name: textOf(row, 'name'),
+    location: textOf(row, 'location'),
+    ...(row['key_id'] !== null && { keyId: textOf(row, 'key_id') }),
+  };
 }

@@ -76,6 +76,11 @@ const migrations: readonly ((context: MigrationContext) => InStatement[])[] = [
      )`,
     'CREATE INDEX deleted_databases_by_name ON deleted_databases (organization, name)',
   ],
+  () => [
+    // The key of the key service for new databases of a group, and what a row that is `creating` is to be wrapped by.
+    'ALTER TABLE groups ADD COLUMN key_id TEXT',
+    'ALTER TABLE databases ADD COLUMN key_id TEXT',
+  ],
 ];
 
 /**

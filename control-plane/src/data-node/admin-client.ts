@@ -23,6 +23,8 @@ export interface AdminDatabase {
   readonly organization: string;
   readonly group: { readonly id: string; readonly name: string };
   readonly engine: EngineName;
+  /** The key of the key service that is to wrap its data key. @default of a branch the parent's, else the deployment's */
+  readonly keyId?: string;
   /** Begin as another database is, or was at a time in milliseconds since 1970. */
   readonly branch?: { readonly parent: DatabaseId; readonly timeMs?: number };
 }

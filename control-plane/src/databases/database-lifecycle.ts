@@ -45,6 +45,8 @@ export interface DatabaseRequest {
   readonly name: string;
   readonly group: string;
   readonly engine: EngineName;
+  /** The key of the key service that is to wrap its data key. @default of a branch the parent's, else the group's */
+  readonly keyId?: string;
   /** Begin as another database is, or was at a time. Group and engine are that database's. */
   readonly branch?: { readonly parent: ParentDatabase; readonly timeMs?: number };
 }
@@ -71,6 +73,7 @@ export class DatabaseLifecycle {
       const group = await findGroup(this.catalog, request.organization, request.group);
       if (group === undefined) throw unknownGroup();
       const uuid = newDatabaseId(request.engine);
+      const keyId = keyFor(request, group);
       const row = await insertCreating(this.catalog, {
         uuid,
         organization: request.organization,
@@ -81,6 +84,7 @@ export class DatabaseLifecycle {
         origin: request.branch ? 'branch' : 'new',
         ...(request.branch && { parent: request.branch.parent }),
         ...(request.branch?.timeMs !== undefined && { seedTimeMs: request.branch.timeMs }),
+        ...(keyId !== undefined && { keyId }),
       });
       if (row === undefined) throw unknownGroup();
       if (row.state === 'deleting') {
@@ -188,14 +192,21 @@ export class DatabaseLifecycle {
   }
 }
 
+/** The key that is named for a database, by itself or by its group; a branch goes on with its parent's. */
+function keyFor({ keyId, branch }: DatabaseRequest, group: GroupRecord): string | undefined {
+  return keyId ?? (branch ? undefined : group.keyId);
+}
+
 /** Whether an unfinished creation is of what is asked for now. */
-function isSameRequest(row: DatabaseRecord, { engine, branch }: DatabaseRequest, group: { uuid: string }): boolean {
+function isSameRequest(row: DatabaseRecord, request: DatabaseRequest, group: GroupRecord): boolean {
+  const { engine, branch } = request;
   return (
     row.engine === engine &&
     row.group.uuid === group.uuid &&
     row.origin === (branch ? 'branch' : 'new') &&
     row.parent?.uuid === branch?.parent.uuid &&
-    row.seedTimeMs === branch?.timeMs
+    row.seedTimeMs === branch?.timeMs &&
+    row.keyId === keyFor(request, group)
   );
 }
 
@@ -206,6 +217,7 @@ function toAdminDatabase(row: DatabaseRecord): AdminDatabase {
     organization: row.organization,
     group: { id: row.group.uuid, name: row.group.name },
     engine: row.engine,
+    ...(row.keyId !== undefined && { keyId: row.keyId }),
     ...(row.origin === 'branch' && row.parent && { branch: toAdminBranch(row.parent, row.seedTimeMs) }),
   };
 }

@@ -17,7 +17,12 @@ const previousRunBudgetMs = 30_000;
 const controlPlaneGraceMs = 12_000;
 const dataNodeGraceMs = 45_000;
 /** Settings that lead to what only the data node may reach. */
-const dataNodeOnly = new Set(['TURSO_BYOC_STORE_DIR', 'TURSO_BYOC_KEY_DIR', 'TURSO_BYOC_CACHE_DIR']);
+const dataNodeOnly = new Set([
+  'TURSO_BYOC_STORE_DIR',
+  'TURSO_BYOC_KEY_SERVICE',
+  'TURSO_BYOC_KEY_DIR',
+  'TURSO_BYOC_CACHE_DIR',
+]);
 /** Name of the platform token that the launcher hands to its user. */
 const platformTokenName = 'local';
 

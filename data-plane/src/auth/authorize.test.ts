@@ -11,6 +11,7 @@ const database: DatabaseDescription = {
   group: { id: '22222222-2222-4222-8222-222222222222', name: 'default' },
   engine: 'libsql',
   createdAtMs: 0,
+  keyId: 'default',
 };
 const common = { aud: 'turso-byoc:database', iat: 0, jti: 'j', a: 'rw' } as const;
 

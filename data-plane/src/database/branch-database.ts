@@ -20,7 +20,7 @@ import { chainPoint } from '../storage/restore.js';
 import { findRestorePoint, type RestorePoint } from '../storage/restore-point.js';
 import { Turns } from '../turns.js';
 import { isDamage, newAttempt, storeCarried } from './carry-fragments.js';
-import { keysForBranch, newDataKey, unlock } from './database-keys.js';
+import { currentKeyOf, keysForBranch, newDataKey, unlock } from './database-keys.js';
 import { confirmLater, createdBefore, description, takeName } from './database-records.js';
 import type { DatabaseDescription, NewDatabase } from './database-service.js';
 import type { NodeContext } from './node-context.js';
@@ -110,7 +110,7 @@ async function planned(context: NodeContext, parent: Manifest, child: NewDatabas
   const { id, name, organization, group, engine } = child;
   const encryption = { deployment: context.deployment, organization, group: group.id, database: id };
   const [key, inherited] = await Promise.all([
-    newDataKey(context.keys, encryption),
+    newDataKey(context.keys, encryption, child.keyId ?? currentKeyOf(parent).keyId),
     keysForBranch(context.keys, parent, encryption),
   ]);
   return {

@@ -7,6 +7,7 @@ import {
   type EncryptionContext,
   type KeyService,
 } from '../keys/key-service.js';
+import type { HeldKey, LostKey } from '../keys/key-watch.js';
 import { Sealer } from '../keys/sealing.js';
 import type { DatabaseId } from '../identity.js';
 import type { Runtime } from '../runtime.js';
@@ -18,15 +19,33 @@ export interface UnlockedDatabase {
   wipe(): void;
 }
 
-export async function newDataKey(keys: KeyService, context: EncryptionContext): Promise<WrappedDataKey> {
-  const keyId = keys.defaultKeyId;
-  const wrapped = await translated(context.database, () => keys.generateWrappedDataKey(keyId, context));
-  return { number: 1, keyId, wrapped: wrapped.toString('base64'), context };
+/**
+ * A data key for a new database, wrapped by the key `keyId` or by the default one. Throws `KEY_ID_INVALID`, `KEY_REVOKED`,
+ * `KEY_UNAVAILABLE`.
+ */
+export async function newDataKey(
+  keys: KeyService,
+  context: EncryptionContext,
+  keyId = keys.defaultKeyId,
+): Promise<WrappedDataKey> {
+  const defect = keys.keyIdDefect(keyId);
+  if (defect !== undefined) {
+    throw new ByocError('KEY_ID_INVALID', `${JSON.stringify(keyId)} cannot be a key of the key service: ${defect}`);
+  }
+  const made = await translated(context.database, () => keys.generateWrappedDataKey(keyId, context));
+  return { number: 1, keyId: made.keyId, wrapped: made.wrapped.toString('base64'), context };
+}
+
+/** What new objects of the database are sealed under. */
+export function currentKeyOf(manifest: Pick<Manifest, 'id' | 'keys' | 'currentKey'>): WrappedDataKey {
+  const key = manifest.keys.find(({ number, opens }) => opens === undefined && number === manifest.currentKey);
+  if (key) return key;
+  throw new ByocError('STORE_OBJECT_CORRUPT', `the manifest of database ${manifest.id} lacks its current data key`);
 }
 
 /**
  * The data keys of a database and of its ancestors, wrapped once more for a branch of it; the plaintext does not leave
- * the key service. Throws `KEY_DISABLED`, `KEY_WRONG`, `KEY_UNAVAILABLE`.
+ * the key service. Throws `KEY_REVOKED`, `KEY_WRONG`, `KEY_UNAVAILABLE`.
  */
 export async function keysForBranch(
   keys: KeyService,
@@ -37,14 +56,14 @@ export async function keysForBranch(
     parent.keys.map(async (key) => {
       assertOwnContext(parent, key);
       const from = { keyId: key.keyId, wrapped: Buffer.from(key.wrapped, 'base64'), context: key.context };
-      const wrapped = await translated(parent.id, () => keys.rewrap(from, { keyId: key.keyId, context }));
-      const { number, keyId, opens = parent.id } = key;
-      return { number, keyId, wrapped: wrapped.toString('base64'), context, opens };
+      const made = await translated(parent.id, () => keys.rewrap(from, { keyId: key.keyId, context }));
+      const { number, opens = parent.id } = key;
+      return { number, keyId: made.keyId, wrapped: made.wrapped.toString('base64'), context, opens };
     }),
   );
 }
 
-/** Throws `KEY_DISABLED`, `KEY_WRONG`, `KEY_UNAVAILABLE`. */
+/** Throws `KEY_REVOKED`, `KEY_WRONG`, `KEY_UNAVAILABLE`. */
 export async function unlock(runtime: Runtime, keys: KeyService, manifest: Manifest): Promise<UnlockedDatabase> {
   const rings = new Map<DatabaseId, Map<number, Buffer>>();
   await Promise.all(
@@ -71,6 +90,14 @@ export async function unlock(runtime: Runtime, keys: KeyService, manifest: Manif
   };
 }
 
+/** What a holder of the database's data keys depends on, the current one first. */
+export function heldKeys(manifest: Manifest): HeldKey[] {
+  const current = currentKeyOf(manifest);
+  return [current, ...manifest.keys.filter((key) => key !== current)].map(({ keyId, wrapped, context }) => {
+    return { keyId, wrapped: Buffer.from(wrapped, 'base64'), context };
+  });
+}
+
 /**
  * The key service proves that a key was wrapped for its context; that the context is this database's is ours to check, or
  * another database's whole key ring could be copied into this manifest.
@@ -87,17 +114,26 @@ async function translated<T>(database: string, call: () => Promise<T>): Promise<
   try {
     return await call();
   } catch (cause) {
-    if (cause instanceof KeyRefusedError) {
-      throw new ByocError('KEY_DISABLED', `the key service refuses the key of database ${database}`, { cause });
-    }
-    if (cause instanceof KeyMismatchError) {
-      throw new ByocError('KEY_WRONG', `the data key of database ${database} was not wrapped for it, or was altered`, {
-        cause,
-      });
-    }
-    if (cause instanceof KeyServiceUnavailableError) {
-      throw new ByocError('KEY_UNAVAILABLE', 'the key service does not answer', { cause });
-    }
+    if (isLostKey(cause)) throw keyError(database, cause);
     throw cause;
   }
+}
+
+function isLostKey(error: unknown): error is LostKey {
+  return (
+    error instanceof KeyRefusedError || error instanceof KeyMismatchError || error instanceof KeyServiceUnavailableError
+  );
+}
+
+/** What a client is told. Neither the key nor the account that it is in: they are in the log. */
+export function keyError(database: string, cause: LostKey): ByocError {
+  if (cause instanceof KeyRefusedError) {
+    const sentence = `the key service refuses the key of database ${database} (${cause.reason})`;
+    return new ByocError('KEY_REVOKED', sentence, { cause });
+  }
+  if (cause instanceof KeyMismatchError) {
+    const sentence = `the data key of database ${database} was not wrapped for it, or was altered`;
+    return new ByocError('KEY_WRONG', sentence, { cause });
+  }
+  return new ByocError('KEY_UNAVAILABLE', 'the key service does not answer', { cause });
 }

@@ -6,7 +6,7 @@ import { assertDatabaseAddress, type DatabaseAddress } from '../naming/host-labe
 import type { Manifest } from '../storage/manifest.js';
 import type { DatabaseDescription, NewDatabase } from './database-service.js';
 import { carryUnfolded, isDamage } from './carry-fragments.js';
-import { newDataKey } from './database-keys.js';
+import { currentKeyOf, newDataKey } from './database-keys.js';
 import type { NamedDatabase } from '../storage/name-store.js';
 import type { NodeContext } from './node-context.js';
 import { manifestMissing, unfoldedRanges } from './ready-database.js';
@@ -71,7 +71,7 @@ export async function createdBefore(
 
 /**
  * Name record, then manifest, then a note in the name record that it exists; a call that was cut off is completed by
- * calling again with the same id. Throws `DATABASE_EXISTS` when another database has the name or the id was used before,
+ * calling again with the same id. Throws `KEY_ID_INVALID`, `KEY_REVOKED`, `KEY_UNAVAILABLE`, `DATABASE_EXISTS` when another database has the name or the id was used before,
  * `STORE_OBJECT_MISSING` when the database was created before and its manifest is gone.
  */
 export async function createDatabase(context: NodeContext, database: NewDatabase): Promise<DatabaseDescription> {
@@ -79,7 +79,7 @@ export async function createDatabase(context: NodeContext, database: NewDatabase
   const address = { organization, database: name };
   const encryptionContext = { deployment: context.deployment, organization, group: group.id, database: id };
   // The key first: when the key service refuses, the name would stay taken.
-  const key = await newDataKey(context.keys, encryptionContext);
+  const key = await newDataKey(context.keys, encryptionContext, database.keyId);
   const named = await takeName(context, database);
   const manifest: Manifest = {
     version: 1,
@@ -185,6 +185,7 @@ export function isUndeleteOver({ runtime, policy }: NodeContext, deletedAtMs: nu
 
 export function description(manifest: Manifest): DatabaseDescription {
   const { id, name, organization, group, engine, createdAtMs, parent } = manifest;
+  const { keyId } = currentKeyOf(manifest);
   const from = parent && { id: parent.database, name: parent.name, branchedAtMs: parent.branchedAtMs };
-  return { id, name, organization, group, engine, createdAtMs, ...(from && { parent: from }) };
+  return { id, name, organization, group, engine, createdAtMs, keyId, ...(from && { parent: from }) };
 }

@@ -12,6 +12,8 @@ export interface DatabaseDescription {
   readonly group: { readonly id: string; readonly name: string };
   readonly engine: EngineName;
   readonly createdAtMs: number;
+  /** The key of the key service that wraps its data key. */
+  readonly keyId: string;
   /** The database that it is a branch of, under the name that had then. */
   readonly parent?: { readonly id: DatabaseId; readonly name: string; readonly branchedAtMs: number };
 }
@@ -51,6 +53,8 @@ export interface NewDatabase {
   readonly organization: string;
   readonly group: { readonly id: string; readonly name: string };
   readonly engine: EngineName;
+  /** The key of the key service that is to wrap its data key. @default of a branch the parent's, else the deployment's */
+  readonly keyId?: string;
   /** Begin as another database is, or was at a time (the last commit at or before it; milliseconds since 1970). */
   readonly branch?: { readonly parent: DatabaseId; readonly timeMs?: number };
 }
@@ -76,6 +80,7 @@ export interface DatabaseService {
   execute(id: DatabaseId, request: SqlRequest): Promise<SqlResponse>;
   /**
    * Creates a database; returns the existing one when the same id and name were created before. Throws `DATABASE_EXISTS`,
+   * `KEY_ID_INVALID`, `KEY_REVOKED`, `KEY_UNAVAILABLE`;
    * for a branch, which the owner of the parent makes, `DATABASE_NOT_FOUND` (the parent), `BRANCH_REFUSED` and
    * `RESTORE_POINT_NOT_FOUND`.
    */

@@ -2,6 +2,7 @@ import type { Engines } from '../engine/pool/engines.js';
 import type { DatabaseLimits } from '../engine/ipc/messages.js';
 import type { DatabaseId, NodeEpoch } from '../identity.js';
 import type { KeyService } from '../keys/key-service.js';
+import type { KeyWatch } from '../keys/key-watch.js';
 import type { ObjectStore } from '../object-store/object-store.js';
 import type { FindRecovery } from '../ownership/claim.js';
 import type { Lease } from '../ownership/own-record.js';
@@ -48,6 +49,7 @@ export interface NodeContext {
   readonly prefetch: (key: string) => void;
   readonly logStore: LogStore;
   readonly keys: KeyService;
+  readonly keyWatch: Pick<KeyWatch, 'hold'>;
   readonly names: NameStore;
   readonly manifests: ManifestStore;
   readonly log: CommitLog;

@@ -10,6 +10,7 @@ import type { OpenedInEngine } from '../engine/pool/engine-pool.js';
 import type { EnginePlace } from '../engine/pool/engines.js';
 import { ByocError } from '../errors/catalogue.js';
 import type { DatabaseId } from '../identity.js';
+import type { HeldKey } from '../keys/key-watch.js';
 import type { Sealer } from '../keys/sealing.js';
 import type { LoggedDatabase } from '../storage/commit-log.js';
 import { commitDefect, type Commit, type FragmentDigest } from '../storage/fragment.js';
@@ -20,6 +21,7 @@ import type { Moment } from '../storage/moment.js';
 import { branchDatabase } from './branch-database.js';
 import { collectDatabase } from './collect-database.js';
 import type { DatabaseDescription, NewDatabase, SqlRequest, SqlResponse } from './database-service.js';
+import { heldKeys, keyError } from './database-keys.js';
 import { DurabilityGate } from './durability-gate.js';
 import { foldDatabase, isFoldDue } from './fold-database.js';
 import { lostRequestError, RequestLostError, runInEngine } from './engine-request.js';
@@ -73,6 +75,8 @@ export class OpenDatabase implements LoggedDatabase {
   #folding: Promise<void> | undefined;
   #defunct: ByocError | undefined;
   #isClosing = false;
+  #dropped: Promise<void> | undefined;
+  #releaseKeys = (): void => undefined;
   #resolved: Promise<void> | undefined;
   chainDigest: FragmentDigest;
 
@@ -86,9 +90,11 @@ export class OpenDatabase implements LoggedDatabase {
     const owned = await own(context, id, found);
     let database: OpenDatabase | undefined;
     try {
+      const held = heldKeys(owned.owned.manifest);
       database = new OpenDatabase(context, owned, onDefunct);
       database.#session = database.#enter();
       await database.#session;
+      database.#watchKeys(held);
       return database;
     } catch (error) {
       owned.unlocked.wipe();
@@ -184,7 +190,7 @@ export class OpenDatabase implements LoggedDatabase {
     await this.#folding;
     await this.#dropSession();
     await this.#durable(this.#handedCommit).catch(() => undefined);
-    this.#owned.unlocked.wipe();
+    this.#forgetKeys();
   }
 
   /**
@@ -203,18 +209,21 @@ export class OpenDatabase implements LoggedDatabase {
       if (fold) await this.#foldAll();
       await releaseDatabase(this.#context, this.#owned.owned);
     } finally {
-      this.#owned.unlocked.wipe();
+      this.#forgetKeys();
     }
   }
 
-  /** Answers everything with `error` from now on: another node has taken over, or the node stops at once. */
+  /**
+   * Answers everything with `error` from now on: another node has taken over, the node stops at once, or a key must not be
+   * used any more.
+   */
   abandon(error: ByocError): void {
     if (this.#defunct) return;
     this.#defunct = error;
     this.#enterAgain = undefined;
     this.#gate.fail(error);
     this.#resolved = this.#context.log.dropAndResolve(this);
-    this.#owned.unlocked.wipe();
+    this.#forgetKeys();
     this.#onDefunct(error);
     this.#dropSession().catch((cause: unknown) => {
       this.#context.report('local files were not removed', { database: this.id, error: String(cause) });
@@ -258,8 +267,23 @@ export class OpenDatabase implements LoggedDatabase {
     this.#foldIfDue();
   }
 
-  /** Closes the database in its engine process, if it is in one, and removes its local files. */
+  /** When a key that the data keys are wrapped by must not be used any more, the database ends. */
+  #watchKeys(held: readonly HeldKey[]): void {
+    this.#releaseKeys = this.#context.keyWatch.hold(held, (cause) => this.abandon(keyError(this.id, cause)));
+  }
+
+  #forgetKeys(): void {
+    this.#releaseKeys();
+    this.#owned.unlocked.wipe();
+  }
+
+  /** Closes the database in its engine process, if it is in one, and removes its local files; once. */
   async #dropSession(): Promise<void> {
+    this.#dropped ??= this.#leaveEngine();
+    return this.#dropped;
+  }
+
+  async #leaveEngine(): Promise<void> {
     const session = await this.#session.catch(() => undefined);
     if (!session) return;
     await session.slot.close(session.opened);

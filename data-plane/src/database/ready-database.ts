@@ -67,10 +67,11 @@ export async function own(context: NodeContext, id: DatabaseId, justRead?: Versi
       : await liveManifest(context, id);
   const { generation } = found.manifest;
   if (generation) context.prefetch(generationKey(lineOf(found.manifest), generation));
-  const [claimed, unlocked] = await Promise.allSettled([
-    claim(context.manifests, context.findRecovery, context.epoch, found),
-    unlock(context.runtime, context.keys, found.manifest),
-  ]);
+  const claiming = claim(context.manifests, context.findRecovery, context.epoch, found);
+  const unlocking = async (): Promise<UnlockedDatabase> => unlock(context.runtime, context.keys, found.manifest);
+  // Taking over from a node that died is tried until it is recovered: no request to the key service for each attempt.
+  const isTakeOver = found.manifest.owner !== undefined && found.manifest.owner !== context.epoch;
+  const [claimed, unlocked] = await Promise.allSettled([claiming, isTakeOver ? claiming.then(unlocking) : unlocking()]);
   if (claimed.status === 'rejected' || unlocked.status === 'rejected') {
     if (unlocked.status === 'fulfilled') unlocked.value.wipe();
     throw claimed.status === 'rejected' ? claimed.reason : (unlocked as PromiseRejectedResult).reason;

@@ -105,8 +105,27 @@ export const catalogue = {
     'The log of a dead node could not be recovered; see the log of this node for the object.',
   ),
   KEY_UNAVAILABLE: entry(503, 'The key service does not answer; check it and its network path.'),
-  KEY_DISABLED: entry(403, 'The key of this database is disabled, denied or scheduled for deletion; enable it again.'),
+  KEY_REVOKED: entry(
+    403,
+    'Enable the key again, cancel its deletion, or allow the node to use it; the database comes back by itself.',
+  ),
   KEY_WRONG: entry(400, 'The data key of this database cannot be unwrapped under its identity.'),
+  KEY_ID_INVALID: entry(400, "Name a key of the deployment's key service: for KMS an ARN in its region."),
+  KMS_KEY_MISSING: entry(
+    503,
+    'Create the key, or correct the key-service setting: kms:<key ARN or alias>?region=...; nodes never create one.',
+  ),
+  KMS_REGION_WRONG: entry(503, 'Name the region of the key in the key-service setting: kms:<key>?region=...'),
+  KMS_ENDPOINT_WRONG: entry(
+    503,
+    'Correct the endpoint of the key service, or open the network path to it, then start again.',
+  ),
+  KMS_CREDENTIALS_MISSING: entry(503, 'Give the process a role or credentials that the AWS SDK finds.'),
+  KMS_ACCESS_DENIED: entry(
+    503,
+    "Allow kms:GenerateDataKeyWithoutPlaintext, kms:Decrypt, kms:ReEncryptFrom and kms:ReEncryptTo in the role's policy and in the policy of the key.",
+  ),
+  KMS_MISCONFIGURED: entry(503, 'Name a symmetric encryption key; docs/keys.md explains the setting.'),
   INTERNAL: entry(500, 'Report this with the request id; the node log has the cause.'),
 } as const satisfies Record<string, CatalogueEntry>;
 

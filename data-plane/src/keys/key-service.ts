@@ -13,29 +13,67 @@ export interface EncryptionContext {
 
 export type KeyState = 'enabled' | 'disabled' | 'pending-deletion';
 
+/** A data key as it is stored. */
+export interface WrappedByKey {
+  /** The key that wraps it, by the name that means this key for ever: an alias is resolved. */
+  readonly keyId: string;
+  readonly wrapped: Buffer;
+}
+
 export interface KeyService {
   /** The key that is used when a database names none. */
   readonly defaultKeyId: string;
-  /** A fresh random 256-bit data key, wrapped by `keyId`; the plaintext does not leave the key service. */
-  generateWrappedDataKey(keyId: string, context: EncryptionContext): Promise<Buffer>;
+  /** Why no key can have this id here, or undefined; asks nobody. */
+  keyIdDefect(keyId: string): string | undefined;
   /**
-   * The 32 bytes of a data key. Throws `KeyRefusedError` (disabled, denied, scheduled for deletion, unknown key),
-   * `KeyMismatchError` (wrong context or altered bytes), `KeyServiceUnavailableError`.
+   * A fresh random 256-bit data key, wrapped by `keyId`; the plaintext does not leave the key service. Throws as `unwrap`
+   * does.
+   */
+  generateWrappedDataKey(keyId: string, context: EncryptionContext): Promise<WrappedByKey>;
+  /**
+   * The 32 bytes of a data key, which the caller wipes. Throws `KeyRefusedError` (disabled, denied, scheduled for deletion,
+   * unknown key), `KeyMismatchError` (wrong context or altered bytes), `KeyServiceUnavailableError`.
    */
   unwrap(keyId: string, wrapped: Uint8Array, context: EncryptionContext): Promise<Buffer>;
-  /** Wraps the same data key under another key; the plaintext does not leave the key service. */
+  /** Finds out whether `unwrap` would give a data key, without giving it. Throws as `unwrap` does. */
+  probe(keyId: string, wrapped: Uint8Array, context: EncryptionContext): Promise<void>;
+  /** Wraps the same data key under another key; the plaintext does not leave the key service. Throws as `unwrap` does. */
   rewrap(
     from: { keyId: string; wrapped: Uint8Array; context: EncryptionContext },
     to: { keyId: string; context: EncryptionContext },
-  ): Promise<Buffer>;
+  ): Promise<WrappedByKey>;
 }
+
+/** What a key service has done for a database, or refused: the evidence of who used which key when. Never key material. */
+export interface KeyUse {
+  readonly operation: 'generate' | 'unwrap' | 'probe' | 'rewrap';
+  /** As the caller named it; of a rewrap the key that wraps from now on. */
+  readonly keyId: string;
+  readonly database: string;
+  readonly outcome: 'done' | 'refused' | 'mismatch' | 'unavailable';
+  /** The name of the request in the audit log of the key service, where it has one. */
+  readonly requestId?: string;
+}
+
+export type OnKeyUse = (use: KeyUse) => void;
+
+/** Why a key service refuses a key. Only `denied` may be true for one encryption context and not for another. */
+export type RefusalReason = 'disabled' | 'pending-deletion' | 'denied' | 'unknown' | 'unusable';
 
 /** The key service will not use this key: disabled, denied, scheduled for deletion or unknown. */
 export class KeyRefusedError extends Error {
   override readonly name = 'KeyRefusedError';
+
+  constructor(
+    message: string,
+    readonly reason: RefusalReason,
+    options?: { cause?: unknown },
+  ) {
+    super(message, options);
+  }
 }
 
-/** The wrapped key does not belong to this context or was altered. */
+/** The wrapped key does not belong to this key and context, or was altered. */
 export class KeyMismatchError extends Error {
   override readonly name = 'KeyMismatchError';
 }

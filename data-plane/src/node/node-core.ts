@@ -18,6 +18,8 @@ import { UnfoldedFragments } from '../database/unfolded-fragments.js';
 import type { DatabaseLimits } from '../engine/ipc/messages.js';
 import { ByocError, isByocError } from '../errors/catalogue.js';
 import type { NodeEpoch } from '../identity.js';
+import type { KeyService } from '../keys/key-service.js';
+import { KeyWatch, type KeyWatchOptions, type KeyWatchSettings } from '../keys/key-watch.js';
 import type { ObjectStore } from '../object-store/object-store.js';
 import type { LogStore } from '../storage/log-store/log-store.js';
 import { PrefetchedObjects } from '../object-store/prefetched-objects.js';
@@ -33,7 +35,7 @@ import { FormatLevel } from '../storage/format-level.js';
 import { assertFormatLevelKnown, beginFormatLevel, readFormatLevel } from '../storage/format-level-record.js';
 import { ManifestStore } from '../storage/manifest-store.js';
 import { NameStore } from '../storage/name-store.js';
-import { logMaintenance } from './limits.js';
+import { keyWatchSettings, logMaintenance } from './limits.js';
 import { LogMaintenance, type LogMaintenanceSettings } from './log-maintenance.js';
 import { announceEpoch, endEpoch, firstCommitPosition, type AnnouncedEpoch } from './node-epoch.js';
 
@@ -42,7 +44,10 @@ export interface NodeCoreOptions {
   readonly deployment: string;
   readonly dataStore: ObjectStore;
   readonly logStore: LogStore;
-  readonly keys: NodeContext['keys'];
+  readonly keys: KeyService;
+  /** @default the one of `limits.ts` */
+  readonly keyWatch?: KeyWatchSettings;
+  readonly onKeyLost?: KeyWatchOptions['onLost'];
   readonly engines: NodeContext['engines'];
   readonly peers: Peers;
   readonly limits: DatabaseLimits;
@@ -80,6 +85,7 @@ export class NodeCore {
   readonly #unfolded = new UnfoldedFragments();
   readonly #formats: FormatLevel;
   readonly #maintenance: LogMaintenance;
+  readonly #keyWatch: KeyWatch;
   #state: 'serving' | 'draining' | 'fenced' = 'serving';
 
   /**
@@ -157,6 +163,13 @@ export class NodeCore {
       onFenced: (cause) => this.#fence(cause),
     });
     const manifests = new ManifestStore(runtime, dataStore, formats);
+    this.#keyWatch = new KeyWatch({
+      runtime,
+      service: options.keys,
+      ...(options.keyWatch ?? keyWatchSettings),
+      report,
+      ...(options.onKeyLost && { onLost: options.onKeyLost }),
+    });
     const locator = new Locator({
       own: epoch,
       manifests,
@@ -172,7 +185,8 @@ export class NodeCore {
       dataStore,
       prefetch: (key) => dataStore.prefetch(key),
       logStore,
-      keys: options.keys,
+      keys: this.#keyWatch,
+      keyWatch: this.#keyWatch,
       names: new NameStore(runtime, dataStore, formats),
       manifests,
       log: this.#log,
@@ -219,6 +233,11 @@ export class NodeCore {
     return this.#own.epoch;
   }
 
+  /** Keys of the key service that open databases depend on. */
+  get keysInUse(): number {
+    return this.#keyWatch.keysInUse;
+  }
+
   get openDatabases(): number {
     return this.#local.openCount;
   }
@@ -258,6 +277,7 @@ export class NodeCore {
   async stop(): Promise<void> {
     this.#sweep.stop();
     this.#watch.stop();
+    this.#keyWatch.stop();
     await this.#own.stop();
     await this.#maintenance.stop();
   }

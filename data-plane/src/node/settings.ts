@@ -1,6 +1,8 @@
 /** Settings of a data node, from the environment. Every value is checked here and nowhere else. */
 import { availableParallelism, networkInterfaces } from 'node:os';
 import { join, resolve } from 'node:path';
+import { KeyServiceUrlError, parseKeyServiceUrl, type KeyServiceLocation } from '../keys/key-service-url.js';
+import type { KeyWatchSettings } from '../keys/key-watch.js';
 import {
   describeStore,
   fileStore,
@@ -9,13 +11,15 @@ import {
   type StoreLocation,
 } from '../object-store/store-url.js';
 import { defaultLeaseTiming, type LeaseTiming } from '../ownership/lease-timing.js';
+import { keyWatchSettings } from './limits.js';
 import { zoneNames, type StoreLocations } from './node-stores.js';
 
 export interface NodeSettings {
   /** Where the object stores are. */
   readonly stores: StoreLocations;
-  /** Directory of the local key service. */
-  readonly keyDirectory: string;
+  /** Where the key service is. */
+  readonly keyService: KeyServiceLocation;
+  readonly keyWatch: KeyWatchSettings;
   /** Local disk: a cache, wiped at start. */
   readonly cacheDirectory: string;
   readonly httpHost: string;
@@ -76,7 +80,12 @@ export function nodeSettings(environment: Environment): NodeSettings {
   };
   return {
     stores: storeLocations(environment),
-    keyDirectory: resolve(text('TURSO_BYOC_KEY_DIR')),
+    keyService: keyServiceLocation(environment),
+    keyWatch: {
+      // Two intervals make the minute within which a revoked key must have ended its databases.
+      probeEveryMs: whole('TURSO_BYOC_KEY_PROBE_MS', keyWatchSettings.probeEveryMs, 100, 30_000),
+      graceMs: whole('TURSO_BYOC_KEY_GRACE_MS', keyWatchSettings.graceMs, 0, 7 * 86_400_000),
+    },
     cacheDirectory: resolve(text('TURSO_BYOC_CACHE_DIR')),
     httpHost: text('TURSO_BYOC_HTTP_HOST', '127.0.0.1'),
     httpPort: whole('TURSO_BYOC_HTTP_PORT', 8080, 0, 65_535),
@@ -157,6 +166,23 @@ export function storeLocations(environment: Environment): StoreLocations {
   }
   assertApart(log);
   return { data: data[0] as StoreLocation, log, control: control[0] as StoreLocation };
+}
+
+/** `TURSO_BYOC_KEY_SERVICE`; `TURSO_BYOC_KEY_DIR` stands in for it: the local key service in that directory. */
+function keyServiceLocation(environment: Environment): KeyServiceLocation {
+  const url = environment['TURSO_BYOC_KEY_SERVICE'];
+  if (!url) {
+    const directory = environment['TURSO_BYOC_KEY_DIR'];
+    if (!directory) throw new SettingError('neither TURSO_BYOC_KEY_SERVICE nor TURSO_BYOC_KEY_DIR is set');
+    return { kind: 'file', directory: resolve(directory) };
+  }
+  const endpoint = environment['AWS_ENDPOINT_URL_KMS'] || environment['AWS_ENDPOINT_URL'] || undefined;
+  try {
+    return parseKeyServiceUrl(url, endpoint);
+  } catch (error) {
+    if (!(error instanceof KeyServiceUrlError)) throw error;
+    throw new SettingError(`TURSO_BYOC_KEY_SERVICE cannot be used: ${error.message}`, { cause: error });
+  }
 }
 
 /** Directory buckets name their availability zone: two in one zone would be lost together. */

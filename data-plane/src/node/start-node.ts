@@ -9,7 +9,7 @@ import { TokenVerifier } from '../auth/token-verifier.js';
 import { VerificationKeys } from '../auth/verification-keys.js';
 import { EnginePool } from '../engine/pool/engine-pool.js';
 import { Sandbox } from '../engine/pool/sandbox.js';
-import { LocalKeyService } from '../keys/local-key-service.js';
+import { openKeyService } from '../keys/open-key-service.js';
 import { CountingObjectStore } from '../metering/counting-object-store.js';
 import { Metrics } from '../metering/metrics.js';
 import type { ObjectStore } from '../object-store/object-store.js';
@@ -19,6 +19,7 @@ import { createDataServer } from '../server/data-server.js';
 import { Drain } from '../server/drain.js';
 import { HttpPeers } from '../server/http-peers.js';
 import { RecentEntries } from '../storage/log-store/recent-entries.js';
+import { KeyEvidence } from './key-evidence.js';
 import { commitLogLimits, databaseLimits, databasePolicy, recentLogBytes } from './limits.js';
 import { NodeCore } from './node-core.js';
 import type { OpenStore, StoreName } from './node-stores.js';
@@ -50,11 +51,18 @@ export async function startNode({ settings, openStore, version, log, onFenced }:
   const metrics = new Metrics();
   const counted = async (name: StoreName): Promise<ObjectStore> =>
     new CountingObjectStore(await openStore(name), runtime, (request) => metrics.storeRequestEnded(request));
-  const ordinary = new Set(['engine process started', 'node condemned', 'log zone in use', 'format level raised']);
+  const ordinary = new Set([
+    'engine process started',
+    'node condemned',
+    'log zone in use',
+    'format level raised',
+    'key usable again',
+  ]);
   const report = (event: string, fields: Readonly<Record<string, unknown>>): void => {
     if (ordinary.has(event)) log.info(fields, event);
     else log.warn(fields, event);
   };
+  const evidence = new KeyEvidence(log, metrics);
   const [dataStore, controlStore] = await Promise.all([counted('data'), counted('control')]);
   const [logs, keys, credential] = await Promise.all([
     openLogStore({
@@ -65,10 +73,11 @@ export async function startNode({ settings, openStore, version, log, onFenced }:
       report,
       onZoneEvent: (zone, event) => metrics.zoneEvent(zone, event),
     }),
-    LocalKeyService.open(settings.keyDirectory),
+    openKeyService(settings.keyService, { runtime, onUse: evidence.onUse }),
     readFile(settings.adminCredentialFile, 'utf8'),
   ]);
   const { deployment } = logs;
+  await keys.prove(deployment);
   const logStore = new RecentEntries(logs.logStore, recentLogBytes);
   metrics.watchZones(logs.failingZones);
 
@@ -99,7 +108,9 @@ export async function startNode({ settings, openStore, version, log, onFenced }:
     deployment,
     dataStore,
     logStore,
-    keys,
+    keys: keys.service,
+    keyWatch: settings.keyWatch,
+    onKeyLost: (cause, count) => metrics.keyLost(cause, count),
     engines,
     peers,
     limits: databaseLimits(settings),
@@ -118,7 +129,9 @@ export async function startNode({ settings, openStore, version, log, onFenced }:
     onRecovered: () => metrics.epochRecovered(),
   });
   const { epoch, databases } = core;
+  evidence.epoch = epoch;
   metrics.watchOpenDatabases(() => core.openDatabases);
+  metrics.watchKeys(() => core.keysInUse);
 
   const verificationKeys = new VerificationKeys({ store: controlStore, runtime, log });
   const drain = new Drain();
@@ -153,6 +166,7 @@ export async function startNode({ settings, openStore, version, log, onFenced }:
       await Promise.all([dataServer.close(), adminServer.close()]);
       await core.stop();
       logs.close();
+      keys.close();
       peers.close();
       await engines.stop();
       log.info({ epoch }, 'the data node has stopped');

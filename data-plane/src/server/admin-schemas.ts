@@ -20,6 +20,7 @@ export const newDatabaseSchema = {
       },
     },
     engine: { enum: ['libsql', 'tursodb'] },
+    keyId: { type: 'string', minLength: 1, maxLength: 512 },
     branch: {
       type: 'object',
       required: ['parent'],

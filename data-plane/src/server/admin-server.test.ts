@@ -46,10 +46,21 @@ async function call(method: string, path: string, body?: unknown, authorization 
 
 describe('databases', () => {
   it('are created once, however often it is asked', async () => {
-    const answer = { status: 200, body: { database: { ...created, createdAtMs: 1_800_000_000_000 } } };
+    const answer = {
+      status: 200,
+      body: { database: { ...created, createdAtMs: 1_800_000_000_000, keyId: 'default' } },
+    };
     expect(await call('POST', '/admin/v1/databases', created)).toEqual(answer);
     expect(await call('POST', '/admin/v1/databases', created)).toEqual(answer);
     expect(databases.list).toHaveLength(2);
+  });
+
+  it('are given the key that was named for them', async () => {
+    const answer = await call('POST', '/admin/v1/databases', { ...created, keyId: 'tenant-a' });
+    expect(answer).toMatchObject({ status: 200, body: { database: { keyId: 'tenant-a' } } });
+    for (const keyId of ['', 'x'.repeat(513), 7]) {
+      expect(await call('POST', '/admin/v1/databases', { ...created, keyId })).toMatchObject({ status: 400 });
+    }
   });
 
   it('do not share a name', async () => {

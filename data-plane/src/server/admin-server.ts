@@ -117,7 +117,7 @@ function sendDatabase(reply: FastifyReply, database: DatabaseDescription | undef
 
 /** Exactly the documented fields, whatever else a service's own object carries. */
 function describe(database: DatabaseDescription): DatabaseDescription {
-  const { id, name, organization, group, engine, createdAtMs, parent } = database;
+  const { id, name, organization, group, engine, createdAtMs, keyId, parent } = database;
   return {
     id,
     name,
@@ -125,6 +125,7 @@ function describe(database: DatabaseDescription): DatabaseDescription {
     group: { id: group.id, name: group.name },
     engine,
     createdAtMs,
+    keyId,
     ...(parent && { parent: { id: parent.id, name: parent.name, branchedAtMs: parent.branchedAtMs } }),
   };
 }

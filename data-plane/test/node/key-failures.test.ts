@@ -1,5 +1,6 @@
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { createKey, setKeyState } from '../../src/keys/local-key-service.js';
 import { everything, StoppedDeployment } from '../support/stopped-deployment.js';
 
@@ -47,17 +48,19 @@ describe('the key service', () => {
       await setKeyState(keys, 'default', state);
       // An open database has its data key; it goes on until it is closed.
       expect(await deployment.meet()).toEqual({
-        folded: 'KEY_DISABLED',
+        folded: 'KEY_REVOKED',
         logged: everything.logged,
-        bystander: 'KEY_DISABLED',
+        bystander: 'KEY_REVOKED',
       });
       await node.run(logged, 'INSERT INTO t VALUES (7)');
-      expect(await create()).toEqual([403, 'KEY_DISABLED']);
+      expect(await create()).toEqual([403, 'KEY_REVOKED']);
 
       await node.end();
       await node.restart();
-      expect(await deployment.meet()).toEqual(all('KEY_DISABLED'));
+      expect(await deployment.meet()).toEqual(all('KEY_REVOKED'));
       await setKeyState(keys, 'default', 'enabled');
+      // A key that was refused is asked for once a second.
+      await delay(1_100);
       expect(await deployment.meet()).toEqual({ ...everything, logged: '8 rows of logged' });
       expect((await create())[0]).toBe(200);
     },

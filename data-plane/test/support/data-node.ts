@@ -202,10 +202,16 @@ export class DataNode {
     });
   }
 
-  async createDatabase(name: string, engine: 'libsql' | 'tursodb' = 'libsql'): Promise<TestDatabase> {
+  /** `more`: fields of the request beside the usual ones. */
+  async createDatabase(
+    name: string,
+    engine: 'libsql' | 'tursodb' = 'libsql',
+    more: Record<string, unknown> = {},
+  ): Promise<TestDatabase> {
     const id = randomUUID();
     const group = { id: '00000000-0000-4000-8000-000000000001', name: 'default' };
-    const answer = await this.admin('POST', '/admin/v1/databases', { id, name, organization: 'test', group, engine });
+    const body = { id, name, organization: 'test', group, engine, ...more };
+    const answer = await this.admin('POST', '/admin/v1/databases', body);
     if (answer.status !== 200) throw new Error(`create ${name}: ${answer.status} ${await answer.text()}`);
     return { id, name, url: `${this.url}/db/${name}-test/`, token: await this.token({ id }) };
   }

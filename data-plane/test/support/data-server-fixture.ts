@@ -26,6 +26,7 @@ export const shop: DatabaseDescription = {
   group: { id: '22222222-2222-4222-8222-222222222222', name: 'default' },
   engine: 'libsql',
   createdAtMs: 1_700_000_000_000,
+  keyId: 'default',
 };
 export const wiki: DatabaseDescription = {
   ...shop,
@@ -68,7 +69,7 @@ export class ListedDatabases implements DatabaseService {
     const parent = branch && this.list.find(({ id }) => id === branch.parent);
     if (branch && !parent) throw new ByocError('DATABASE_NOT_FOUND', 'database not found');
     const from = parent && { id: parent.id, name: parent.name, branchedAtMs: branch.timeMs ?? createdAtMs };
-    const created = { ...fields, createdAtMs, ...(from && { parent: from }) };
+    const created = { keyId: 'default', ...fields, createdAtMs, ...(from && { parent: from }) };
     this.list.push(created);
     return created;
   }

@@ -4,6 +4,7 @@ import { findDatabase, listReadyDatabases, type DatabaseRecord } from '../../cat
 import { ControlPlaneError } from '../../errors/catalogue.js';
 import type { ApiContext } from '../api-context.js';
 import type { DatabaseRequest } from '../../databases/database-lifecycle.js';
+import { parseNamedKey } from '../named-key.js';
 import { parseSeed, type Seed } from '../seed.js';
 import { isUnasked } from '../unasked.js';
 import { listCursor, parseListCursor } from '../list-cursor.js';
@@ -60,7 +61,7 @@ interface CreateBody {
   [option: string]: unknown;
 }
 
-const optionsNotOffered = ['size_limit', 'schema', 'is_schema', 'remote_encryption', 'group_id', 'extensions'];
+const optionsNotOffered = ['size_limit', 'schema', 'is_schema', 'group_id', 'extensions'];
 
 /** A logical database has no schema parent, and this is the only type there is. */
 const databaseType = 'logical';
@@ -104,16 +105,16 @@ export function registerDatabaseRoutes(app: FastifyInstance, context: ApiContext
     }
     const askedGroup = typeof group === 'string' && group !== '' ? group : undefined;
     const seed = isUnasked(request.body['seed']) ? undefined : parseSeed(request.body['seed'], context.clock.now());
-    const record = await context.lifecycle.create(
-      seed
-        ? await branchRequest(name, seed, { group: askedGroup, useTursodb: useTursodb === true }, context)
-        : {
-            organization,
-            name,
-            group: askedGroup ?? 'default',
-            engine: useTursodb === true ? 'tursodb' : 'libsql',
-          },
-    );
+    const keyId = parseNamedKey(request.body['remote_encryption']);
+    const asked: DatabaseRequest = seed
+      ? await branchRequest(name, seed, { group: askedGroup, useTursodb: useTursodb === true }, context)
+      : {
+          organization,
+          name,
+          group: askedGroup ?? 'default',
+          engine: useTursodb === true ? 'tursodb' : 'libsql',
+        };
+    const record = await context.lifecycle.create({ ...asked, ...(keyId !== undefined && { keyId }) });
     return { database: { DbId: record.uuid, Hostname: hostnameOf(record, context), Name: record.name } };
   });
 

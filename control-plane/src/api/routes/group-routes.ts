@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { findGroup, insertGroup, listGroups, type GroupRecord } from '../../catalog/groups.js';
 import { ControlPlaneError } from '../../errors/catalogue.js';
 import type { ApiContext } from '../api-context.js';
+import { parseNamedKey } from '../named-key.js';
 import { isUnasked } from '../unasked.js';
 import { assertLocation } from './location-routes.js';
 
@@ -16,6 +17,7 @@ const createBody = {
     name: { type: 'string' },
     location: { type: ['string', 'null'] },
     extensions: {},
+    remote_encryption: {},
     version: { type: ['string', 'null'] },
   },
 } as const;
@@ -24,6 +26,7 @@ interface CreateBody {
   name: string;
   location?: string | null;
   extensions?: unknown;
+  remote_encryption?: unknown;
   version?: string | null;
 }
 
@@ -56,7 +59,13 @@ export function registerGroupRoutes(app: FastifyInstance, context: ApiContext): 
     if (!isUnasked(version) && version !== 'latest') {
       throw new ControlPlaneError('OPTION_NOT_OFFERED', '"version" is not offered: all databases run this release');
     }
-    const group = { uuid: randomUUID(), name, location: context.primaryRegion };
+    const keyId = parseNamedKey(request.body.remote_encryption);
+    const group = {
+      uuid: randomUUID(),
+      name,
+      location: context.primaryRegion,
+      ...(keyId !== undefined && { keyId }),
+    };
     if (!(await insertGroup(catalog, { ...group, organization, createdAtMs: context.clock.now() }))) {
       throw new ControlPlaneError('GROUP_EXISTS', 'group already exists');
     }
@@ -109,6 +118,7 @@ function toGroupObject(group: GroupRecord, context: ApiContext) {
     primary: group.location,
     archived: false,
     delete_protection: false,
+    ...(group.keyId !== undefined && { remote_encryption: { kms_key_arn: group.keyId } }),
     status: { locations: [{ name: group.location, status: 'up' }] },
   };
 }

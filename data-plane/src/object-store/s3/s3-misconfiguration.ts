@@ -1,5 +1,6 @@
 import { types } from 'node:util';
 import { ByocError, type ErrorCode } from '../../errors/catalogue.js';
+import { endpointFailures } from '../endpoint-failures.js';
 
 /**
  * What an error of a store's first request says about its configuration, or undefined when it may be a passing trouble.
@@ -50,21 +51,6 @@ const byName: Readonly<Record<string, ErrorCode>> = {
   KMSDisabledException: 'STORE_MISCONFIGURED',
   InvalidBucketName: 'STORE_MISCONFIGURED',
 };
-
-/** Errors of the network that do not pass by themselves. */
-const endpointFailures = new Set([
-  'ENOTFOUND',
-  'ECONNREFUSED',
-  'EPROTO',
-  'CERT_HAS_EXPIRED',
-  'DEPTH_ZERO_SELF_SIGNED_CERT',
-  'ERR_TLS_CERT_ALTNAME_INVALID',
-  'SELF_SIGNED_CERT_IN_CHAIN',
-  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
-  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
-  'ERR_SSL_WRONG_VERSION_NUMBER',
-  'HPE_INVALID_CONSTANT',
-]);
 
 function errorCode(error: Error): ErrorCode | undefined {
   const known = Object.hasOwn(byName, error.name) ? byName[error.name] : undefined;

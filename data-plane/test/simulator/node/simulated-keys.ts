@@ -6,6 +6,7 @@ import {
   KeyServiceUnavailableError,
   type EncryptionContext,
   type KeyService,
+  type WrappedByKey,
 } from '@turso-byoc/data-plane/keys/key-service.js';
 import type { Machine } from '../world/machine.js';
 import type { World } from '../world/world.js';
@@ -27,19 +28,30 @@ export class SimulatedKeys implements KeyService {
     this.#state = state;
   }
 
-  async generateWrappedDataKey(keyId: string, context: EncryptionContext): Promise<Buffer> {
-    return this.#ask(() => wrap(keyId, context, this.#world.random.bytes(32)));
+  keyIdDefect(): undefined {
+    return undefined;
+  }
+
+  async generateWrappedDataKey(keyId: string, context: EncryptionContext): Promise<WrappedByKey> {
+    return this.#ask(() => ({ keyId, wrapped: wrap(keyId, context, this.#world.random.bytes(32)) }));
   }
 
   async unwrap(keyId: string, wrapped: Uint8Array, context: EncryptionContext): Promise<Buffer> {
     return this.#ask(() => unwrap(keyId, context, wrapped));
   }
 
+  async probe(keyId: string, wrapped: Uint8Array, context: EncryptionContext): Promise<void> {
+    await this.#ask(() => unwrap(keyId, context, wrapped));
+  }
+
   async rewrap(
     from: { keyId: string; wrapped: Uint8Array; context: EncryptionContext },
     to: { keyId: string; context: EncryptionContext },
-  ): Promise<Buffer> {
-    return this.#ask(() => wrap(to.keyId, to.context, unwrap(from.keyId, from.context, from.wrapped)));
+  ): Promise<WrappedByKey> {
+    return this.#ask(() => ({
+      keyId: to.keyId,
+      wrapped: wrap(to.keyId, to.context, unwrap(from.keyId, from.context, from.wrapped)),
+    }));
   }
 
   async #ask<T>(perform: () => T): Promise<T> {

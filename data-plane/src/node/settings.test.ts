@@ -77,3 +77,35 @@ describe('the store settings of a data node', () => {
     expect(() => stores(environment)).toThrow(message);
   });
 });
+
+describe('the key settings of a data node', () => {
+  const stored = { ...others, TURSO_BYOC_STORE_DIR: '/store' };
+  const arn = 'arn:aws:kms:eu-west-1:111122223333:key/0f6a8b0e-5a2f-4b6c-9c3e-0d9f5c1f2a3b';
+
+  it('are a directory, or the URL of a key service', () => {
+    expect(nodeSettings(stored)).toMatchObject({
+      keyService: { kind: 'file', directory: '/keys' },
+      keyWatch: { probeEveryMs: 30_000, graceMs: 3_600_000 },
+    });
+    const environment = {
+      ...stored,
+      TURSO_BYOC_KEY_SERVICE: `kms:${arn}`,
+      AWS_ENDPOINT_URL: 'http://any',
+      AWS_ENDPOINT_URL_KMS: 'http://kms',
+    };
+    expect(nodeSettings(environment).keyService).toEqual({
+      kind: 'kms',
+      options: { keyId: arn, region: 'eu-west-1', endpoint: 'http://kms' },
+    });
+  });
+
+  it.each<[string, Record<string, string>, RegExp]>([
+    ['no key service', { TURSO_BYOC_KEY_DIR: '' }, /neither TURSO_BYOC_KEY_SERVICE nor TURSO_BYOC_KEY_DIR/],
+    ['a key that is none', { TURSO_BYOC_KEY_SERVICE: 'kms:turso' }, /TURSO_BYOC_KEY_SERVICE cannot be used: .*no ARN/],
+    ['probes that are too rare', { TURSO_BYOC_KEY_PROBE_MS: '30001' }, /TURSO_BYOC_KEY_PROBE_MS is 30001/],
+    ['a time of grace without an end', { TURSO_BYOC_KEY_GRACE_MS: 'Infinity' }, /TURSO_BYOC_KEY_GRACE_MS/],
+  ])('%s is refused', (_what, environment, says) => {
+    expect(() => nodeSettings({ ...stored, ...environment })).toThrow(SettingError);
+    expect(() => nodeSettings({ ...stored, ...environment })).toThrow(says);
+  });
+});
