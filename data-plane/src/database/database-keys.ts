@@ -28,12 +28,15 @@ export async function newDataKey(
   context: EncryptionContext,
   keyId = keys.defaultKeyId,
 ): Promise<WrappedDataKey> {
-  const defect = keys.keyIdDefect(keyId);
-  if (defect !== undefined) {
-    throw new ByocError('KEY_ID_INVALID', `${JSON.stringify(keyId)} cannot be a key of the key service: ${defect}`);
-  }
+  assertKeyId(keys, keyId);
   const made = await translated(context.database, () => keys.generateWrappedDataKey(keyId, context));
   return { number: 1, keyId: made.keyId, wrapped: made.wrapped.toString('base64'), context };
+}
+
+function assertKeyId(keys: KeyService, keyId: string): void {
+  const defect = keys.keyIdDefect(keyId);
+  if (defect === undefined) return;
+  throw new ByocError('KEY_ID_INVALID', `${JSON.stringify(keyId)} cannot be a key of the key service: ${defect}`);
 }
 
 /** What new objects of the database are sealed under. */
@@ -61,6 +64,31 @@ export async function keysForBranch(
       return { number, keyId: made.keyId, wrapped: made.wrapped.toString('base64'), context, opens };
     }),
   );
+}
+
+/**
+ * The data keys of a manifest, each wrapped by `keyId`; the same list when they all are already. Throws `KEY_ID_INVALID`,
+ * `KEY_REVOKED`, `KEY_WRONG`, `KEY_UNAVAILABLE`.
+ */
+export async function rewrappedKeys(
+  keys: KeyService,
+  manifest: Manifest,
+  keyId: string,
+): Promise<readonly WrappedDataKey[]> {
+  assertKeyId(keys, keyId);
+  const rewrapped = await Promise.all(
+    manifest.keys.map(async (key) => {
+      assertOwnContext(manifest, key);
+      if (key.keyId === keyId) return key;
+      const { context } = key;
+      const from = { keyId: key.keyId, wrapped: Buffer.from(key.wrapped, 'base64'), context };
+      const made = await translated(manifest.id, () => keys.rewrap(from, { keyId, context }));
+      // An alias of the key that it is wrapped by.
+      if (made.keyId === key.keyId) return key;
+      return { ...key, keyId: made.keyId, wrapped: made.wrapped.toString('base64') };
+    }),
+  );
+  return rewrapped.every((key, index) => key === manifest.keys[index]) ? manifest.keys : rewrapped;
 }
 
 /** Throws `KEY_REVOKED`, `KEY_WRONG`, `KEY_UNAVAILABLE`. */

@@ -100,4 +100,10 @@ export interface DatabaseService {
    * crashes left. Throws `DATABASE_NOT_FOUND`, and the errors of the store.
    */
   collect(id: DatabaseId, options?: { readonly isForwarded?: boolean }): Promise<void>;
+  /**
+   * Wraps the data keys of a database by another key of the key service, while it is used; also of one that was deleted.
+   * Whether that changed anything: running it again is safe. Throws `DATABASE_NOT_FOUND`, the key errors, and the errors of
+   * the store.
+   */
+  rewrap(id: DatabaseId, keyId: string, options?: { readonly isForwarded?: boolean }): Promise<boolean>;
 }

@@ -10,6 +10,7 @@ import type { DatabaseId } from '../identity.js';
 import { assertDatabaseAddress, hostLabel, type DatabaseAddress } from '../naming/host-label.js';
 import { branchDatabase } from './branch-database.js';
 import { collectClosed } from './collect-database.js';
+import { rewrapClosed } from './rewrap-database.js';
 import { createDatabase, deleteDatabase, describe, findByName, undeleteDatabase } from './database-records.js';
 import type { DatabaseDescription, DatabaseService, NewDatabase, SqlRequest, SqlResponse } from './database-service.js';
 import type { NodeContext } from './node-context.js';
@@ -119,12 +120,26 @@ export class NodeDatabases implements DatabaseService {
       }
       return;
     }
-    await this.#alone(id, async () => {
-      if (this.#state !== 'serving') throw new ByocError('DATABASE_MOVED', 'this node takes no more databases');
-      const found = await this.#context.manifests.read(id);
-      if (!found) throw new ByocError('DATABASE_NOT_FOUND', 'database not found');
-      await collectClosed(this.#context, found);
-    });
+    await this.#alone(id, async () => collectClosed(this.#context, await this.#manifestToChange(id)));
+  }
+
+  async rewrap(id: DatabaseId, keyId: string): Promise<boolean> {
+    if (this.#open.has(id)) {
+      const entry = await this.#acquire(id, () => false);
+      try {
+        return await (await entry.database).rewrap(keyId);
+      } finally {
+        this.#release(entry);
+      }
+    }
+    return this.#alone(id, async () => rewrapClosed(this.#context, await this.#manifestToChange(id), keyId));
+  }
+
+  async #manifestToChange(id: DatabaseId): Promise<VersionedManifest> {
+    if (this.#state !== 'serving') throw new ByocError('DATABASE_MOVED', 'this node takes no more databases');
+    const found = await this.#context.manifests.read(id);
+    if (!found) throw new ByocError('DATABASE_NOT_FOUND', 'database not found');
+    return found;
   }
 
   async delete(id: DatabaseId): Promise<void> {

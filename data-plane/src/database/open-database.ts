@@ -26,6 +26,7 @@ import { DurabilityGate } from './durability-gate.js';
 import { foldDatabase, isFoldDue } from './fold-database.js';
 import { lostRequestError, RequestLostError, runInEngine } from './engine-request.js';
 import type { NodeContext } from './node-context.js';
+import { rewrapDatabase } from './rewrap-database.js';
 import { own, releaseDatabase, restoreTo, type OwnedDatabase } from './ready-database.js';
 
 /** One stay of the database in one engine process. */
@@ -243,6 +244,18 @@ export class OpenDatabase implements LoggedDatabase {
   /** Collects what the database needs no more. Throws as `collectDatabase` does. */
   async collect(): Promise<void> {
     this.#adopt(await this.#whileOwned(async () => collectDatabase(this.#context, this.#owned.owned)));
+  }
+
+  /** Wraps the data keys by another key, while the database goes on. Whether that changed anything. Throws as `rewrapDatabase`. */
+  async rewrap(keyId: string): Promise<boolean> {
+    const before = this.manifest.keys;
+    this.#adopt(await this.#whileOwned(async () => rewrapDatabase(this.#context, this.#owned.owned, keyId)));
+    // What is given up by now depends on no key.
+    if (this.#defunct || this.#isClosing || this.manifest.keys === before) return this.manifest.keys !== before;
+    const release = this.#releaseKeys;
+    this.#watchKeys(heldKeys(this.manifest));
+    release();
+    return true;
   }
 
   /** Runs `work`, which can be repeated. When the database is given up or closed meanwhile, what breaks only follows from that. */

@@ -16,6 +16,8 @@ export interface Peers {
   delete(address: NodeAddress, id: DatabaseId): Promise<void>;
   /** Collects the garbage of a database on the node that owns it. Throws as `execute`, and what the other node throws. */
   collect(address: NodeAddress, id: DatabaseId): Promise<void>;
+  /** Rewraps the data keys of a database on the node that owns it. Throws as `collect`. */
+  rewrap(address: NodeAddress, id: DatabaseId, keyId: string): Promise<boolean>;
   /** Gives up what is under way to a node that has ended: it will not answer. */
   abandon(address: NodeAddress): void;
 }

@@ -83,6 +83,14 @@ export class RoutedDatabases implements DatabaseService {
     );
   }
 
+  async rewrap(id: DatabaseId, keyId: string, { isForwarded = false } = {}): Promise<boolean> {
+    const { local, peers } = this.#options;
+    if (isForwarded) return local.rewrap(id, keyId);
+    return this.#route(id, async (location) =>
+      location.kind === 'here' ? local.rewrap(id, keyId) : peers.rewrap(location.address, id, keyId),
+    );
+  }
+
   async delete(id: DatabaseId, { isForwarded = false } = {}): Promise<void> {
     const { local, peers } = this.#options;
     if (isForwarded) return local.delete(id);

@@ -1,5 +1,6 @@
 /** JSON Schemas of the admin interface's requests. Names are checked by `assertDatabaseAddress`, which says more. */
 const id = { type: 'string', pattern: '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$' } as const;
+const keyId = { type: 'string', minLength: 1, maxLength: 512 } as const;
 const name = { type: 'string', minLength: 1, maxLength: 63 } as const;
 
 export const newDatabaseSchema = {
@@ -20,7 +21,7 @@ export const newDatabaseSchema = {
       },
     },
     engine: { enum: ['libsql', 'tursodb'] },
-    keyId: { type: 'string', minLength: 1, maxLength: 512 },
+    keyId,
     branch: {
       type: 'object',
       required: ['parent'],
@@ -33,3 +34,10 @@ export const newDatabaseSchema = {
 export const databaseIdSchema = { type: 'object', required: ['id'], properties: { id } } as const;
 
 export const undeleteSchema = { type: 'object', additionalProperties: false, properties: { name } } as const;
+
+export const rewrapSchema = {
+  type: 'object',
+  required: ['keyId'],
+  additionalProperties: false,
+  properties: { keyId },
+} as const;

@@ -94,6 +94,12 @@ describe('databases', () => {
     expect(await undelete({ name: 'again', id: 1 })).toMatchObject({ status: 400 });
     expect(await call('POST', `/admin/v1/databases/${created.id}/collect`)).toEqual({ status: 200, body: {} });
     expect(databases.collected).toEqual([created.id]);
+    const rewrap = async (body: unknown) => call('POST', `/admin/v1/databases/${created.id}/rewrap`, body);
+    expect(await rewrap({ keyId: 'tenant-a' })).toEqual({ status: 200, body: { changed: true } });
+    expect(databases.rewrapped).toEqual([[created.id, 'tenant-a']]);
+    for (const body of [{}, { keyId: '' }, { keyId: 1 }, { keyId: 'a', more: 1 }]) {
+      expect(await rewrap(body)).toMatchObject({ status: 400 });
+    }
   });
 
   it('are deleted, also when they are gone', async () => {

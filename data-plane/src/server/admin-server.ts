@@ -7,14 +7,17 @@ import type { Metrics } from '../metering/metrics.js';
 import { assertDatabaseAddress } from '../naming/host-label.js';
 import type { Runtime } from '../runtime.js';
 import { AdminCredential } from './admin-credential.js';
-import { databaseIdSchema, newDatabaseSchema, undeleteSchema } from './admin-schemas.js';
+import { databaseIdSchema, newDatabaseSchema, rewrapSchema, undeleteSchema } from './admin-schemas.js';
 import { forwardedHeader } from './forwarding.js';
 import { defaultHttpLimits, type HttpLimits } from './http-limits.js';
 import { createHttpServer } from './http-server.js';
 import { sendJson } from './plain-replies.js';
 
 export interface AdminServerOptions {
-  readonly databases: Pick<DatabaseService, 'find' | 'describe' | 'create' | 'delete' | 'undelete' | 'collect'>;
+  readonly databases: Pick<
+    DatabaseService,
+    'find' | 'describe' | 'create' | 'delete' | 'undelete' | 'collect' | 'rewrap'
+  >;
   /** The bearer credential that the control plane and the metrics collector present. */
   readonly credential: string;
   readonly metrics: Metrics;
@@ -98,6 +101,16 @@ export function createAdminServer(options: AdminServerOptions): FastifyInstance 
           const isForwarded = request.headers[forwardedHeader] !== undefined;
           await databases.collect(request.params.id, { isForwarded });
           return sendJson(reply, {});
+        },
+      );
+
+      routes.post<{ Params: { id: DatabaseId }; Body: { keyId: string } }>(
+        `${adminPrefix}/databases/:id/rewrap`,
+        { schema: { params: databaseIdSchema, body: rewrapSchema } },
+        async (request, reply) => {
+          const isForwarded = request.headers[forwardedHeader] !== undefined;
+          const changed = await databases.rewrap(request.params.id, request.body.keyId, { isForwarded });
+          return sendJson(reply, { changed });
         },
       );
 

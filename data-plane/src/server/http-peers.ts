@@ -78,6 +78,12 @@ export class HttpPeers implements Peers {
     await this.#administer(address, 'POST', `/databases/${id}/collect`);
   }
 
+  async rewrap(address: NodeAddress, id: DatabaseId, keyId: string): Promise<boolean> {
+    const content = Buffer.from(JSON.stringify({ keyId }));
+    const answer = await this.#administer(address, 'POST', `/databases/${id}/rewrap`, content);
+    return (JSON.parse(answer.toString('utf8')) as { changed: boolean }).changed;
+  }
+
   async branch(address: NodeAddress, child: NewDatabase): Promise<DatabaseDescription> {
     const answer = await this.#administer(address, 'POST', '/databases', Buffer.from(JSON.stringify(child)));
     return (JSON.parse(answer.toString('utf8')) as { database: DatabaseDescription }).database;

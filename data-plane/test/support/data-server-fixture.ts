@@ -39,6 +39,7 @@ export const wiki: DatabaseDescription = {
 export class ListedDatabases implements DatabaseService {
   readonly deleted: DatabaseDescription[] = [];
   readonly collected: DatabaseId[] = [];
+  readonly rewrapped: [DatabaseId, string][] = [];
   readonly requests: { readonly id: DatabaseId; readonly request: SqlRequest }[] = [];
   run: (request: SqlRequest, id: DatabaseId) => Promise<SqlResponse> = async () => ({
     status: 200,
@@ -80,6 +81,11 @@ export class ListedDatabases implements DatabaseService {
     const restored = { ...found, name: newName ?? found.name };
     this.list.push(restored);
     return restored;
+  }
+
+  async rewrap(id: DatabaseId, keyId: string): Promise<boolean> {
+    this.rewrapped.push([id, keyId]);
+    return true;
   }
 
   async collect(id: DatabaseId): Promise<void> {

@@ -19,6 +19,7 @@ export interface NodeFaces {
   readonly databases: Pick<DatabaseService, 'create' | 'find'> & {
     delete(id: DatabaseId, options?: { isForwarded?: boolean }): Promise<void>;
     collect(id: DatabaseId, options?: { isForwarded?: boolean }): Promise<void>;
+    rewrap(id: DatabaseId, keyId: string, options?: { isForwarded?: boolean }): Promise<boolean>;
   };
   /** Admits a request by the name of its database, and runs it. */
   sql(request: SqlRequest): Promise<SqlResponse>;
@@ -61,6 +62,10 @@ export class SimulatedPeers implements Peers {
 
   async collect(address: NodeAddress, id: DatabaseId): Promise<void> {
     return this.#call(address, async (node) => node.databases.collect(id, { isForwarded: true }));
+  }
+
+  async rewrap(address: NodeAddress, id: DatabaseId, keyId: string): Promise<boolean> {
+    return this.#call(address, async (node) => node.databases.rewrap(id, keyId, { isForwarded: true }));
   }
 
   abandon(address: NodeAddress): void {

@@ -1,0 +1,124 @@
+/**
+ * Has the data keys of many databases wrapped by another key, one database after the other, by whichever node owns each.
+ * What is done is passed over, so a run that was cut off is completed by running it again.
+ */
+import { ByocError, catalogue, type ErrorCode } from '../errors/catalogue.js';
+import type { DatabaseId } from '../identity.js';
+import type { ObjectStore } from '../object-store/object-store.js';
+import type { Runtime } from '../runtime.js';
+import type { Manifest } from '../storage/manifest.js';
+import { ManifestStore } from '../storage/manifest-store.js';
+
+/** Which databases are meant. */
+export type RewrapScope =
+  { readonly database: DatabaseId } | { readonly organization?: string; readonly group?: string };
+
+export interface RewrapInput {
+  readonly runtime: Runtime;
+  readonly dataStore: ObjectStore;
+  readonly scope: RewrapScope;
+  /** The key that is to wrap everything; its own name, not an alias, or every database is asked for every time. */
+  readonly keyId: string;
+  /** Databases a second at the most. */
+  readonly perSecond: number;
+  /** Has one database rewrapped; whether that changed anything. Throws the error of the node. */
+  readonly rewrap: (id: DatabaseId) => Promise<boolean>;
+  readonly progress: (counts: RewrapCounts) => void;
+  readonly report: (id: DatabaseId, failure: string) => void;
+}
+
+export interface RewrapCounts {
+  /** Looked at, within the scope. */
+  readonly databases: number;
+  readonly rewrapped: number;
+  readonly failed: number;
+}
+
+/** Nodes that are busy, or databases that move, are asked again so often. */
+const attempts = 5;
+const firstDelayMs = 200;
+const passing = new Set<string>([
+  'DATABASE_MOVED',
+  'SHUTTING_DOWN',
+  'NOT_READY',
+  'OVERLOADED',
+  'KEY_UNAVAILABLE',
+  'STORE_UNAVAILABLE',
+  'OUTCOME_UNKNOWN',
+] satisfies ErrorCode[]);
+
+/** Throws `STORE_UNAVAILABLE`; a database that cannot be rewrapped is reported, and the others go on. */
+export async function rewrapDatabases(input: RewrapInput): Promise<RewrapCounts> {
+  const { runtime, dataStore, scope, keyId, perSecond, progress, report } = input;
+  const manifests = new ManifestStore(runtime, dataStore);
+  const counts = { databases: 0, rewrapped: 0, failed: 0 };
+  const ids = 'database' in scope ? [scope.database] : manifests.list();
+  let nextMs = runtime.monotonicMs();
+  for await (const id of ids) {
+    const found = await manifests.read(id);
+    if (!found) {
+      report(id, `there is no database ${id}`);
+      counts.failed += 1;
+      continue;
+    }
+    if (!isMeant(found.manifest, scope)) continue;
+    counts.databases += 1;
+    if (!found.manifest.keys.every((key) => key.keyId === keyId)) {
+      await runtime.sleep(Math.max(0, nextMs - runtime.monotonicMs()));
+      nextMs = Math.max(nextMs, runtime.monotonicMs()) + 1_000 / perSecond;
+      try {
+        if (await tryOften(input, id)) counts.rewrapped += 1;
+      } catch (error) {
+        if (!(error instanceof ByocError)) throw error;
+        counts.failed += 1;
+        report(id, `${error.code}: ${error.message}`);
+      }
+    }
+    progress(counts);
+  }
+  return counts;
+}
+
+function isMeant({ organization, group }: Manifest, scope: RewrapScope): boolean {
+  if ('database' in scope) return true;
+  if (scope.organization !== undefined && scope.organization !== organization) return false;
+  return scope.group === undefined || scope.group === group.id || scope.group === group.name;
+}
+
+async function tryOften({ runtime, rewrap }: RewrapInput, id: DatabaseId): Promise<boolean> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await rewrap(id);
+    } catch (error) {
+      if (!(error instanceof ByocError) || !passing.has(error.code) || attempt === attempts) throw error;
+      await runtime.sleep(firstDelayMs * 2 ** (attempt - 1) * (0.5 + runtime.randomFraction()));
+    }
+  }
+}
+
+/** Asks a node through its admin interface. Throws what it answers. */
+export function rewrapThrough(
+  adminUrl: string,
+  credential: string,
+  keyId: string,
+): (id: DatabaseId) => Promise<boolean> {
+  return async (id) => {
+    let response: Response;
+    try {
+      response = await fetch(new URL(`/admin/v1/databases/${id}/rewrap`, adminUrl), {
+        method: 'POST',
+        headers: { authorization: `Bearer ${credential}`, 'content-type': 'application/json' },
+        body: JSON.stringify({ keyId }),
+      });
+    } catch (cause) {
+      throw new ByocError('NOT_READY', `the node at ${adminUrl} cannot be reached`, { cause });
+    }
+    const answer = (await response.json()) as { changed?: unknown; code?: unknown; message?: unknown };
+    if (response.status === 200) return answer.changed === true;
+    const code = String(answer.code);
+    if (!Object.hasOwn(catalogue, code)) {
+      throw new ByocError('INTERNAL', `the node at ${adminUrl} answered with status ${response.status}`);
+    }
+    throw new ByocError(code as ErrorCode, String(answer.message));
+  };
+}
