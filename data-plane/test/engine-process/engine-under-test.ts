@@ -87,7 +87,8 @@ export class EngineUnderTest {
     const record = join(this.directory, 'flight-record');
     this.flightRecord = new FlightRecordReader(record);
     const entry = join(import.meta.dirname, '../../dist/engine-process.js');
-    this.#child = spawn(process.execPath, ['--expose-gc', entry, record], {
+    // The engine that it loads before it is asked; it opens databases of both.
+    this.#child = spawn(process.execPath, ['--expose-gc', entry, record, 'libsql'], {
       env: {},
       cwd: this.directory,
       stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
