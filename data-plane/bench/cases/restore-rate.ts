@@ -4,6 +4,8 @@ import { DatabaseFile } from '@turso-byoc/data-plane/engine/pool/database-file.j
 import type { DatabaseId } from '@turso-byoc/data-plane/identity.js';
 import { LocalKeyService } from '@turso-byoc/data-plane/keys/local-key-service.js';
 import type { ObjectStore } from '@turso-byoc/data-plane/object-store/object-store.js';
+import { openStore } from '@turso-byoc/data-plane/object-store/open-store.js';
+import { parseStoreUrl } from '@turso-byoc/data-plane/object-store/store-url.js';
 import { systemRuntime } from '@turso-byoc/data-plane/runtime.js';
 import { SingleLogStore } from '@turso-byoc/data-plane/storage/log-store/single-log-store.js';
 import { ManifestStore } from '@turso-byoc/data-plane/storage/manifest-store.js';
@@ -29,14 +31,18 @@ export const restoreRateCase: BenchCase = {
     'What an open does after its claim: manifest, keys, generation, segments and tail, into a local file. "plain read" reads the ' +
     'same bytes of the same objects and does nothing with them, twelve ranges at a time, in turns with it. Local store, with ' +
     `the latencies of S3 Standard added to each request (read p50 ${latencies.standard.read.p50Ms} p99 ` +
-    `${latencies.standard.read.p99Ms} ms); the objects lie in the page cache of the kernel.`,
+    `${latencies.standard.read.p99Ms} ms); the objects lie in the page cache of the kernel. With TURSO_BYOC_BENCH_DATA_STORE set to ` +
+    'the URL of an empty store, from a copy there and without added latencies.',
   run: async ({ budget, directory, progress }) => {
     const deployment = await Deployment.create(join(directory, 'deployment'));
     progress('Restore: filling the database');
     const id = await filledDatabase(deployment, budget.largeBytes);
     const slow = (store: ObjectStore): ObjectStore =>
       delayedStore(store, latencies.standard.read, latencies.standard.write);
-    const [dataStore, logStore] = [slow(await deployment.openStore('data')), slow(await deployment.openStore('log'))];
+    const local = await deployment.openStore('data');
+    const url = process.env['TURSO_BYOC_BENCH_DATA_STORE'];
+    const dataStore = url === undefined ? slow(local) : await copyOf(local, url);
+    const logStore = slow(await deployment.openStore('log'));
     const keys = await LocalKeyService.open(deployment.keyDirectory);
     const restoreMs: number[] = [];
     const cpuMs: number[] = [];
@@ -63,7 +69,10 @@ export const restoreRateCase: BenchCase = {
       results: [
         {
           case: restoreRateCase.name,
-          parameters: { size: `${Math.round(budget.largeBytes / mebibyte)} MB` },
+          parameters: {
+            size: `${Math.round(budget.largeBytes / mebibyte)} MB`,
+            store: url === undefined ? 'local, with latencies' : url,
+          },
           figures: [
             restored,
             plain,
@@ -78,6 +87,26 @@ export const restoreRateCase: BenchCase = {
     };
   },
 };
+
+/** Copies a data store to the store at `url`, which must be empty. */
+async function copyOf(store: ObjectStore, url: string): Promise<ObjectStore> {
+  const endpoint = process.env['AWS_ENDPOINT_URL_S3'] ?? process.env['AWS_ENDPOINT_URL'];
+  const copy = await openStore(parseStoreUrl(url, 'bench', endpoint), {
+    runtime: systemRuntime,
+    needs: ['createIfAbsent'],
+    report: () => undefined,
+  });
+  let after: string | undefined;
+  do {
+    const page = await store.list('', after === undefined ? {} : { after });
+    for (const key of page.keys) {
+      const object = await store.get(key);
+      if (object) await copy.put(key, object.body, { ifAbsent: true });
+    }
+    after = page.next;
+  } while (after !== undefined);
+  return copy;
+}
 
 /** Fills a database and ends the node cleanly. */
 async function filledDatabase(deployment: Deployment, bytes: number): Promise<DatabaseId> {

@@ -30,7 +30,7 @@ function running(...words: string[]): {
   );
   let output = '';
   for (const stream of [child.stdout, child.stderr])
-    stream?.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
   return { child, ended: once(child, 'close').then(([status]) => ({ status: status as number | null, output })) };
 }
 
