@@ -4,7 +4,7 @@ import { epochA, epochB } from '../../test/storage/sample-database.js';
 import { VirtualRuntime } from '../../test/virtual-runtime.js';
 import type { StoredObject } from '../object-store/object-store.js';
 import { SingleLogStore } from '../storage/log-store/single-log-store.js';
-import { addMember } from './members.js';
+import { addMember, removeMember } from './members.js';
 import { createNodeRecord, readNodeRecord, replaceNodeRecord } from './node-record.js';
 import { NodeWatch } from './node-watch.js';
 import { createRecoveryRecord } from './recovery-record.js';
@@ -80,6 +80,19 @@ describe('the watch over other nodes', () => {
     }
     // One read of each beat is that of this test.
     expect(store.reads - readsBefore).toBe(40);
+    expect(condemnedAtMs).toBeUndefined();
+  });
+
+  it('reads what an epoch left that another node recovered, though nobody asked for it', async () => {
+    await createRecoveryRecord(runtime, store, { epoch: epochA, sealedAt: 1, databases: recovered() });
+    await removeMember(store, epochA);
+    // Its record keeps changing, so that nothing but the missing marker tells.
+    for (let beat = 0; beat < 5; beat++) {
+      await runtime.advance(timing.beatMs);
+      const current = await runtime.run(readNodeRecord(runtime, store, epochA));
+      await runtime.run(replaceNodeRecord(runtime, store, current, {}));
+    }
+    expect(endedAtMs).toBeDefined();
     expect(condemnedAtMs).toBeUndefined();
   });
 

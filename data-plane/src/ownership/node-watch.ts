@@ -206,6 +206,8 @@ export class NodeWatch {
     for (const epoch of listed) if (epoch !== own) this.#know(epoch).isMember = true;
     const present = new Set(listed);
     for (const other of this.#others.values()) {
+      // Ended by another node: its databases will be claimed, and who knows what it left saves a round trip.
+      if (other.isMember && !present.has(other.epoch)) void this.#end(other, false);
       if (!present.has(other.epoch)) other.isMember = false;
       if (!other.isMember && !other.isSuspect && !other.recovering) this.#others.delete(other.epoch);
     }
