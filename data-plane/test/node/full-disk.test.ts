@@ -151,7 +151,11 @@ describe('a full store', () => {
   it('of the data: what is open goes on, the rest is refused, and folds are made up for', async () => {
     const data = volume(16 * mebibyte);
     if (!data) return;
-    const node = await DataNode.start({ TURSO_BYOC_DATA_STORE: `file://${data.path}/data` });
+    // The node cannot renew its lease either: what is open goes on as long as that holds.
+    const node = await DataNode.start({
+      TURSO_BYOC_DATA_STORE: `file://${data.path}/data`,
+      TURSO_BYOC_LEASE_MS: '60000',
+    });
     try {
       const [open, closed] = [await node.createDatabase('open'), await node.createDatabase('closed')];
       await node.run(open, 'CREATE TABLE t (n INTEGER PRIMARY KEY, a)');

@@ -2,11 +2,11 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { DataNode, type TestDatabase } from '../support/data-node.js';
+import { DataNode, sharedLease, type TestDatabase } from '../support/data-node.js';
 import { engineProcesses } from '../support/engine-processes.js';
 
 const windowMs = 5_000;
-const settings = { TURSO_BYOC_ENGINE_PROCESSES: '1', TURSO_BYOC_COMMIT_WINDOW_MS: '1' };
+const settings = { ...sharedLease, TURSO_BYOC_ENGINE_PROCESSES: '1', TURSO_BYOC_COMMIT_WINDOW_MS: '1' };
 
 /** User and system time of a process, in clock ticks of 10 ms. */
 async function cpuTicks(pid: number): Promise<number> {
@@ -105,7 +105,11 @@ describe('databases that nobody talks to', () => {
   });
 
   it('closed again and again: the memory of the engine process returns', async () => {
-    const node = await DataNode.start({ ...settings, TURSO_BYOC_IDLE_CLOSE_MS: '200' });
+    const node = await DataNode.start({
+      ...settings,
+      TURSO_BYOC_IDLE_CLOSE_MS: '200',
+      TURSO_BYOC_STANDBY_PROCESS: '0',
+    });
     try {
       const databases: TestDatabase[] = [];
       for (let index = 0; index < 24; index++) databases.push(await node.createDatabase(`memory-${index}`));
