@@ -5,6 +5,10 @@
  */
 import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
+import { nodeEpoch, type DatabaseId } from '../../src/identity.js';
+import { LocalObjectStore } from '../../src/object-store/local-object-store.js';
+import { readRecoveryRecord, recoveredFragments, type RecoveryRecord } from '../../src/ownership/recovery-record.js';
+import { systemRuntime } from '../../src/runtime.js';
 import { everything, StoppedDeployment } from '../support/stopped-deployment.js';
 import { storedKeys, StoredFile } from '../support/stored-file.js';
 
@@ -45,12 +49,13 @@ it("another database's log, named by the own manifest", async () => {
   const [own, foreign] = [await manifestOf(deployment.logged), await manifestOf(deployment.bystander)];
   const manifest = JSON.parse(contentOf(own)) as Record<string, unknown>;
   const { owner: _owner, ...unowned } = manifest;
-  const recovery = await deployment.file('data', /^recoveries\//);
-  const { epoch, databases } = JSON.parse(contentOf(recovery)) as {
-    epoch: string;
-    databases: Record<string, { term: number; fragments: unknown[] }[]>;
-  };
-  const tail = (databases[deployment.bystander.id] ?? []).map(({ term, fragments }) => ({ epoch, term, fragments }));
+  const store = await LocalObjectStore.open(`${deployment.node.storeDirectory}/data`);
+  const [recovery] = (await store.list('recoveries/')).keys;
+  const epoch = nodeEpoch((recovery as string).slice('recoveries/'.length));
+  const record = (await readRecoveryRecord(systemRuntime, store, epoch)) as RecoveryRecord;
+  const { term } = JSON.parse(contentOf(foreign)) as { term: number };
+  const fragments = recoveredFragments(record, deployment.bystander.id as DatabaseId, term);
+  const tail = fragments.length === 0 ? [] : [{ epoch, term, fragments }];
   expect(tail).not.toEqual([]);
   own.writeBody(storedJson('turso-byoc/manifest/1', { ...unowned, tail }));
   await deployment.node.restart();
