@@ -53,7 +53,7 @@ export const recentLogBytes = 64 * mebibyte;
  */
 export const logMaintenance: LogMaintenanceSettings = {
   upkeep: {
-    maxRetainedPositions: 512,
+    maxRetainedPositions: 128,
     maxRetainedBytes: 48 * mebibyte,
     maxPackBytes: 32 * mebibyte,
     fanOut: 8,
