@@ -29,8 +29,7 @@ function running(...words: string[]): {
     { env: { ...process.env, TURSO_BYOC_STORE_DIR: node.storeDirectory }, stdio: ['ignore', 'pipe', 'pipe'] },
   );
   let output = '';
-  for (const stream of [child.stdout, child.stderr])
-    stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
   return { child, ended: once(child, 'close').then(([status]) => ({ status: status as number | null, output })) };
 }
 
