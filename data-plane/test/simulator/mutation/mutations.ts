@@ -63,6 +63,7 @@ export const mutations: readonly Mutation[] = [
     file: 'storage/manifest-store.js',
     from: 'ifMatch: base.etag',
     to: 'ifMatch: ((await this.#store.get(key).catch(() => undefined)) ?? base).etag',
+    workload: 'branches',
   },
   {
     name: 'a claim does not ask whose epoch owns the database',
