@@ -9,6 +9,7 @@ import type { ObjectStore } from '../object-store/object-store.js';
 import type { Runtime } from '../runtime.js';
 import { conditionalWrite, readWithRetry } from '../storage/conditional-write.js';
 import { sha256 } from '../storage/generation.js';
+import { listKeys } from '../storage/list-keys.js';
 import { StoredJson } from '../storage/stored-json.js';
 import { backupCompleteName, backupObject, backupPartName, backupsPrefix } from './backup-names.js';
 
@@ -177,16 +178,10 @@ export async function listBackups(
   store: ObjectStore,
 ): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
   const found = new Map<string, Set<string>>();
-  let after: string | undefined;
-  do {
-    const from = after === undefined ? {} : { after };
-    const page = await readWithRetry(runtime, backupsPrefix, () => store.list(backupsPrefix, from));
-    for (const key of page.keys) {
-      const object = backupObject(key);
-      if (object) found.set(object.id, (found.get(object.id) ?? new Set()).add(object.file));
-    }
-    after = page.next;
-  } while (after !== undefined);
+  for await (const key of listKeys(runtime, store, backupsPrefix)) {
+    const object = backupObject(key);
+    if (object) found.set(object.id, (found.get(object.id) ?? new Set()).add(object.file));
+  }
   return found;
 }
 

@@ -10,6 +10,7 @@ import { ByocError, isByocError } from '../errors/catalogue.js';
 import type { DatabaseId } from '../identity.js';
 import type { ObjectStore } from '../object-store/object-store.js';
 import { readWithRetry } from '../storage/conditional-write.js';
+import { listKeys } from '../storage/list-keys.js';
 import type { Manifest, Pin } from '../storage/manifest.js';
 import { ManifestStore } from '../storage/manifest-store.js';
 import { formatLevelName } from '../storage/object-names.js';
@@ -186,14 +187,10 @@ class BackupRun {
 
   async #everything(store: ObjectStore): Promise<CopiedObject[]> {
     const objects: CopiedObject[] = [];
-    let after: string | undefined;
-    do {
-      const from = after === undefined ? {} : { after };
-      const page = await readWithRetry(this.#input.runtime, 'listing', () => store.list('', from));
-      for (const key of page.keys)
-        objects.push(...((await copied(this.#input, store, key).then((one) => one && [one])) ?? []));
-      after = page.next;
-    } while (after !== undefined);
+    for await (const key of listKeys(this.#input.runtime, store, '')) {
+      const object = await copied(this.#input, store, key);
+      if (object) objects.push(object);
+    }
     return objects;
   }
 }

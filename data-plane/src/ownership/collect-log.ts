@@ -12,6 +12,7 @@ import type { DatabaseId, NodeEpoch } from '../identity.js';
 import type { ObjectStore } from '../object-store/object-store.js';
 import type { Runtime } from '../runtime.js';
 import { deleteWithRetry } from '../storage/conditional-write.js';
+import { listKeys } from '../storage/list-keys.js';
 import type { Manifest } from '../storage/manifest.js';
 import type { ManifestStore } from '../storage/manifest-store.js';
 import type { LogStore } from '../storage/log-store/log-store.js';
@@ -20,7 +21,7 @@ import { mostLogObjectsInFlight } from '../storage/commit-log.js';
 import { readNodeRecord } from './node-record.js';
 import { removeEntry } from './remove-entry.js';
 import { recoveredFragments, type RecoveryRecord } from './recovery-record.js';
-import { listAll, markCollected } from './uncollected-logs.js';
+import { markCollected } from './uncollected-logs.js';
 
 /** How fast a node works at what nobody waits for. */
 export interface CollectionPace {
@@ -110,7 +111,7 @@ async function deletePacks(
   pace: CollectionPace,
   settling: Settling,
 ): Promise<boolean> {
-  for (const key of await listAll(runtime, dataStore, packPrefix(epoch))) {
+  for await (const key of listKeys(runtime, dataStore, packPrefix(epoch))) {
     if (settling.isStopped()) return false;
     await deleteWithRetry(runtime, dataStore, key);
     await pause(runtime, 1_000 / pace.looksPerSecond, settling);

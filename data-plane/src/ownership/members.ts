@@ -8,7 +8,8 @@ import { isByocError } from '../errors/catalogue.js';
 import { nodeEpoch, type NodeEpoch } from '../identity.js';
 import type { ObjectStore } from '../object-store/object-store.js';
 import type { Runtime } from '../runtime.js';
-import { conditionalWrite, readWithRetry } from '../storage/conditional-write.js';
+import { conditionalWrite } from '../storage/conditional-write.js';
+import { listKeys } from '../storage/list-keys.js';
 import { memberName, memberPrefix } from '../storage/object-names.js';
 
 /** Creates the marker; one that is there already will do. Throws `STORE_UNAVAILABLE`. */
@@ -24,19 +25,12 @@ export async function removeMember(store: ObjectStore, epoch: NodeEpoch): Promis
 /** Every epoch with a marker, in ascending order; what stands there and is no epoch is passed over. Throws `STORE_UNAVAILABLE`. */
 export async function listMembers(runtime: Runtime, store: ObjectStore): Promise<NodeEpoch[]> {
   const members: NodeEpoch[] = [];
-  let after: string | undefined;
-  do {
-    const page = await readWithRetry(runtime, memberPrefix, () =>
-      store.list(memberPrefix, after === undefined ? {} : { after }),
-    );
-    for (const key of page.keys) {
-      try {
-        members.push(nodeEpoch(key.slice(memberPrefix.length)));
-      } catch (error) {
-        if (!isByocError(error)) throw error;
-      }
+  for await (const key of listKeys(runtime, store, memberPrefix)) {
+    try {
+      members.push(nodeEpoch(key.slice(memberPrefix.length)));
+    } catch (error) {
+      if (!isByocError(error)) throw error;
     }
-    after = page.next;
-  } while (after !== undefined);
+  }
   return members;
 }

@@ -5,7 +5,8 @@
 import { nodeEpoch, type NodeEpoch } from '../identity.js';
 import type { ObjectStore } from '../object-store/object-store.js';
 import type { Runtime } from '../runtime.js';
-import { conditionalWrite, deleteWithRetry, readWithRetry } from '../storage/conditional-write.js';
+import { conditionalWrite, deleteWithRetry } from '../storage/conditional-write.js';
+import { listKeys } from '../storage/list-keys.js';
 import { uncollectedLogName, uncollectedLogPrefix } from '../storage/object-names.js';
 
 export async function markUncollected(runtime: Runtime, dataStore: ObjectStore, epoch: NodeEpoch): Promise<void> {
@@ -18,19 +19,9 @@ export async function markCollected(runtime: Runtime, dataStore: ObjectStore, ep
 
 /** Living epochs as well as ended ones. */
 export async function uncollectedEpochs(runtime: Runtime, dataStore: ObjectStore): Promise<NodeEpoch[]> {
-  const keys = await listAll(runtime, dataStore, uncollectedLogPrefix);
-  return keys.map((key) => nodeEpoch(key.slice(uncollectedLogPrefix.length)));
-}
-
-/** Every key that starts with `prefix`. */
-export async function listAll(runtime: Runtime, store: ObjectStore, prefix: string): Promise<string[]> {
-  const keys: string[] = [];
-  let after: string | undefined;
-  do {
-    const options = after === undefined ? {} : { after };
-    const page = await readWithRetry(runtime, prefix, () => store.list(prefix, options));
-    keys.push(...page.keys);
-    after = page.next;
-  } while (after !== undefined);
-  return keys;
+  const epochs: NodeEpoch[] = [];
+  for await (const key of listKeys(runtime, dataStore, uncollectedLogPrefix)) {
+    epochs.push(nodeEpoch(key.slice(uncollectedLogPrefix.length)));
+  }
+  return epochs;
 }

@@ -3,6 +3,7 @@ import { probePrefix } from '../object-store/capability-probe.js';
 import type { ObjectStore } from '../object-store/object-store.js';
 import type { Runtime } from '../runtime.js';
 import { conditionalWrite, readWithRetry } from './conditional-write.js';
+import { listKeys } from './list-keys.js';
 import { deploymentRecordName } from './object-names.js';
 import { StoredJson } from './stored-json.js';
 
@@ -82,11 +83,8 @@ export async function recordedDeployment(runtime: Runtime, store: ObjectStore): 
 
 /** Whether a store holds anything but its deployment record and what probes left. */
 export async function hasContent(runtime: Runtime, store: ObjectStore): Promise<boolean> {
-  let after: string | undefined;
-  do {
-    const page = await readWithRetry(runtime, 'listing', () => store.list('', after === undefined ? {} : { after }));
-    if (page.keys.some((key) => key !== deploymentRecordName && !key.startsWith(probePrefix))) return true;
-    after = page.next;
-  } while (after !== undefined);
+  for await (const key of listKeys(runtime, store, '')) {
+    if (key !== deploymentRecordName && !key.startsWith(probePrefix)) return true;
+  }
   return false;
 }

@@ -9,7 +9,6 @@
 import type { DatabaseId } from '../identity.js';
 import type { ObjectStore } from '../object-store/object-store.js';
 import type { Runtime } from '../runtime.js';
-import { readWithRetry } from './conditional-write.js';
 import {
   listCount,
   readGenerationWithoutKey,
@@ -18,6 +17,7 @@ import {
   segmentListKey,
 } from './generation.js';
 import { findPlace } from './history.js';
+import { listKeys } from './list-keys.js';
 import { lineOf, type GenerationReference, type Manifest } from './manifest.js';
 import {
   carriedFragmentsName,
@@ -119,7 +119,7 @@ export async function findGarbage(input: GarbageInput): Promise<Garbage> {
   if (!isGone && manifest.carried) kept.add(carriedFragmentsName(manifest.id, manifest.carried.attempt));
   if (manifest.garbage) kept.add(garbageListName(manifest.id, manifest.garbage.attempt));
   const keys: string[] = [];
-  for await (const key of objectsOf(input)) {
+  for await (const key of listKeys(input.runtime, input.dataStore, objectsPrefix(manifest.id))) {
     if (reached.keys.has(key) || kept.has(key)) continue;
     const place = termAndGeneration(key);
     if (!place) {
@@ -156,15 +156,4 @@ async function findOrphans(
     generation > sweptUpTo &&
     generation < latest.number &&
     !history.has(`${term}/${generation}`);
-}
-
-async function* objectsOf({ runtime, dataStore, manifest }: GarbageInput): AsyncGenerator<string> {
-  const prefix = objectsPrefix(manifest.id);
-  let after: string | undefined;
-  do {
-    const from = after === undefined ? {} : { after };
-    const page = await readWithRetry(runtime, prefix, () => dataStore.list(prefix, from));
-    yield* page.keys;
-    after = page.next;
-  } while (after !== undefined);
 }

@@ -4,6 +4,7 @@ import type { ETag, ObjectStore } from '../object-store/object-store.js';
 import type { Runtime } from '../runtime.js';
 import { conditionalWrite, readWithRetry } from './conditional-write.js';
 import { FormatLevel } from './format-level.js';
+import { listKeys } from './list-keys.js';
 import { storedManifest, type Manifest } from './manifest.js';
 import { manifestName, manifestOwner, manifestPrefix } from './object-names.js';
 
@@ -67,13 +68,7 @@ export class ManifestStore {
 
   /** Every database that there is or was, in no order that means anything. Throws `STORE_UNAVAILABLE`. */
   async *list(): AsyncGenerator<DatabaseId> {
-    let after: string | undefined;
-    do {
-      const from = after === undefined ? {} : { after };
-      const page = await readWithRetry(this.#runtime, manifestPrefix, () => this.#store.list(manifestPrefix, from));
-      yield* page.keys.map(manifestOwner);
-      after = page.next;
-    } while (after !== undefined);
+    for await (const key of listKeys(this.#runtime, this.#store, manifestPrefix)) yield manifestOwner(key);
   }
 
   /** Stores the first manifest of a database; false when one is there already. */
