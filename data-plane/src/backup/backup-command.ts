@@ -2,8 +2,9 @@
 import { parseArgs } from 'node:util';
 import { ByocError } from '../errors/catalogue.js';
 import type { DatabaseId } from '../identity.js';
-import { configuredStores, zoneNames } from '../node/node-stores.js';
+import { configuredStores, zoneNames, type OpenStore, type StoreLocations } from '../node/node-stores.js';
 import { SettingError, storeLocations } from '../node/settings.js';
+import { LateStore } from '../object-store/late-store.js';
 import { StoreUnavailableError, type ObjectStore } from '../object-store/object-store.js';
 import { openStore } from '../object-store/open-store.js';
 import { parseStoreUrl, StoreUrlError } from '../object-store/store-url.js';
@@ -61,13 +62,19 @@ function showProgress(databases: number, of?: number): void {
   if (process.stderr.isTTY) process.stderr.write(`\r${databases}${of === undefined ? '' : ` of ${of}`} databases`);
 }
 
-const deploymentStores = (): ReturnType<typeof configuredStores> =>
-  configuredStores(storeLocations(process.env), runtime, complain);
-
-/** The log of the deployment, to be read; zones that are away are missed, not waited for. */
-async function openLog(open: ReturnType<typeof configuredStores>, dataStore: ObjectStore): Promise<LogStore> {
-  if (storeLocations(process.env).log.length === 1) return new SingleLogStore(runtime, await open('log'));
-  const zones = await Promise.all(zoneNames.map(async (name) => new LogZone(name, await open(name))));
+/** The log of the deployment, to be read: one zone may be away. */
+async function openLog(locations: StoreLocations, open: OpenStore, dataStore: ObjectStore): Promise<LogStore> {
+  if (locations.log.length === 1) return new SingleLogStore(runtime, await open('log'));
+  const zones = await Promise.all(
+    zoneNames.map(async (name) => {
+      const store = await open(name).catch((error: unknown) => {
+        if (!(error instanceof StoreUnavailableError)) throw error;
+        complain('log zone cannot be used', { zone: name, why: error.message });
+        return new LateStore(name);
+      });
+      return new LogZone(name, store);
+    }),
+  );
   return new QuorumLogStore({
     runtime,
     zones,
@@ -77,12 +84,13 @@ async function openLog(open: ReturnType<typeof configuredStores>, dataStore: Obj
 }
 
 async function take(backups: ObjectStore, { every, keep, isFull }: Options): Promise<number> {
-  const open = deploymentStores();
+  const locations = storeLocations(process.env);
+  const open = configuredStores(locations, runtime, complain);
   const dataStore = await open('data');
   const input = {
     runtime,
     dataStore,
-    logStore: await openLog(open, dataStore),
+    logStore: await openLog(locations, open, dataStore),
     controlStore: await open('control'),
     destination: backups,
     isFull,
@@ -154,9 +162,9 @@ async function prune(backups: ObjectStore, { keep = 7 }: Options): Promise<numbe
 
 async function restore(backups: ObjectStore, options: Options): Promise<number> {
   const backup = await chosen(backups, options);
-  const open = deploymentStores();
-  const isZoned = storeLocations(process.env).log.length > 1;
-  const logs = isZoned ? zoneNames : (['log'] as const);
+  const locations = storeLocations(process.env);
+  const open = configuredStores(locations, runtime, complain);
+  const logs = locations.log.length > 1 ? zoneNames : (['log'] as const);
   const { deployment, databases, damaged, copiedBytes } = await restoreBackup({
     runtime,
     backups,

@@ -137,17 +137,27 @@ export async function readRecord(runtime: Runtime, store: ObjectStore, id: strin
   throw new ByocError('STORE_OBJECT_CORRUPT', `object ${key} is the record of another backup`);
 }
 
+/** What a backup copied, part by part, also what it copied again later. Throws as `readParts`. */
+export async function* readEveryPart(
+  runtime: Runtime,
+  store: ObjectStore,
+  { id, parts }: BackupRecord,
+): AsyncGenerator<readonly BackedUpDatabase[]> {
+  // From the last to the first: of what is in two parts, the later one counts.
+  for (let number = parts.length - 1; number >= 0; number--) {
+    yield (await readPart(runtime, store, id, number, parts[number] as string)).databases;
+  }
+}
+
 /** The databases of a backup, each once, part by part. Throws `STORE_OBJECT_MISSING` or `STORE_OBJECT_CORRUPT`. */
 export async function* readParts(
   runtime: Runtime,
   store: ObjectStore,
-  { id, parts, again }: BackupRecord,
+  record: BackupRecord,
 ): AsyncGenerator<readonly BackedUpDatabase[]> {
-  const later = new Set(again);
+  const later = new Set(record.again);
   const found = new Set<DatabaseId>();
-  // From the last to the first: of what is in two parts, the later one counts.
-  for (let number = parts.length - 1; number >= 0; number--) {
-    const { databases } = await readPart(runtime, store, id, number, parts[number] as string);
+  for await (const databases of readEveryPart(runtime, store, record)) {
     yield databases.filter((database) => {
       if (!later.has(database.id)) return true;
       if (found.has(database.id)) return false;

@@ -1,32 +1,31 @@
-import { isByocError } from '../errors/catalogue.js';
 import type { DatabaseId } from '../identity.js';
 import type { ObjectStore } from '../object-store/object-store.js';
 import type { Runtime } from '../runtime.js';
 import { manifestName } from '../storage/object-names.js';
+import { isFault } from '../storage/walk-objects.js';
 import { completeBackups, readPart, readRecord, type BackedUpDatabase, type BackupRecord } from './backup-record.js';
 
 /** The databases of the latest backup, asked for in the order of their manifests' names, as backups have them. */
 export class PreviousBackup {
   readonly #runtime: Runtime;
   readonly #store: ObjectStore;
-  readonly #record: BackupRecord | undefined;
+  readonly #record: BackupRecord;
   #part = 0;
   #databases: readonly BackedUpDatabase[] = [];
   #next = 0;
 
-  private constructor(runtime: Runtime, store: ObjectStore, record: BackupRecord | undefined) {
+  private constructor(runtime: Runtime, store: ObjectStore, record: BackupRecord) {
     this.#runtime = runtime;
     this.#store = store;
     this.#record = record;
   }
 
-  /** Without a latest backup, or one that can be read, everything is copied anew. */
-  static async open(runtime: Runtime, store: ObjectStore, id: string | undefined): Promise<PreviousBackup> {
-    return new PreviousBackup(runtime, store, id === undefined ? undefined : await readRecord(runtime, store, id));
-  }
-
-  static async latest(runtime: Runtime, store: ObjectStore): Promise<PreviousBackup> {
-    return PreviousBackup.open(runtime, store, (await completeBackups(runtime, store)).at(-1));
+  /** Undefined when there is none, or its record is damaged: then everything is copied anew. */
+  static async latest(runtime: Runtime, store: ObjectStore): Promise<PreviousBackup | undefined> {
+    const id = (await completeBackups(runtime, store)).at(-1);
+    if (id === undefined) return undefined;
+    const record = await readRecord(runtime, store, id).catch(unlessDamaged);
+    return record && new PreviousBackup(runtime, store, record);
   }
 
   /** What the backup has of a database; what it has before that one is passed over. */
@@ -44,18 +43,18 @@ export class PreviousBackup {
   }
 
   async #nextPart(): Promise<boolean> {
-    const record = this.#record;
-    const digest = record?.parts[this.#part];
-    if (!record || digest === undefined) return false;
-    try {
-      this.#databases = (await readPart(this.#runtime, this.#store, record.id, this.#part, digest)).databases;
-    } catch (error) {
-      // Then the databases in it are copied anew.
-      if (!isByocError(error) || error.code === 'STORE_UNAVAILABLE') throw error;
-      this.#databases = [];
-    }
+    const { id, parts } = this.#record;
+    const digest = parts[this.#part];
+    if (digest === undefined) return false;
+    const part = await readPart(this.#runtime, this.#store, id, this.#part, digest).catch(unlessDamaged);
+    // The databases of a damaged one are copied anew.
+    this.#databases = part?.databases ?? [];
     this.#part += 1;
     this.#next = 0;
     return true;
   }
+}
+
+function unlessDamaged(error: unknown): undefined {
+  if (!isFault(error)) throw error;
 }

@@ -7,7 +7,7 @@ import type { ObjectStore } from '../object-store/object-store.js';
 import type { Runtime } from '../runtime.js';
 import { conditionalWrite, deleteWithRetry } from '../storage/conditional-write.js';
 import { backupCompleteName, backupExpiredName, backupPartName } from './backup-names.js';
-import { listBackups, readParts, readRecord } from './backup-record.js';
+import { listBackups, readEveryPart, readParts, readRecord } from './backup-record.js';
 import { BackupTurn } from './backup-turn.js';
 
 const parallelDeletes = 16;
@@ -47,8 +47,8 @@ async function prune(runtime: Runtime, store: ObjectStore, keep: number, turn: B
   let objects = 0;
   if (expired.length > 0) {
     for (const shard of shards) {
-      const needed = await keysOf(runtime, store, kept, shard);
-      const candidates = await keysOf(runtime, store, expired, shard);
+      const needed = await keysOf(runtime, store, kept, shard, readParts);
+      const candidates = await keysOf(runtime, store, expired, shard, readEveryPart);
       const unneeded = [...candidates].filter((key) => !needed.has(key));
       await turn.assertHeld();
       await deleteAll(runtime, store, unneeded);
@@ -73,10 +73,11 @@ async function keysOf(
   store: ObjectStore,
   backups: readonly string[],
   prefix: string,
+  read: typeof readParts,
 ): Promise<Set<string>> {
   const keys = new Set<string>();
   for (const id of backups) {
-    for await (const databases of readParts(runtime, store, await readRecord(runtime, store, id))) {
+    for await (const databases of read(runtime, store, await readRecord(runtime, store, id))) {
       for (const { objects } of databases) for (const key of objects) if (key.startsWith(prefix)) keys.add(key);
     }
   }

@@ -93,9 +93,7 @@ class BackupRun {
     if (!formatLevel) throw new ByocError('STORE_OBJECT_MISSING', `object ${formatLevelName} is missing`);
     const control = await this.#everything(controlStore);
     await this.#logged.lookAtMembers();
-    const previous = isFull
-      ? await PreviousBackup.open(runtime, destination, undefined)
-      : await PreviousBackup.latest(runtime, destination);
+    const previous = isFull ? undefined : await PreviousBackup.latest(runtime, destination);
     await this.#copyAll(previous);
     const again = await this.#copyParentsAgain();
     await this.#turn.assertHeld();
@@ -115,7 +113,7 @@ class BackupRun {
     return { id: this.#id, ...this.#summary };
   }
 
-  async #copyAll(previous: PreviousBackup): Promise<void> {
+  async #copyAll(previous: PreviousBackup | undefined): Promise<void> {
     const { runtime, dataStore, progress } = this.#input;
     let part: BackedUpDatabase[] = [];
     let batch: { id: DatabaseId; before: BackedUpDatabase | undefined }[] = [];
@@ -126,7 +124,7 @@ class BackupRun {
       progress(this.#summary.databases);
     };
     for await (const id of new ManifestStore(runtime, dataStore).list()) {
-      batch.push({ id, before: await previous.find(id) });
+      batch.push({ id, before: await previous?.find(id) });
       if (batch.length === parallelDatabases) await copyBatch();
       if (part.length >= databasesPerPart) {
         await this.#store(part);

@@ -1,6 +1,8 @@
 /** A real data node whose log is in three directories. Each in turn is taken away, under load and at a recovery. */
+import { spawnSync } from 'node:child_process';
 import { readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { temporaryDirectory, removeTemporaryDirectories } from '../temporary-store.js';
 import { DataNode, type TestDatabase } from '../support/data-node.js';
 
@@ -143,6 +145,34 @@ describe('a data node with a log in three zones', () => {
       expect(await missingRows(node, database, load)).toEqual([]);
     } finally {
       await load.stop();
+      await node.dispose();
+    }
+  });
+
+  it('is backed up while one is away', async () => {
+    const { directories, node } = await start();
+    try {
+      await directories.takeAway(1);
+      await node.end('SIGKILL');
+      const command = fileURLToPath(import.meta.resolve('@turso-byoc/data-plane/backup/backup-command.js'));
+      const { status, stdout } = spawnSync(
+        process.execPath,
+        [command, 'take', '--backups', `file://${node.directory}/backups`],
+        {
+          encoding: 'utf8',
+          env: {
+            ...process.env,
+            TURSO_BYOC_STORE_DIR: node.storeDirectory,
+            TURSO_BYOC_LOG_STORE: directories.setting,
+          },
+        },
+      );
+      expect({ status, stdout }).toEqual({
+        status: 0,
+        stdout: expect.stringContaining('1 databases, 0 unchanged, 0 damaged'),
+      });
+    } finally {
+      await directories.putBack(1);
       await node.dispose();
     }
   });

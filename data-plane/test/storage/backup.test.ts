@@ -6,7 +6,7 @@ import { takeBackup, type BackupSummary, type TakeBackupInput } from '../../src/
 import { verifyBackup } from '../../src/backup/verify-backup.js';
 import type { DatabaseId } from '../../src/identity.js';
 import type { ListPage, ObjectStore } from '../../src/object-store/object-store.js';
-import { deploymentId, recordedDeployment } from '../../src/storage/deployment.js';
+import { deploymentId, deploymentOf, recordedDeployment } from '../../src/storage/deployment.js';
 import { beginFormatLevel } from '../../src/storage/format-level-record.js';
 import { SingleLogStore } from '../../src/storage/log-store/single-log-store.js';
 import { manifestName } from '../../src/storage/object-names.js';
@@ -239,6 +239,22 @@ it('copies only what is new', async () => {
   await assertHolds(await restore(third.id), [id]);
 });
 
+it.each([/\/complete$/, /\/part-/])(
+  'copies anew what the latest backup says when its %s is damaged',
+  async (ending) => {
+    const { open } = await live(seededRandom(5), 20);
+    await take();
+    const [key] = [...backups.objects.keys()].filter((one) => ending.test(one));
+    const object = backups.objects.get(key as string);
+    backups.objects.set(key as string, { etag: object!.etag, body: Buffer.from('damaged') });
+    const { id, unchanged } = await take();
+    // A parent that was copied once more is in another part.
+    expect(unchanged).toBeLessThanOrEqual(1);
+    expect(open.size).toBeGreaterThan(2);
+    await assertHolds(await restore(id), open.keys(), (database) => world.sample(database).commits.length);
+  },
+);
+
 it('brings back names, and databases that were deleted', async () => {
   const random = seededRandom(6);
   const [kept, deleted, sameName] = [sampleId(1), sampleId(2), sampleId(3)];
@@ -409,6 +425,9 @@ describe('a process that dies', () => {
       dying.catch(() => undefined);
       await world.runtime.run(Promise.race([crash.happened, dying]));
       if (await recordedDeployment(world.runtime, into.dataStore)) continue;
+      await expect(deploymentOf(world.runtime, into.dataStore, into.logStore)).rejects.toMatchObject({
+        code: 'STORE_MISCONFIGURED',
+      });
       await restore(id, { dataStore: into.dataStore, logStores: [into.logStore] });
       await assertHolds(into, ids.slice(0, 1), () => world.sample(ids[0] as DatabaseId).commits.length);
     }
