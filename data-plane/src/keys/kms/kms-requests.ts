@@ -1,9 +1,7 @@
-import { Agent as HttpAgent } from 'node:http';
-import { Agent as HttpsAgent } from 'node:https';
 import { KMSClient } from '@aws-sdk/client-kms';
-import { NodeHttpHandler } from '@smithy/node-http-handler';
-import { jitteredDelayMs } from '../../object-store/s3/retried.js';
-import { RetryBudget } from '../../object-store/s3/retry-budget.js';
+import { jitteredDelayMs } from '../../aws/jittered-delay.js';
+import { pooledHandler } from '../../aws/pooled-handler.js';
+import { RetryBudget } from '../../aws/retry-budget.js';
 import type { Runtime } from '../../runtime.js';
 import type { Answered } from '../observed-use.js';
 import { isTransient, kmsFailure, requestIdOf } from './kms-failure.js';
@@ -31,24 +29,11 @@ export class KmsRequests {
     this.#runtime = runtime;
     this.#options = options;
     const { region, endpoint, credentials, maxConnections } = options;
-    const pool = {
-      keepAlive: true,
-      maxSockets: maxConnections,
-      maxFreeSockets: maxConnections,
-      scheduling: 'lifo',
-      timeout: idleConnectionMs,
-      noDelay: true,
-    } as const;
     this.#client = new KMSClient({
       ...(region !== undefined && { region }),
       ...(endpoint !== undefined && { endpoint }),
       ...(credentials && { credentials }),
-      requestHandler: new NodeHttpHandler({
-        httpAgent: new HttpAgent(pool),
-        httpsAgent: new HttpsAgent(pool),
-        // The wait for a connection is bounded by each attempt's own timeout; a full pool is no reason for a warning.
-        socketAcquisitionWarningTimeout: 2 ** 31 - 1,
-      }),
+      requestHandler: pooledHandler({ maxConnections, idleConnectionMs }),
       // Tried again here, where time and budget are the node's own.
       maxAttempts: 1,
     });

@@ -11,7 +11,7 @@ import { addHeaders } from './added-headers.js';
 import { FailedRequest } from './failed-request.js';
 import { compositeSha256, partBytesMetadata, sha256 } from './object-checksum.js';
 import { retried } from './retried.js';
-import type { RetryBudget } from './retry-budget.js';
+import type { RetryBudget } from '../../aws/retry-budget.js';
 import { bucketFields, encryptionFields, type S3Requests } from './s3-requests.js';
 import type { ResolvedS3Options } from './s3-store-options.js';
 import { conditionFields } from './write-answer.js';

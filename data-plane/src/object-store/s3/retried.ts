@@ -1,15 +1,8 @@
+import { jitteredDelayMs } from '../../aws/jittered-delay.js';
 import type { Runtime } from '../../runtime.js';
 import { StoreUnavailableError } from '../object-store.js';
 import { FailedRequest } from './failed-request.js';
-import type { RetryBudget } from './retry-budget.js';
-
-const firstDelayMs = 20;
-const maxDelayMs = 1_000;
-
-/** A delay before attempt `attempt` (from 1), milliseconds: doubled each time, anywhere below it, so that clients spread. */
-export function jitteredDelayMs(runtime: Pick<Runtime, 'randomFraction'>, attempt: number): number {
-  return Math.min(firstDelayMs * 2 ** (attempt - 1), maxDelayMs) * runtime.randomFraction();
-}
+import type { RetryBudget } from '../../aws/retry-budget.js';
 
 /**
  * Runs an operation that does no harm when it is done twice, again while it fails in a way that may pass and the budget

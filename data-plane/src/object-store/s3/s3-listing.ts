@@ -10,7 +10,7 @@ import { ListObjectsV2Command, type ListObjectsV2CommandOutput } from '@aws-sdk/
 import type { Runtime } from '../../runtime.js';
 import type { ListPage } from '../object-store.js';
 import { retried } from './retried.js';
-import type { RetryBudget } from './retry-budget.js';
+import type { RetryBudget } from '../../aws/retry-budget.js';
 import { bucketFields, type S3Requests } from './s3-requests.js';
 import { isDirectoryBucket, type ResolvedS3Options } from './s3-store-options.js';
 

@@ -1,6 +1,6 @@
-import { types } from 'node:util';
-import { ByocError, type ErrorCode } from '../../errors/catalogue.js';
-import { endpointFailures } from '../endpoint-failures.js';
+import { endpointFailures } from '../../aws/endpoint-failures.js';
+import { explainedFailure } from '../../aws/explained-failure.js';
+import type { ByocError, ErrorCode } from '../../errors/catalogue.js';
 
 /**
  * What an error of a store's first request says about its configuration, or undefined when it may be a passing trouble.
@@ -8,15 +8,10 @@ import { endpointFailures } from '../endpoint-failures.js';
  * @param where - The store, as a reader knows it.
  */
 export function misconfiguration(where: string, error: unknown): ByocError | undefined {
-  for (let at = error; types.isNativeError(at); at = at.cause) {
-    const code = errorCode(at);
-    if (code) return new ByocError(code, sentence(code, where, at), { cause: error });
-  }
-  return undefined;
+  return explainedFailure(error, errorCode, (code, why) => sentence(code, where, why));
 }
 
-function sentence(code: ErrorCode, where: string, error: Error): string {
-  const why = error.message.replace(/\s+/g, ' ').slice(0, 300);
+function sentence(code: ErrorCode, where: string, why: string): string {
   switch (code) {
     case 'STORE_BUCKET_MISSING':
       return `the bucket of the store ${where} does not exist`;

@@ -17,7 +17,7 @@ import {
 } from '../object-store.js';
 import { FailedRequest } from './failed-request.js';
 import { retried } from './retried.js';
-import { RetryBudget } from './retry-budget.js';
+import { RetryBudget } from '../../aws/retry-budget.js';
 import { S3Listing } from './s3-listing.js';
 import { S3Reads } from './s3-reads.js';
 import { bucketFields, S3Requests } from './s3-requests.js';

@@ -8,7 +8,7 @@ import { addHeaders } from './added-headers.js';
 import { HedgedReads } from './hedged-read.js';
 import { matchesChecksum } from './object-checksum.js';
 import { retried } from './retried.js';
-import type { RetryBudget } from './retry-budget.js';
+import type { RetryBudget } from '../../aws/retry-budget.js';
 import { bucketFields, type Attempt, type S3Requests } from './s3-requests.js';
 import type { ResolvedS3Options } from './s3-store-options.js';
 

@@ -1,3 +1,4 @@
+import { jitteredDelayMs } from '../../aws/jittered-delay.js';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import type { Runtime } from '../../runtime.js';
 import {
@@ -11,7 +12,6 @@ import { addHeaders } from './added-headers.js';
 import { FailedRequest } from './failed-request.js';
 import { uploadInParts, type UploadContext } from './multipart-upload.js';
 import { sha256 } from './object-checksum.js';
-import { jitteredDelayMs } from './retried.js';
 import { bucketFields, encryptionFields } from './s3-requests.js';
 import { conditionFields, judgeFailedWrite } from './write-answer.js';
 

@@ -1,7 +1,6 @@
-import { Agent as HttpAgent } from 'node:http';
-import { Agent as HttpsAgent } from 'node:https';
 import { types } from 'node:util';
-import { NodeHttpHandler, type NodeHttpHandlerOptions } from '@smithy/node-http-handler';
+import type { NodeHttpHandler, NodeHttpHandlerOptions } from '@smithy/node-http-handler';
+import { pooledHandler } from '../../aws/pooled-handler.js';
 import { isConnectError } from './failed-request.js';
 import type { ResolvedS3Options } from './s3-store-options.js';
 
@@ -22,20 +21,7 @@ export class WatchedHandler {
   readonly #begun = new WeakSet<object>();
 
   constructor({ maxConnections, idleConnectionMs }: ResolvedS3Options) {
-    const pool = {
-      keepAlive: true,
-      maxSockets: maxConnections,
-      maxFreeSockets: maxConnections,
-      scheduling: 'lifo',
-      timeout: idleConnectionMs,
-      noDelay: true,
-    } as const;
-    this.#handler = new NodeHttpHandler({
-      httpAgent: new HttpAgent(pool),
-      httpsAgent: new HttpsAgent(pool),
-      // The wait for a connection is bounded by each request's own timeout; a full pool is no reason for a warning.
-      socketAcquisitionWarningTimeout: 2 ** 31 - 1,
-    });
+    this.#handler = pooledHandler({ maxConnections, idleConnectionMs });
   }
 
   handle = async (...[request, options]: Parameters<Handle>): ReturnType<Handle> => {
