@@ -1,13 +1,13 @@
 /** `npm run backup -- take | list | verify | prune | restore`; exits with 1 when something is damaged, 2 when it could not be done. */
 import { parseArgs } from 'node:util';
-import { ByocError } from '../errors/catalogue.js';
 import type { DatabaseId } from '../identity.js';
 import { configuredStores, zoneNames, type OpenStore, type StoreLocations } from '../node/node-stores.js';
-import { SettingError, storeLocations } from '../node/settings.js';
+import { failureText, runCommand, UsageError } from '../node/run-command.js';
+import { storeLocations } from '../node/settings.js';
 import { LateStore } from '../object-store/late-store.js';
 import { StoreUnavailableError, type ObjectStore } from '../object-store/object-store.js';
 import { openStore } from '../object-store/open-store.js';
-import { parseStoreUrl, StoreUrlError } from '../object-store/store-url.js';
+import { parseStoreUrl } from '../object-store/store-url.js';
 import { systemRuntime as runtime } from '../runtime.js';
 import type { LogStore } from '../storage/log-store/log-store.js';
 import { LogZone } from '../storage/log-store/log-zone.js';
@@ -51,8 +51,6 @@ interface Options {
   readonly isFull: boolean;
   readonly backup: string | undefined;
 }
-
-class UsageError extends Error {}
 
 function reportFault(database: DatabaseId, fault: string): void {
   process.stdout.write(`${database} DAMAGED\n  ${fault}\n`);
@@ -116,7 +114,7 @@ async function take(backups: ObjectStore, { every, keep, isFull }: Options): Pro
     const startedAtMs = runtime.monotonicMs();
     await once().catch((error: unknown) => {
       // The next one tries again; what was copied stays.
-      process.stderr.write(`backup failed: ${sentence(error)}\n`);
+      process.stderr.write(`backup failed: ${failureText(error)}\n`);
     });
     await runtime.sleep(Math.max(0, startedAtMs + every * 60_000 - runtime.monotonicMs()));
   }
@@ -231,22 +229,4 @@ async function main(): Promise<number> {
   });
 }
 
-function sentence(error: unknown): string {
-  if (error instanceof ByocError) return `${error.code}: ${error.message}\n${error.remedy}`;
-  const isExpected =
-    error instanceof UsageError ||
-    error instanceof SettingError ||
-    error instanceof StoreUrlError ||
-    error instanceof StoreUnavailableError ||
-    (error instanceof TypeError && 'code' in error);
-  if (isExpected) return error.message;
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
-}
-
-main().then(
-  (code) => process.exit(code),
-  (error: unknown) => {
-    process.stderr.write(`backup: ${sentence(error)}\n`);
-    process.exit(2);
-  },
-);
+runCommand(main, 2);

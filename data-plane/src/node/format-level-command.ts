@@ -1,12 +1,11 @@
 /** `npm run format-level -- --show | --raise`: which versions of the stored formats the nodes of a deployment may write. */
-import { ByocError } from '../errors/catalogue.js';
-import { StoreUnavailableError } from '../object-store/object-store.js';
 import { nodesNotEnded, raiseFormatLevel } from '../ownership/raise-format-level.js';
 import { systemRuntime } from '../runtime.js';
 import { newestFormatLevel } from '../storage/format-level.js';
 import { readFormatLevel } from '../storage/format-level-record.js';
 import { configuredStores } from './node-stores.js';
-import { SettingError, storeLocations } from './settings.js';
+import { runCommand } from './run-command.js';
+import { storeLocations } from './settings.js';
 
 const usage = `usage: npm run format-level -- --show | --raise
 
@@ -51,13 +50,4 @@ async function main(argument: string | undefined): Promise<number> {
   return 0;
 }
 
-main(process.argv[2]).then(
-  (code) => process.exit(code),
-  (error: unknown) => {
-    if (error instanceof ByocError) process.stderr.write(`${error.code}: ${error.message}\n${error.remedy}\n`);
-    else if (error instanceof SettingError || error instanceof StoreUnavailableError) {
-      process.stderr.write(`${error.message}\n`);
-    } else process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
-    process.exit(1);
-  },
-);
+runCommand(async () => main(process.argv[2]), 1);

@@ -1,11 +1,10 @@
 /** `npm run rewrap -- --key <key> …`; exits with 1 when a database could not be rewrapped, 2 when nothing could be done. */
 import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
-import { ByocError } from '../errors/catalogue.js';
 import { databaseId } from '../identity.js';
 import { configuredStores } from '../node/node-stores.js';
-import { SettingError, storeLocations } from '../node/settings.js';
-import { StoreUnavailableError } from '../object-store/object-store.js';
+import { runCommand, UsageError } from '../node/run-command.js';
+import { storeLocations } from '../node/settings.js';
 import { systemRuntime as runtime } from '../runtime.js';
 import { rewrapDatabases, rewrapThrough, type RewrapScope } from './rewrap-databases.js';
 
@@ -28,8 +27,6 @@ is completed by running it again: what is done is passed over.
 
 Exit status: 0 all are wrapped by the key, 1 some could not be rewrapped (each is named), 2 it could not be done.
 `;
-
-class UsageError extends Error {}
 
 const options = {
   key: { type: 'string' },
@@ -83,19 +80,4 @@ async function main(): Promise<number> {
   return failed === 0 ? 0 : 1;
 }
 
-main().then(
-  (code) => process.exit(code),
-  (error: unknown) => {
-    if (error instanceof ByocError) process.stderr.write(`rewrap: ${error.code}: ${error.message}\n${error.remedy}\n`);
-    else {
-      const isExpected =
-        error instanceof UsageError ||
-        error instanceof SettingError ||
-        error instanceof StoreUnavailableError ||
-        (error instanceof Error && 'code' in error);
-      const text = error instanceof Error ? (isExpected ? error.message : error.stack) : String(error);
-      process.stderr.write(`rewrap: ${text ?? 'failed'}\n`);
-    }
-    process.exit(2);
-  },
-);
+runCommand(main, 2);

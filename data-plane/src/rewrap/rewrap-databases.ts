@@ -2,7 +2,8 @@
  * Has the data keys of many databases wrapped by another key, one database after the other, by whichever node owns each.
  * What is done is passed over, so a run that was cut off is completed by running it again.
  */
-import { ByocError, catalogue, type ErrorCode } from '../errors/catalogue.js';
+import { ByocError, type ErrorCode } from '../errors/catalogue.js';
+import { answeredError } from '../errors/error-answer.js';
 import type { DatabaseId } from '../identity.js';
 import type { ObjectStore } from '../object-store/object-store.js';
 import type { Runtime } from '../runtime.js';
@@ -37,6 +38,8 @@ export interface RewrapCounts {
 /** Nodes that are busy, or databases that move, are asked again so often. */
 const attempts = 5;
 const firstDelayMs = 200;
+/** A node may wait for the key service, and for another node. */
+const patienceMs = 60_000;
 const passing = new Set<string>([
   'DATABASE_MOVED',
   'SHUTTING_DOWN',
@@ -103,22 +106,22 @@ export function rewrapThrough(
   keyId: string,
 ): (id: DatabaseId) => Promise<boolean> {
   return async (id) => {
-    let response: Response;
+    let status: number;
+    let body: Buffer;
     try {
-      response = await fetch(new URL(`/admin/v1/databases/${id}/rewrap`, adminUrl), {
+      const response = await fetch(new URL(`/admin/v1/databases/${id}/rewrap`, adminUrl), {
         method: 'POST',
         headers: { authorization: `Bearer ${credential}`, 'content-type': 'application/json' },
         body: JSON.stringify({ keyId }),
+        signal: AbortSignal.timeout(patienceMs),
       });
+      status = response.status;
+      body = Buffer.from(await response.arrayBuffer());
     } catch (cause) {
-      throw new ByocError('NOT_READY', `the node at ${adminUrl} cannot be reached`, { cause });
+      // It may have been done; doing it again does no harm.
+      throw new ByocError('NOT_READY', `the node at ${adminUrl} does not answer`, { cause });
     }
-    const answer = (await response.json()) as { changed?: unknown; code?: unknown; message?: unknown };
-    if (response.status === 200) return answer.changed === true;
-    const code = String(answer.code);
-    if (!Object.hasOwn(catalogue, code)) {
-      throw new ByocError('INTERNAL', `the node at ${adminUrl} answered with status ${response.status}`);
-    }
-    throw new ByocError(code as ErrorCode, String(answer.message));
+    if (status === 200) return (JSON.parse(body.toString('utf8')) as { changed: boolean }).changed;
+    throw answeredError(body) ?? new ByocError('INTERNAL', `the node at ${adminUrl} answered with status ${status}`);
   };
 }

@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util';
 import { ByocError } from '../errors/catalogue.js';
 import { databaseId, type DatabaseId } from '../identity.js';
+import { runCommand } from '../node/run-command.js';
 import { connectStore, explaining } from '../object-store/open-store.js';
 import type { ObjectStore } from '../object-store/object-store.js';
 import { describeStore, parseStoreUrl } from '../object-store/store-url.js';
@@ -86,11 +87,4 @@ async function main(): Promise<number> {
   return damaged === 0 ? 0 : 1;
 }
 
-main().then(
-  (code) => process.exit(code),
-  (error: unknown) => {
-    process.stderr.write(`scrub: ${error instanceof Error ? error.message : String(error)}\n`);
-    if (error instanceof ByocError) process.stderr.write(`${error.remedy}\n`);
-    process.exit(2);
-  },
-);
+runCommand(main, 2);

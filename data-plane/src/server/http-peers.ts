@@ -5,7 +5,8 @@
 import { Agent, request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
 import type { DatabaseDescription, NewDatabase, SqlRequest, SqlResponse } from '../database/database-service.js';
 import { PeerUnreachableError, type Peers } from '../database/peers.js';
-import { ByocError, catalogue, type ErrorCode } from '../errors/catalogue.js';
+import { ByocError, type ErrorCode } from '../errors/catalogue.js';
+import { answeredError } from '../errors/error-answer.js';
 import type { DatabaseId } from '../identity.js';
 import type { NodeAddress } from '../ownership/node-record.js';
 import { adminPrefix } from './admin-server.js';
@@ -25,7 +26,6 @@ const notTaken = new Set<ErrorCode>(['DATABASE_MOVED', 'SHUTTING_DOWN', 'NOT_REA
 /** Shorter than a server keeps an idle connection, so that it is never a closed one that is used again. */
 const idleConnectionMs = 30_000;
 const connectionsPerPeer = 256;
-const maxErrorBytes = 64 * 1024;
 
 export class HttpPeers implements Peers {
   readonly #options: HttpPeersOptions;
@@ -203,24 +203,11 @@ async function* streamed(response: IncomingMessage, ended: () => void): AsyncGen
 /** Throws when the answer says that the other node did not take the request. */
 function assertTaken({ statusCode }: IncomingMessage, body: Buffer): void {
   if (statusCode !== 503) return;
-  const code = refusalOf(body)?.code;
-  if (notTaken.has(code as ErrorCode)) throw new ByocError(code as ErrorCode, 'another node did not take the request');
+  const code = answeredError(body)?.code;
+  if (code && notTaken.has(code)) throw new ByocError(code, 'another node did not take the request');
 }
 
 /** The error of the catalogue that another node answered with. */
 function refusal({ statusCode }: IncomingMessage, body: Buffer): ByocError {
-  const { code, message } = refusalOf(body) ?? {};
-  if (typeof code === 'string' && Object.hasOwn(catalogue, code))
-    return new ByocError(code as ErrorCode, String(message));
-  return new ByocError('INTERNAL', `another node answered with status ${String(statusCode)}`);
-}
-
-/** Undefined when it is not an answer of a data node. */
-function refusalOf(body: Buffer): { code?: unknown; message?: unknown } | undefined {
-  if (body.length > maxErrorBytes) return undefined;
-  try {
-    return JSON.parse(body.toString('utf8')) as { code?: unknown; message?: unknown };
-  } catch {
-    return undefined;
-  }
+  return answeredError(body) ?? new ByocError('INTERNAL', `another node answered with status ${String(statusCode)}`);
 }
