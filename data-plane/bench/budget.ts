@@ -22,6 +22,10 @@ export interface Budget {
   readonly memoryDatabases: number;
   readonly idleDatabases: number;
   readonly idleWindowMs: number;
+  /** How often the sealed and the plain node take turns, and how long each writes in one. */
+  readonly encryptionTurns: number;
+  readonly encryptionMs: number;
+  readonly encryptionLargeBytes: number;
   /** Open databases of the epoch that is recovered. */
   readonly recoveredDatabases: number;
   /** Virtual time over which requests are counted to price them. */
@@ -49,6 +53,9 @@ export const fullBudget: Budget = {
   memoryDatabases: 1_000,
   idleDatabases: 200,
   idleWindowMs: 30_000,
+  encryptionTurns: 16,
+  encryptionMs: 2_000,
+  encryptionLargeBytes: 32 * mebibyte,
   recoveredDatabases: 50_000,
   pricedSeconds: 120,
 };
@@ -73,6 +80,9 @@ export const quickBudget: Budget = {
   memoryDatabases: 60,
   idleDatabases: 20,
   idleWindowMs: 1_500,
+  encryptionTurns: 2,
+  encryptionMs: 400,
+  encryptionLargeBytes: 4 * mebibyte,
   recoveredDatabases: 5_000,
   pricedSeconds: 30,
 };

@@ -1,4 +1,4 @@
-import { median, percentile } from './statistics.js';
+import { median, percentile, ratioInterval } from './statistics.js';
 
 describe('percentile', () => {
   it('takes the nearest rank', () => {
@@ -27,5 +27,21 @@ describe('median', () => {
     expect(median([10, 1, 2])).toBe(2);
     expect(median([10, 1, 2, 4])).toBe(3);
     expect(() => median([])).toThrow(RangeError);
+  });
+});
+
+describe('ratioInterval', () => {
+  it('holds the geometric mean in its middle, as a table of Student says', () => {
+    const { mean, low, high } = ratioInterval([1, 4]);
+    expect(mean).toBeCloseTo(2);
+    expect(Math.log(high / mean)).toBeCloseTo(12.71 * Math.log(2), 1);
+    expect(low * high).toBeCloseTo(mean * mean);
+    const many = ratioInterval(Array.from({ length: 100 }, (_, index) => (index % 2 === 0 ? 1.1 : 1.2)));
+    expect(many.high - many.low).toBeLessThan(0.03);
+    expect(ratioInterval([1.5, 1.5, 1.5])).toEqual({ mean: 1.5, low: 1.5, high: 1.5 });
+  });
+
+  it('refuses to speak about one', () => {
+    expect(() => ratioInterval([1])).toThrow(RangeError);
   });
 });

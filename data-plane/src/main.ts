@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { pino } from 'pino';
 import { isByocError } from './errors/catalogue.js';
+import { keepOutOfCoreDumps } from './node/core-dump.js';
 import { configuredStores } from './node/node-stores.js';
 import { startNode } from './node/start-node.js';
 import { nodeSettings, SettingError } from './node/settings.js';
@@ -13,6 +14,8 @@ async function main(): Promise<void> {
   const settings = nodeSettings(process.env);
   // Written at once: an asynchronous destination cannot be flushed at exit when nobody reads it any more.
   const log = pino({ name: 'data-node', level: settings.logLevel }, pino.destination({ dest: 1, sync: true }));
+  const inDumps = keepOutOfCoreDumps();
+  if (inDumps !== undefined) log.warn({ error: inDumps }, 'core dumps of this process would hold data keys');
   const packageFile = await readFile(new URL('../package.json', import.meta.url), 'utf8');
   const { version } = JSON.parse(packageFile) as { version: string };
 

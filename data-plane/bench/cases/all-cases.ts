@@ -3,6 +3,7 @@ import { branchCase } from './branch.js';
 import { coldOpenCase } from './cold-open.js';
 import { creationCase } from './creation.js';
 import { costCase } from './cost.js';
+import { encryptionCase } from './encryption.js';
 import { idleCase } from './idle.js';
 import { memoryCase } from './memory.js';
 import { recoveryCase } from './recovery.js';
@@ -18,6 +19,7 @@ export const allCases: readonly BenchCase[] = [
   branchCase,
   coldOpenCase,
   restoreRateCase,
+  encryptionCase,
   memoryCase,
   idleCase,
   recoveryCase,

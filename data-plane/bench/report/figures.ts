@@ -1,4 +1,4 @@
-import { median, percentile } from '../statistics.js';
+import { median, percentile, type RatioInterval } from '../statistics.js';
 import type { Figure, Target, Unit } from './report.js';
 
 /** A figure whose value is the median of its samples. */
@@ -17,6 +17,15 @@ export function latencyFigures(name: string, latenciesMs: ArrayLike<number>): Fi
 /** A figure that was counted or measured once. */
 export function singleFigure(name: string, unit: Unit, value: number): Figure {
   return { name, unit, value, samples: [value] };
+}
+
+/** A geometric mean with its 95 % interval; the ratios stand with the mean. */
+export function ratioFigures(name: string, ratios: readonly number[], { mean, low, high }: RatioInterval): Figure[] {
+  return [
+    { name: `${name} ratio`, unit: 'ratio', value: mean, samples: ratios },
+    { name: `${name} ratio, low`, unit: 'ratio', value: low, samples: [] },
+    { name: `${name} ratio, high`, unit: 'ratio', value: high, samples: [] },
+  ];
 }
 
 export function target(

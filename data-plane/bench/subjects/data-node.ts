@@ -49,9 +49,17 @@ export class DataNode {
     this.#admin = new HttpClient(adminPort);
   }
 
-  /** Resolves when the node serves. Throws `Error` with what it printed when it does not come up. */
-  static async start(deployment: Deployment, environment: NodeEnvironment = {}): Promise<DataNode> {
-    const child = spawn(process.execPath, [fileURLToPath(import.meta.resolve('@turso-byoc/data-plane/main.js'))], {
+  /**
+   * Resolves when the node serves. `preloaded`: URLs of modules that the I/O process loads before the product. Throws
+   * `Error` with what it printed when it does not come up.
+   */
+  static async start(
+    deployment: Deployment,
+    environment: NodeEnvironment = {},
+    preloaded: readonly string[] = [],
+  ): Promise<DataNode> {
+    const main = fileURLToPath(import.meta.resolve('@turso-byoc/data-plane/main.js'));
+    const child = spawn(process.execPath, [...preloaded.flatMap((url) => ['--import', url]), main], {
       env: {
         PATH: process.env.PATH,
         TURSO_BYOC_STORE_DIR: deployment.storeDirectory,

@@ -45,8 +45,14 @@ interface Stay {
   /** Why the engine lost the database, if that happened before it was open. */
   lost: string | undefined;
   onLost: (reason: string) => void;
+  onRetiring: (isFree: boolean) => void;
   /** Set when the database is open. */
   checkpoint?: (commit: number) => Promise<boolean>;
+  /** The engine process waits for the database to leave it: requests that belong to no stream wait for the next stay. */
+  retiring: boolean;
+  /** Resolves when the stay is over. */
+  readonly over: Promise<void>;
+  readonly end: () => void;
 }
 
 /** How many engine processes may die while a database is being opened in them. */
@@ -78,6 +84,8 @@ export class OpenDatabase implements LoggedDatabase {
   #isClosing = false;
   #dropped: Promise<void> | undefined;
   #releaseKeys = (): void => undefined;
+  /** Given up because a key must not be used any more. */
+  #lostKey = false;
   #resolved: Promise<void> | undefined;
   chainDigest: FragmentDigest;
 
@@ -156,11 +164,7 @@ export class OpenDatabase implements LoggedDatabase {
 
   async #run(request: SqlRequest): Promise<SqlResponse> {
     for (let rerun = 0; ; rerun++) {
-      this.#enterAgain?.();
-      const session = await this.#session.catch((error: unknown) => {
-        // Whoever gave the database up meanwhile says why; what it broke here only follows from that.
-        throw this.#defunct ?? error;
-      });
+      const session = await this.#currentSession();
       const commitBefore = this.#handedCommit;
       const response = runInEngine(session, this.#gate, request);
       try {
@@ -181,6 +185,19 @@ export class OpenDatabase implements LoggedDatabase {
           throw lostRequestError(lost);
         }
       }
+    }
+  }
+
+  async #currentSession(): Promise<Session> {
+    for (;;) {
+      this.#enterAgain?.();
+      const session = await this.#session.catch((error: unknown) => {
+        // Whoever gave the database up meanwhile says why; what it broke here only follows from that.
+        throw this.#defunct ?? error;
+      });
+      // A stream goes on where it is.
+      if (!session.stay.retiring || this.#openStreams > 0) return session;
+      await session.stay.over;
     }
   }
 
@@ -282,7 +299,10 @@ export class OpenDatabase implements LoggedDatabase {
 
   /** When a key that the data keys are wrapped by must not be used any more, the database ends. */
   #watchKeys(held: readonly HeldKey[]): void {
-    this.#releaseKeys = this.#context.keyWatch.hold(held, (cause) => this.abandon(keyError(this.id, cause)));
+    this.#releaseKeys = this.#context.keyWatch.hold(held, (cause) => {
+      this.#lostKey = true;
+      this.abandon(keyError(this.id, cause));
+    });
   }
 
   #forgetKeys(): void {
@@ -299,8 +319,11 @@ export class OpenDatabase implements LoggedDatabase {
   async #leaveEngine(): Promise<void> {
     const session = await this.#session.catch(() => undefined);
     if (!session) return;
+    endStay(session.stay);
     await session.slot.close(session.opened);
     await session.slot.directory.removeDatabaseDirectory(session.directoryName);
+    // The memory of the process may still hold what nobody may read any more.
+    if (this.#lostKey) this.#context.engines.recycle(session.slot);
   }
 
   /** A request that may have committed must not be sent again unseen, whatever ended this instance. */
@@ -340,7 +363,7 @@ export class OpenDatabase implements LoggedDatabase {
     this.#commitParts = [];
     this.#openStreams = 0;
     this.#gate.advance(restored.commit);
-    const stay: Stay = { walBytes: 0, checkpointing: false, lost: undefined, onLost: (reason) => (stay.lost = reason) };
+    const stay = newStay();
     const opened = await slot.open(
       this.id,
       { engine: this.manifest.engine, path, commit: restored.commit, limits: this.#context.limits },
@@ -348,24 +371,36 @@ export class OpenDatabase implements LoggedDatabase {
         onCommit: (commit, databasePages, pages, last) => this.#takeCommit(stay, commit, databasePages, pages, last),
         onStreams: (open) => (this.#openStreams = open),
         onLost: (reason) => stay.onLost(reason),
+        onRetiring: (isFree) => stay.onRetiring(isFree),
       },
     );
     if (stay.lost !== undefined) throw new ByocError('ENGINE_RESTARTED', stay.lost);
     const session = { slot, opened, directoryName, stay };
     stay.onLost = (reason) => this.#leave(session, reason);
+    stay.onRetiring = (isFree) => this.#retire(session, isFree);
+    if (stay.retiring) this.#retire(session, true);
     stay.checkpoint = async (commit) => slot.checkpoint(opened, commit);
     this.#foldIfDue();
     return session;
+  }
+
+  /** The engine process is to end: leave it when no request and no stream is under way. */
+  #retire(session: Session, isFree: boolean): void {
+    session.stay.retiring = true;
+    if (!isFree || this.#openStreams > 0 || this.#defunct || this.#isClosing) return;
+    const closed = session.slot.close(session.opened);
+    this.#leave(session, 'the engine process is to end', closed);
   }
 
   /**
    * The engine process died, or gave the database up: enter another one, at once when somebody waits, else when somebody
    * asks. A process may hold very many databases, and those that nobody uses must not hold up the others.
    */
-  #leave(session: Session, reason: string): void {
+  #leave(session: Session, reason: string, closed = Promise.resolve()): void {
     if (this.#defunct || this.#isClosing) return;
     this.#context.report('database left its engine process', { database: this.id, reason });
     const enterAgain = async (): Promise<Session> => {
+      await closed;
       await this.#durable(this.#handedCommit);
       await session.slot.directory.removeDatabaseDirectory(session.directoryName);
       return this.#enter();
@@ -375,6 +410,7 @@ export class OpenDatabase implements LoggedDatabase {
       this.#session = enterAgain();
       this.#session.catch((error: unknown) => this.abandon(asByocError(error)));
     };
+    endStay(session.stay);
     if (this.#executing > 0) this.#enterAgain();
   }
 
@@ -477,4 +513,26 @@ export class OpenDatabase implements LoggedDatabase {
 
 function asByocError(error: unknown): ByocError {
   return error instanceof ByocError ? error : new ByocError('INTERNAL', 'unexpected failure', { cause: error });
+}
+
+function newStay(): Stay {
+  let end = (): void => undefined;
+  const over = new Promise<void>((resolve) => (end = resolve));
+  const stay: Stay = {
+    walBytes: 0,
+    checkpointing: false,
+    lost: undefined,
+    onLost: (reason) => (stay.lost = reason),
+    retiring: false,
+    onRetiring: () => (stay.retiring = true),
+    over,
+    end,
+  };
+  return stay;
+}
+
+/** Whoever waits for the next stay looks for it now. */
+function endStay(stay: Stay): void {
+  stay.retiring = false;
+  stay.end();
 }

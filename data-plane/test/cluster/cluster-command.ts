@@ -1,9 +1,6 @@
 /** `npm run cluster-test`: several real nodes over one store under load, and what happens to them; see docs/operations/failover.md. */
-import { execFileSync } from 'node:child_process';
-import { mkdir, writeFile } from 'node:fs/promises';
-import { arch, cpus, loadavg, platform, release, totalmem } from 'node:os';
-import { dirname } from 'node:path';
 import { parseArgs } from 'node:util';
+import { KeptRun } from '../support/kept-run.js';
 import { clusterRun, type Blow } from './cluster-run.js';
 import { percentile } from './statistics.js';
 import { verdicts } from './verdicts.js';
@@ -80,8 +77,7 @@ const settings = {
 // Through the handlers that end what was started.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
 
-const startedAt = new Date();
-const loadBefore = loadavg();
+const run = new KeptRun('cluster-test');
 console.log(
   `seed ${settings.seed}, commit window ${settings.commitWindowMs} ms or half of the store's latency, ${blows.length} times ${blow ?? 'nothing'}`,
 );
@@ -105,21 +101,8 @@ for (const { kind, database, what } of result.violations.slice(0, 50)) console.l
 for (const end of result.unexpectedEnds) console.log(`a node ended unasked:\n${end.slice(-2_000)}`);
 
 if (values.write !== undefined) {
-  await mkdir(dirname(values.write), { recursive: true });
   const { errors, episodes, ...counts } = result;
-  const report = {
-    command: `npm run cluster-test -- ${process.argv.slice(2).join(' ')}`,
-    startedAt: startedAt.toISOString(),
-    commit: git('rev-parse', 'HEAD') + (git('status', '--porcelain') === '' ? '' : ' with changes'),
-    machine: {
-      cpu: cpus()[0]?.model,
-      cores: cpus().length,
-      memoryBytes: totalmem(),
-      system: `${platform()} ${release()} ${arch()}`,
-      node: process.version,
-      loadBefore,
-      loadAfter: loadavg(),
-    },
+  await run.write(values.write, {
     settings: { ...settings, blows: `${blows.length} × ${blow ?? 'nothing'}` },
     verdicts: outcome,
     counts,
@@ -133,8 +116,7 @@ if (values.write !== undefined) {
         max: Math.max(0, ...answeredAfterMs),
       },
     })),
-  };
-  await writeFile(values.write, `${JSON.stringify(report, null, 2)}\n`);
+  });
 }
 process.exit(outcome.every(({ met }) => met) ? 0 : 1);
 
@@ -152,15 +134,11 @@ function whole(option: NumberOption): number {
 }
 
 function elapsedSeconds(): string {
-  return `${((Date.now() - startedAt.getTime()) / 1_000).toFixed(1).padStart(6)} s`;
+  return `${(run.elapsedMs / 1_000).toFixed(1).padStart(6)} s`;
 }
 
 function countBy(names: readonly string[]): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const name of names) counts[name] = (counts[name] ?? 0) + 1;
   return counts;
-}
-
-function git(...commandLine: string[]): string {
-  return execFileSync('git', commandLine, { encoding: 'utf8' }).trim();
 }

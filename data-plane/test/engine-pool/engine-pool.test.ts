@@ -85,7 +85,12 @@ describe('EnginePool', () => {
     const opened = await slot.open(
       id,
       { engine: 'libsql', path: 'db', commit: 0, limits },
-      { onCommit: () => undefined, onStreams: () => undefined, onLost: (reason) => log.push(reason) },
+      {
+        onCommit: () => undefined,
+        onStreams: () => undefined,
+        onLost: (reason) => log.push(reason),
+        onRetiring: (isFree) => log.push(isFree ? 'free' : 'retiring'),
+      },
     );
     return { id, slot, opened, log };
   };
@@ -219,15 +224,18 @@ describe('EnginePool', () => {
       // The first is replaced at once.
       const pauses = runtime.scheduledMs.filter((ms) => ms >= 100 && ms < 2_000);
       expect(pauses.slice(0, 3)).toEqual([100, 200, 400]);
-      const placing = pool!
-        .place(newDatabaseId('libsql'), 'libsql')
-        .then(async (slot) =>
-          slot.open(
-            newDatabaseId('libsql'),
-            { engine: 'libsql', path: 'db', commit: 0, limits },
-            { onCommit: () => undefined, onStreams: () => undefined, onLost: () => undefined },
-          ),
-        );
+      const placing = pool!.place(newDatabaseId('libsql'), 'libsql').then(async (slot) =>
+        slot.open(
+          newDatabaseId('libsql'),
+          { engine: 'libsql', path: 'db', commit: 0, limits },
+          {
+            onCommit: () => undefined,
+            onStreams: () => undefined,
+            onLost: () => undefined,
+            onRetiring: () => undefined,
+          },
+        ),
+      );
       await expect(placing).rejects.toMatchObject({ code: 'ENGINE_RESTARTED' });
       await pool!.stop();
       await expect(pool!.place(newDatabaseId('libsql'), 'libsql')).rejects.toMatchObject({ code: 'SHUTTING_DOWN' });
@@ -235,6 +243,41 @@ describe('EnginePool', () => {
     } finally {
       dying.remove();
     }
+  });
+
+  it('replaces a process for what it may remember, when what is in it has left', async () => {
+    await start({ processesPerEngine: 1 });
+    const [idle, busy] = [await open(), await open()];
+    const parked = ask(busy.slot, busy.opened, { do: 'park' });
+    pool!.recycle(idle.slot);
+    pool!.recycle(idle.slot);
+    await eventually(() => idle.log.length > 0);
+    // The one that is being answered is left alone until it was answered.
+    expect([idle.log, busy.log]).toEqual([['free'], ['retiring']]);
+    await ask(busy.slot, busy.opened, { do: 'unpark' }).answer;
+    await parked.answer;
+    expect([idle.log, busy.log]).toEqual([['free'], ['retiring', 'retiring', 'free']]);
+    await idle.slot.close(idle.opened);
+    const moved = await open(idle.id);
+    expect(moved.slot.directory.path).not.toBe(idle.slot.directory.path);
+    expect(idle.slot.isAlive).toBe(true);
+    await busy.slot.close(busy.opened);
+    await eventually(() => !idle.slot.isAlive);
+    // Nobody was held guilty, nothing was restarted besides.
+    expect([restarts, starts('libsql')]).toEqual([[], 2]);
+    await eventually(() => !existsSync(idle.slot.directory.path));
+    expect((await open()).slot).toBe(moved.slot);
+  });
+
+  it('does not wait for ever for what does not leave a process that is to be replaced', async () => {
+    await start({ processesPerEngine: 1 });
+    const stays = await open();
+    pool!.recycle(stays.slot);
+    await eventually(() => stays.log.includes('free'));
+    expect(runtime.scheduledMs).toContain(15_000);
+    await pool!.stop();
+    expect(stays.slot.isAlive).toBe(false);
+    expect(readdirSync(scene.cacheDirectory)).toEqual([]);
   });
 
   it('ends its processes and removes their directories when it stops', async () => {

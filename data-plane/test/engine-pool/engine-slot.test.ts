@@ -62,6 +62,7 @@ describe('EngineSlot', () => {
       {
         onCommit: (number, pages, bytes, last) => log.push(`commit ${number} ${pages} ${bytes.byteLength} ${last}`),
         onStreams: (streams) => log.push(`streams ${streams}`),
+        onRetiring: () => log.push('retiring'),
         onLost: (reason) => log.push(`lost: ${reason}`),
       },
     );

@@ -61,6 +61,7 @@ describe('EnginePool with the engine process', () => {
       {
         onCommit: (commit, _pages, _bytes, last) => last && log.push(`commit ${commit}`),
         onStreams: (streams) => log.push(`streams ${streams}`),
+        onRetiring: () => log.push('retiring'),
         onLost: () => log.push('lost'),
       },
     );

@@ -59,6 +59,10 @@ export interface EnginePoolOptions {
 const stopGraceMs = 2000;
 /** From when an isolation process is used until the next one is started: what is being opened now goes first. */
 const standbyDelayMs = 1000;
+/** From when a process is to be replaced until it is: others may ask for the same a moment later. */
+const retireDelayMs = 1000;
+/** How long what is in a process that is to be replaced may take to leave it: longer than a transaction, or an idle stream. */
+const retirePatienceMs = 15_000;
 
 /** Processes that run, by what they are for. */
 export interface EngineProcessCount {
@@ -74,10 +78,16 @@ export class EnginePool {
   /** Until when a database stays apart, on the monotonic clock. */
   readonly #isolatedUntilMs = new Map<DatabaseId, number>();
   #nextNumber = 0;
+  /** Numbers of processes that were replaced and are gone. */
+  readonly #freeNumbers: number[] = [];
   #lastHandle = 0;
   /** Turns among processes of equal load. */
   #turn = 0;
   #stopping = false;
+  /** Processes that are about to be replaced; cancels that. */
+  readonly #recycling = new Map<Pick<EngineSlot, 'isAlive'>, () => void>();
+  /** Those of processes that were replaced and still run. */
+  readonly #retiring = new Set<EngineSupervisor>();
   /** Cancel the start of a process that is to stand by. */
   readonly #standbyTimers = new Map<EngineName, () => void>();
 
@@ -117,11 +127,39 @@ export class EnginePool {
     }
   }
 
+  /**
+   * Replaces a process, whose memory may hold what nobody may see any more. What is open in it moves to other processes
+   * when no request of it is under way.
+   */
+  recycle(slot: Pick<EngineSlot, 'isAlive'>): void {
+    if (this.#recycling.has(slot)) return;
+    const cancel = this.#options.runtime.schedule(retireDelayMs, () => {
+      this.#recycling.delete(slot);
+      this.#replace(slot);
+    });
+    this.#recycling.set(slot, cancel);
+  }
+
+  #replace(slot: Pick<EngineSlot, 'isAlive'>): void {
+    for (const supervisors of [...this.#ordinary.values(), ...this.#isolation.values()]) {
+      const at = supervisors.findIndex((supervisor) => supervisor.slot === slot);
+      const retiring = supervisors[at];
+      if (!retiring) continue;
+      // A user of its own for the new one: for a while both run.
+      supervisors[at] = this.#supervisor(retiring.engine);
+      this.#retiring.add(retiring);
+      void retiring.retire(retirePatienceMs, stopGraceMs).then(() => {
+        this.#retiring.delete(retiring);
+        this.#freeNumbers.push(retiring.number);
+      });
+    }
+  }
+
   /** Ends every process; what is open in them is lost. */
   async stop(): Promise<void> {
     this.#stopping = true;
-    for (const cancel of this.#standbyTimers.values()) cancel();
-    const supervisors = [...this.#ordinary.values(), ...this.#isolation.values()].flat();
+    for (const cancel of [...this.#standbyTimers.values(), ...this.#recycling.values()]) cancel();
+    const supervisors = [...this.#ordinary.values(), ...this.#isolation.values(), ...this.#retiring].flat();
     await Promise.all(supervisors.map(async (supervisor) => supervisor.stop(stopGraceMs)));
   }
 
@@ -185,8 +223,7 @@ export class EnginePool {
 
   #supervisor(engine: EngineName): EngineSupervisor {
     const { sandbox, cacheDirectory, runtime, report, metrics } = this.#options;
-    const number = this.#nextNumber;
-    this.#nextNumber += 1;
+    const number = this.#freeNumbers.pop() ?? this.#nextNumber++;
     return new EngineSupervisor({
       sandbox,
       cacheDirectory,

@@ -78,6 +78,8 @@ export class EngineSlot {
   #lastRequest = 0;
   #lastMessageMs: number;
   #cancelLook: (() => void) | undefined;
+  /** Set by `retire`. */
+  #retirement: { readonly graceMs: number; readonly cancel: () => void } | undefined;
 
   constructor(options: EngineSlotOptions) {
     this.#options = options;
@@ -211,11 +213,32 @@ export class EngineSlot {
       this.#process.send({ type: 'cancel', request: pending.id });
     }
     pending.handler.onLost(this.#lost(pending, 'cancelled', 'the client went away'));
+    this.#letLeave(known.item.database);
   }
 
   /** Asks the process to end, and kills it when it has not after `graceMs`. */
   stop(graceMs: number): void {
     this.#process.stop(graceMs);
+  }
+
+  /**
+   * Ends the process as soon as every database has left it; what is still in it after `patienceMs` loses it. Nothing may
+   * be placed here any more.
+   */
+  retire(patienceMs: number, graceMs: number): void {
+    this.#retirement = { graceMs, cancel: this.#options.runtime.schedule(patienceMs, () => this.stop(graceMs)) };
+    for (const database of [...this.#databases.values()]) this.#letLeave(database);
+    this.#stopIfLeft();
+  }
+
+  #letLeave(database: OpenInEngine): void {
+    if (this.#retirement && database.isOpen) database.events.onRetiring(database.requests.size === 0);
+  }
+
+  #stopIfLeft(): void {
+    if (!this.#retirement || this.#databases.size > 0) return;
+    this.#retirement.cancel();
+    this.stop(this.#retirement.graceMs);
   }
 
   /** Numbers are 32 bits wide and come round; 0 means "nothing" in the flight record. */
@@ -247,6 +270,7 @@ export class EngineSlot {
           this.#drop(database, 'closed', 'the database could not be opened');
         } else {
           database.opened();
+          this.#letLeave(database);
         }
         break;
       case 'closed':
@@ -263,6 +287,7 @@ export class EngineSlot {
         break;
       case 'streams':
         database.events.onStreams(message.open);
+        this.#letLeave(database);
         break;
     }
   }
@@ -286,6 +311,7 @@ export class EngineSlot {
       last,
       body: Buffer.isBuffer(body) ? body : Buffer.from(body.buffer, body.byteOffset, body.length),
     });
+    if (last) this.#letLeave(database);
   }
 
   /** Nothing more can come for this request. */
@@ -304,6 +330,7 @@ export class EngineSlot {
     for (const ticket of tickets) if (this.#dispatcher.withdraw(ticket)) this.#tickets.delete(ticket.item.id);
     for (const ticket of tickets) if (this.#tickets.has(ticket.item.id)) this.#end(ticket);
     database.gone(reason, (pending) => this.#lost(pending, cause, reason));
+    this.#stopIfLeft();
   }
 
   #lost(pending: PendingRequest, cause: LostRequest['cause'], reason: string): LostRequest {
@@ -365,6 +392,7 @@ export class EngineSlot {
   #finish(exit: EngineExit): void {
     this.#watchdog.stop();
     this.#cancelLook?.();
+    this.#retirement?.cancel();
     const databases = [...this.#databases.values()];
     this.#databases.clear();
     this.#tickets.clear();

@@ -33,13 +33,21 @@ export class EngineSupervisor {
   #failuresInARow = 0;
   #cancelRestart: (() => void) | undefined;
   #waiting: (() => void)[] = [];
-  /** Set by `stop`; called when the process has ended. */
+  /** Set when the process is not to be replaced; called when it has ended. */
   #onStopped: (() => void) | undefined;
   #removals: Promise<void> = Promise.resolve();
 
   constructor(options: EngineSupervisorOptions) {
     this.#options = options;
     this.#start();
+  }
+
+  get engine(): EngineName {
+    return this.#options.engine;
+  }
+
+  get number(): number {
+    return this.#options.number;
   }
 
   /** The slot of the running process; undefined during a pause. */
@@ -55,11 +63,24 @@ export class EngineSupervisor {
 
   /** Ends the process and removes its directory. */
   async stop(graceMs: number): Promise<void> {
+    await this.#stopped((slot) => slot.stop(graceMs));
+  }
+
+  /** As `stop`, when everything that is in the process has left it, or after `patienceMs`. */
+  async retire(patienceMs: number, graceMs: number): Promise<void> {
+    await this.#stopped((slot) => slot.retire(patienceMs, graceMs));
+  }
+
+  async #stopped(end: (slot: EngineSlot) => void): Promise<void> {
     await new Promise<void>((resolve) => {
-      this.#onStopped = resolve;
+      const waitsToo = this.#onStopped;
+      this.#onStopped = () => {
+        waitsToo?.();
+        resolve();
+      };
       this.#cancelRestart?.();
       this.#wakeWaiting();
-      if (this.#slot) this.#slot.stop(graceMs);
+      if (this.#slot) end(this.#slot);
       else resolve();
     });
     await this.#removals;

@@ -9,6 +9,8 @@ import type { EngineSlot } from './engine-slot.js';
 export interface Engines {
   /** The engine process that a database is to be opened in. Throws SHUTTING_DOWN. */
   place(id: DatabaseId, engine: EngineName): Promise<EnginePlace>;
+  /** Ends an engine process for what its memory may hold, when the databases in it have moved. */
+  recycle(place: EnginePlace): void;
 }
 
 /** An engine process that databases are opened in. */

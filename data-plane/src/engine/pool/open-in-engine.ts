@@ -18,6 +18,11 @@ export interface DatabaseEvents {
    * follows. Not called for a database that was closed by `close` or never opened.
    */
   readonly onLost: (reason: string) => void;
+  /**
+   * The process is to end for good, and waits for the database to be closed. `isFree`: that loses no request now. Said
+   * again when the last request has ended, and when the number of streams changes.
+   */
+  readonly onRetiring: (isFree: boolean) => void;
 }
 
 export interface ResponsePart {
@@ -83,6 +88,11 @@ export class OpenInEngine {
   /** Whole commits received so far. */
   get commits(): number {
     return this.#commits;
+  }
+
+  /** Requests can be made of it. */
+  get isOpen(): boolean {
+    return this.#isOpen && this.#closing.length === 0;
   }
 
   /** Start of the longest wait for an answer to a control message, on the monotonic clock; undefined for none. */

@@ -78,6 +78,7 @@ describe.each<[string, () => Promise<EngineSubject>]>([
               parts = [];
             },
             onStreams: () => undefined,
+            onRetiring: () => undefined,
             onLost: (reason) => lost.push(reason),
           },
         );

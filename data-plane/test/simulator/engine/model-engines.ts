@@ -1,5 +1,5 @@
 /** The engine pool of one simulated node: a few model engine processes, replaced a moment after they end. */
-import type { Engines } from '@turso-byoc/data-plane/engine/pool/engines.js';
+import type { EnginePlace, Engines } from '@turso-byoc/data-plane/engine/pool/engines.js';
 import type { DatabaseId } from '@turso-byoc/data-plane/identity.js';
 import type { Machine } from '../world/machine.js';
 import type { Random } from '../world/random.js';
@@ -35,6 +35,11 @@ export class ModelEngines implements Engines {
       if (this.#processes.length > 0) return this.#random.pick(this.#processes);
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     }
+  }
+
+  /** Harder than the real pool is: nothing that is open in it is waited for. */
+  recycle(process: EnginePlace): void {
+    if (process instanceof ModelProcess) process.kill('stopped');
   }
 
   /** Kills one of the processes, if one runs. */
