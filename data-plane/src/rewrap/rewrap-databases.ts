@@ -35,6 +35,8 @@ export interface RewrapCounts {
   readonly failed: number;
 }
 
+/** So many databases are under way together: each is a few requests to the store, one after the other. */
+const atATime = 16;
 /** Nodes that are busy, or databases that move, are asked again so often. */
 const attempts = 5;
 const firstDelayMs = 200;
@@ -55,20 +57,23 @@ export async function rewrapDatabases(input: RewrapInput): Promise<RewrapCounts>
   const { runtime, dataStore, scope, keyId, perSecond, progress, report } = input;
   const manifests = new ManifestStore(runtime, dataStore);
   const counts = { databases: 0, rewrapped: 0, failed: 0 };
-  const ids = 'database' in scope ? [scope.database] : manifests.list();
   let nextMs = runtime.monotonicMs();
-  for await (const id of ids) {
+  const isItsTurn = async (): Promise<void> => {
+    const turnMs = Math.max(nextMs, runtime.monotonicMs());
+    nextMs = turnMs + 1_000 / perSecond;
+    await runtime.sleep(turnMs - runtime.monotonicMs());
+  };
+  const one = async (id: DatabaseId): Promise<void> => {
     const found = await manifests.read(id);
     if (!found) {
       report(id, `there is no database ${id}`);
       counts.failed += 1;
-      continue;
+      return;
     }
-    if (!isMeant(found.manifest, scope)) continue;
+    if (!isMeant(found.manifest, scope)) return;
     counts.databases += 1;
     if (!found.manifest.keys.every((key) => key.keyId === keyId)) {
-      await runtime.sleep(Math.max(0, nextMs - runtime.monotonicMs()));
-      nextMs = Math.max(nextMs, runtime.monotonicMs()) + 1_000 / perSecond;
+      await isItsTurn();
       try {
         if (await tryOften(input, id)) counts.rewrapped += 1;
       } catch (error) {
@@ -78,8 +83,18 @@ export async function rewrapDatabases(input: RewrapInput): Promise<RewrapCounts>
       }
     }
     progress(counts);
-  }
+  };
+  // All take from one listing, which is read as it is needed.
+  const ids = 'database' in scope ? oneAlone(scope.database) : manifests.list();
+  const work = async (): Promise<void> => {
+    for (let next = await ids.next(); !next.done; next = await ids.next()) await one(next.value);
+  };
+  await Promise.all(Array.from({ length: atATime }, work));
   return counts;
+}
+
+async function* oneAlone(id: DatabaseId): AsyncGenerator<DatabaseId> {
+  yield id;
 }
 
 function isMeant({ organization, group }: Manifest, scope: RewrapScope): boolean {
