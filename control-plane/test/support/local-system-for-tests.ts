@@ -31,9 +31,12 @@ export async function startLocalSystemForTests(
   options: {
     readonly controlPlane?: string;
     readonly environment?: NodeJS.ProcessEnv;
+    /** Fills the data directory before the start. */
+    readonly prepare?: (dataDirectory: string) => Promise<void>;
   } = {},
 ): Promise<LocalSystemForTests> {
   const dataDirectory = await mkdtemp(join(tmpdir(), 'local-system-'));
+  await options.prepare?.(dataDirectory);
   const reports: string[] = [];
   const listeners = new Set<() => void>();
   const system = await startOrCleanUp({
