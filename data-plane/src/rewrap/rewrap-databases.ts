@@ -7,7 +7,7 @@ import { answeredError } from '../errors/error-answer.js';
 import type { DatabaseId } from '../identity.js';
 import type { ObjectStore } from '../object-store/object-store.js';
 import type { Runtime } from '../runtime.js';
-import type { Manifest } from '../storage/manifest.js';
+import { isServiceWrapped, type Manifest } from '../storage/manifest.js';
 import { ManifestStore } from '../storage/manifest-store.js';
 
 /** Which databases are meant. */
@@ -26,6 +26,8 @@ export interface RewrapInput {
   readonly rewrap: (id: DatabaseId) => Promise<boolean>;
   readonly progress: (counts: RewrapCounts) => void;
   readonly report: (id: DatabaseId, failure: string) => void;
+  /** Told of a database whose client holds the key. */
+  readonly passedOver: (id: DatabaseId) => void;
 }
 
 export interface RewrapCounts {
@@ -33,6 +35,8 @@ export interface RewrapCounts {
   readonly databases: number;
   readonly rewrapped: number;
   readonly failed: number;
+  /** Their clients hold the keys: nothing is to be done. */
+  readonly heldByClients: number;
 }
 
 /** Nodes that are busy, or databases that move, are asked again so often. */
@@ -52,9 +56,9 @@ const passing = new Set<string>([
 
 /** Throws `STORE_UNAVAILABLE`; a database that cannot be rewrapped is reported, and the others go on. */
 export async function rewrapDatabases(input: RewrapInput): Promise<RewrapCounts> {
-  const { runtime, dataStore, scope, keyId, perSecond, progress, report } = input;
+  const { runtime, dataStore, scope, keyId, perSecond, progress, report, passedOver } = input;
   const manifests = new ManifestStore(runtime, dataStore);
-  const counts = { databases: 0, rewrapped: 0, failed: 0 };
+  const counts = { databases: 0, rewrapped: 0, failed: 0, heldByClients: 0 };
   const ids = 'database' in scope ? [scope.database] : manifests.list();
   let nextMs = runtime.monotonicMs();
   for await (const id of ids) {
@@ -66,7 +70,11 @@ export async function rewrapDatabases(input: RewrapInput): Promise<RewrapCounts>
     }
     if (!isMeant(found.manifest, scope)) continue;
     counts.databases += 1;
-    if (!found.manifest.keys.every((key) => key.keyId === keyId)) {
+    const wrapped = found.manifest.keys.filter(isServiceWrapped);
+    if (wrapped.length === 0 && found.manifest.keys.length > 0) {
+      counts.heldByClients += 1;
+      passedOver(id);
+    } else if (!wrapped.every((key) => key.keyId === keyId)) {
       await runtime.sleep(Math.max(0, nextMs - runtime.monotonicMs()));
       nextMs = Math.max(nextMs, runtime.monotonicMs()) + 1_000 / perSecond;
       try {
