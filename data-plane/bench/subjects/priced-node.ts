@@ -72,6 +72,7 @@ export class PricedNode {
   async create(id: DatabaseId, pages: number): Promise<PricedDatabase> {
     const key = {
       number: 1,
+      mode: 'kms' as const,
       keyId: 'k',
       wrapped: 'AAAA',
       context: { deployment, organization: 'o', group: 'g', database: id },
@@ -86,6 +87,7 @@ export class PricedNode {
       engine: 'libsql',
       createdAtMs: 0,
       reservedBytes: 0,
+      encryption: { mode: 'kms' },
       term: 1,
       owner: epoch,
       currentKey: 1,

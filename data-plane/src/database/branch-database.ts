@@ -7,12 +7,14 @@
  * a child, which collection removes, or an archive that nothing names.
  */
 import { ByocError } from '../errors/catalogue.js';
+import type { ClientKey } from '../keys/client-key.js';
+import type { EncryptionContext } from '../keys/key-service.js';
 import type { Sealer } from '../keys/sealing.js';
 import { encodeFragment, fragmentDigest } from '../storage/fragment.js';
 import { nextFragment, openingFragment, type ChainPoint, type SealedFragment } from '../storage/fragment-chain.js';
 import { readGeneration } from '../storage/generation.js';
 import type { LogRange } from '../storage/log-location.js';
-import { lineOf, type Manifest } from '../storage/manifest.js';
+import { isServiceWrapped, lineOf, type Manifest, type WrappedDataKey } from '../storage/manifest.js';
 import type { VersionedManifest } from '../storage/manifest-store.js';
 import { isBeyond, type Moment } from '../storage/moment.js';
 import { carriedFragmentsName } from '../storage/object-names.js';
@@ -20,7 +22,8 @@ import { chainPoint } from '../storage/restore.js';
 import { findRestorePoint, type RestorePoint } from '../storage/restore-point.js';
 import { Turns } from '../turns.js';
 import { isDamage, newAttempt, storeCarried } from './carry-fragments.js';
-import { currentKeyOf, keysForBranch, newDataKey, unlock } from './database-keys.js';
+import { admittedKey, clientEncryption } from './client-key-admission.js';
+import { currentKeyOf, keysForBranch, newClientDataKey, newDataKey, unlock } from './database-keys.js';
 import { confirmLater, createdBefore, description, takeName } from './database-records.js';
 import type { DatabaseDescription, NewDatabase } from './database-service.js';
 import type { NodeContext } from './node-context.js';
@@ -43,15 +46,32 @@ export interface MadeBranch {
 /**
  * Creates the branch `child` of a database that this epoch owns, from everything that is durable now or from the last
  * commit at a moment. Finds a branch that was made before under the same id. Throws `DATABASE_EXISTS`, `BRANCH_REFUSED`,
- * `RESTORE_POINT_NOT_FOUND`, `DATABASE_MOVED`, key errors and store errors.
+ * `RESTORE_POINT_NOT_FOUND`, `DATABASE_MOVED`, key errors and store errors, and the `ENCRYPTION_…` errors when the call does
+ * not bring the key that the client of the parent holds.
  */
 export async function branchDatabase(
   context: NodeContext,
-  { owned, unlocked: { sealer } }: OwnedDatabase,
+  parent: OwnedDatabase,
   child: NewDatabase,
   moment: Moment = latest,
 ): Promise<MadeBranch> {
-  assertSameHome(owned.manifest, child);
+  const { manifest } = parent.owned;
+  assertSameHome(manifest, child);
+  const client = admittedKey(manifest, child.encryption);
+  try {
+    return await branchAdmitted(context, parent, child, client, moment);
+  } finally {
+    client?.wipe();
+  }
+}
+
+async function branchAdmitted(
+  context: NodeContext,
+  { owned, unlocked: { sealer } }: OwnedDatabase,
+  child: NewDatabase,
+  client: ClientKey | undefined,
+  moment: Moment,
+): Promise<MadeBranch> {
   const before = await createdBefore(context, child);
   if (before) return { branch: before, parent: owned };
   const { runtime, dataStore, logStore } = context;
@@ -59,7 +79,7 @@ export async function branchDatabase(
     findRestorePoint({ runtime, dataStore, logStore, sealer, manifest, ranges }, moment);
   // What can be refused is refused before the name is taken: it would stay taken.
   await withUnfoldedRanges(context, owned.manifest, async (ranges) => find(owned, ranges));
-  const plan = await planned(context, owned.manifest, child);
+  const plan = await planned(context, owned.manifest, child, client);
   await takeName(context, child);
 
   let parent = owned;
@@ -71,7 +91,15 @@ export async function branchDatabase(
       const pinned = await pin(context, parent, child, attempt, point);
       if (pinned) {
         parent = pinned;
-        const manifest = await begun(context, { parent: parent.manifest, sealer, plan, attempt, point, moment });
+        const manifest = await begun(context, {
+          parent: parent.manifest,
+          sealer,
+          plan,
+          client,
+          attempt,
+          point,
+          moment,
+        });
         if (await context.manifests.create(manifest)) {
           confirmLater(context, { organization: child.organization, database: child.name }, child.id);
           return { branch: description(manifest), parent };
@@ -106,13 +134,19 @@ function assertSameHome(parent: Manifest, child: NewDatabase): void {
 }
 
 /** What the child's manifest holds whatever it begins with. */
-async function planned(context: NodeContext, parent: Manifest, child: NewDatabase): Promise<Manifest> {
+async function planned(
+  context: NodeContext,
+  parent: Manifest,
+  child: NewDatabase,
+  client: ClientKey | undefined,
+): Promise<Manifest> {
   const { id, name, organization, group, engine } = child;
-  const encryption = { deployment: context.deployment, organization, group: group.id, database: id };
+  const bound = { deployment: context.deployment, organization, group: group.id, database: id };
   const [key, inherited] = await Promise.all([
-    newDataKey(context.keys, encryption, child.keyId ?? currentKeyOf(parent).keyId),
-    keysForBranch(context.keys, parent, encryption),
+    ownKey(context, parent, child, client, bound),
+    keysForBranch(context.runtime, context.keys, client, parent, bound),
   ]);
+  const { encryption } = parent;
   return {
     version: 1,
     deployment: context.deployment,
@@ -123,6 +157,8 @@ async function planned(context: NodeContext, parent: Manifest, child: NewDatabas
     engine,
     createdAtMs: context.runtime.nowMs(),
     reservedBytes: parent.reservedBytes,
+    encryption:
+      client && encryption.mode === 'client' ? clientEncryption(client, bound, encryption.cipher) : encryption,
     term: 1,
     owner: context.epoch,
     currentKey: key.number,
@@ -130,6 +166,22 @@ async function planned(context: NodeContext, parent: Manifest, child: NewDatabas
     tail: [],
     ancestors: lineOf(parent),
   };
+}
+
+/** The data key under which the branch seals what it writes, wrapped as its parent's are. */
+async function ownKey(
+  context: NodeContext,
+  parent: Manifest,
+  child: NewDatabase,
+  client: ClientKey | undefined,
+  bound: EncryptionContext,
+): Promise<WrappedDataKey> {
+  const current = currentKeyOf(parent);
+  if (client === undefined) {
+    return newDataKey(context.keys, bound, child.keyId ?? (isServiceWrapped(current) ? current.keyId : undefined));
+  }
+  if (child.keyId === undefined) return newClientDataKey(context.runtime, client, bound);
+  throw new ByocError('BRANCH_REFUSED', `the client of ${parent.name} holds its key; a branch has no other`);
 }
 
 /**
@@ -163,6 +215,7 @@ interface Beginning {
   readonly parent: Manifest;
   readonly sealer: Sealer;
   readonly plan: Manifest;
+  readonly client: ClientKey | undefined;
   readonly attempt: string;
   readonly point: RestorePoint;
   readonly moment: Moment;
@@ -171,7 +224,7 @@ interface Beginning {
 /** Gathers the fragments after the base, proves and stores them. Returns the child's manifest, which nothing names yet. */
 async function begun(
   context: NodeContext,
-  { parent, sealer, plan, attempt, point, moment }: Beginning,
+  { parent, sealer, plan, client, attempt, point, moment }: Beginning,
 ): Promise<Manifest> {
   const { base, fragmentsAfter } = point;
   const { runtime, dataStore } = context;
@@ -193,7 +246,7 @@ async function begun(
       continue;
     }
     // The moment lies within a fragment: its first commits become one of the child's own.
-    const unlocked = await unlock(runtime, context.keys, plan);
+    const unlocked = await unlock(runtime, context.keys, plan, client);
     const bytes = encodeFragment(unlocked.sealer, plan.id, termBeforeOwners, end.chainDigest, within);
     unlocked.wipe();
     const own = nextFragment(carriedFragmentsName(plan.id, attempt), bytes, fragmentDigest(bytes), end, [plan.id]);

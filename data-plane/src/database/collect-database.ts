@@ -136,7 +136,7 @@ async function isPinNeeded(context: NodeContext, manifest: Manifest, pin: Pin): 
 }
 
 function abandonedBranch({ runtime }: NodeContext, parent: Manifest, { child, pinnedAtMs }: Pin): Manifest {
-  const { deployment, name, organization, group, engine, reservedBytes } = parent;
+  const { deployment, name, organization, group, engine, reservedBytes, encryption } = parent;
   const identity = { deployment, id: child, name, organization, group, engine };
   const times = { createdAtMs: pinnedAtMs, deletedAtMs: runtime.nowMs() };
   return {
@@ -144,6 +144,7 @@ function abandonedBranch({ runtime }: NodeContext, parent: Manifest, { child, pi
     ...identity,
     ...times,
     reservedBytes,
+    encryption,
     term: 1,
     currentKey: 1,
     keys: [],

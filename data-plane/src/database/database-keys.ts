@@ -1,5 +1,9 @@
-/** From the wrapped data keys of a manifest to a sealer, and from errors of the key service to the catalogue. */
+/**
+ * From the wrapped data keys of a manifest to a sealer, and from errors of the key service to the catalogue. A data key that
+ * a client wraps needs the client's key; whoever calls has checked it (`client-key-admission.ts`).
+ */
 import { ByocError } from '../errors/catalogue.js';
+import type { ClientKey } from '../keys/client-key.js';
 import {
   KeyMismatchError,
   KeyRefusedError,
@@ -9,9 +13,16 @@ import {
 } from '../keys/key-service.js';
 import type { HeldKey, LostKey } from '../keys/key-watch.js';
 import { Sealer } from '../keys/sealing.js';
+import { wrappingNonceBytes } from '../keys/wrapped-key.js';
 import type { DatabaseId } from '../identity.js';
 import type { Runtime } from '../runtime.js';
-import type { Manifest, WrappedDataKey } from '../storage/manifest.js';
+import {
+  isServiceWrapped,
+  type ClientWrappedKey,
+  type Manifest,
+  type ServiceWrappedKey,
+  type WrappedDataKey,
+} from '../storage/manifest.js';
 
 /** A sealer and the plaintext keys it works with; `wipe` overwrites both. */
 export interface UnlockedDatabase {
@@ -27,10 +38,16 @@ export async function newDataKey(
   keys: KeyService,
   context: EncryptionContext,
   keyId = keys.defaultKeyId,
-): Promise<WrappedDataKey> {
+): Promise<ServiceWrappedKey> {
   assertKeyId(keys, keyId);
   const made = await translated(context.database, () => keys.generateWrappedDataKey(keyId, context));
-  return { number: 1, keyId: made.keyId, wrapped: made.wrapped.toString('base64'), context };
+  return { number: 1, mode: 'kms', keyId: made.keyId, wrapped: made.wrapped.toString('base64'), context };
+}
+
+/** A data key for a new database, wrapped by its client's key. */
+export function newClientDataKey(runtime: Runtime, client: ClientKey, context: EncryptionContext): ClientWrappedKey {
+  const wrapped = client.generate(context, (count) => runtime.randomBytes(count)).toString('base64');
+  return { number: 1, mode: 'client', wrapped, context };
 }
 
 function assertKeyId(keys: KeyService, keyId: string): void {
@@ -47,28 +64,40 @@ export function currentKeyOf(manifest: Pick<Manifest, 'id' | 'keys' | 'currentKe
 }
 
 /**
- * The data keys of a database and of its ancestors, wrapped once more for a branch of it; the plaintext does not leave
- * the key service. Throws `KEY_REVOKED`, `KEY_WRONG`, `KEY_UNAVAILABLE`.
+ * The data keys of a database and of its ancestors, wrapped once more for a branch of it, each as it is wrapped now; what
+ * the key service wraps does not leave it in plaintext. Throws `KEY_REVOKED`, `KEY_WRONG`, `KEY_UNAVAILABLE`.
  */
 export async function keysForBranch(
+  runtime: Runtime,
   keys: KeyService,
+  client: ClientKey | undefined,
   parent: Manifest,
   context: EncryptionContext,
 ): Promise<WrappedDataKey[]> {
   return Promise.all(
-    parent.keys.map(async (key) => {
+    parent.keys.map(async (key): Promise<WrappedDataKey> => {
       assertOwnContext(parent, key);
-      const from = { keyId: key.keyId, wrapped: Buffer.from(key.wrapped, 'base64'), context: key.context };
-      const made = await translated(parent.id, () => keys.rewrap(from, { keyId: key.keyId, context }));
       const { number, opens = parent.id } = key;
-      return { number, keyId: made.keyId, wrapped: made.wrapped.toString('base64'), context, opens };
+      if (isServiceWrapped(key)) {
+        const from = { keyId: key.keyId, wrapped: Buffer.from(key.wrapped, 'base64'), context: key.context };
+        const made = await translated(parent.id, () => keys.rewrap(from, { keyId: key.keyId, context }));
+        return { number, mode: 'kms', keyId: made.keyId, wrapped: made.wrapped.toString('base64'), context, opens };
+      }
+      const dataKey = await unwrapByClient(client, parent, key);
+      try {
+        const wrapped = needed(client, parent).wrap(context, dataKey, runtime.randomBytes(wrappingNonceBytes));
+        return { number, mode: 'client', wrapped: wrapped.toString('base64'), context, opens };
+      } finally {
+        dataKey.fill(0);
+      }
     }),
   );
 }
 
 /**
- * The data keys of a manifest, each wrapped by `keyId`; the same list when they all are already. Throws `KEY_ID_INVALID`,
- * `KEY_REVOKED`, `KEY_WRONG`, `KEY_UNAVAILABLE`.
+ * The data keys of a manifest, each that the key service wraps wrapped by `keyId`; the same list when they all are already.
+ * Throws `KEY_HELD_BY_CLIENT` when the key service wraps none, `KEY_ID_INVALID`, `KEY_REVOKED`, `KEY_WRONG`,
+ * `KEY_UNAVAILABLE`.
  */
 export async function rewrappedKeys(
   keys: KeyService,
@@ -76,10 +105,16 @@ export async function rewrappedKeys(
   keyId: string,
 ): Promise<readonly WrappedDataKey[]> {
   assertKeyId(keys, keyId);
+  if (manifest.keys.length > 0 && !manifest.keys.some(isServiceWrapped)) {
+    throw new ByocError(
+      'KEY_HELD_BY_CLIENT',
+      `the client of database ${manifest.id} holds the key that wraps its data key`,
+    );
+  }
   const rewrapped = await Promise.all(
     manifest.keys.map(async (key) => {
       assertOwnContext(manifest, key);
-      if (key.keyId === keyId) return key;
+      if (!isServiceWrapped(key) || key.keyId === keyId) return key;
       const { context } = key;
       const from = { keyId: key.keyId, wrapped: Buffer.from(key.wrapped, 'base64'), context };
       const made = await translated(manifest.id, () => keys.rewrap(from, { keyId, context }));
@@ -91,17 +126,35 @@ export async function rewrappedKeys(
   return rewrapped.every((key, index) => key === manifest.keys[index]) ? manifest.keys : rewrapped;
 }
 
-/** Throws `KEY_REVOKED`, `KEY_WRONG`, `KEY_UNAVAILABLE`. */
-export async function unlock(runtime: Runtime, keys: KeyService, manifest: Manifest): Promise<UnlockedDatabase> {
+/**
+ * `client`: the client's key where it wraps data keys; it may be wiped as soon as this resolves. Throws `KEY_REVOKED`,
+ * `KEY_WRONG`, `KEY_UNAVAILABLE`.
+ */
+export async function unlock(
+  runtime: Runtime,
+  keys: KeyService,
+  manifest: Manifest,
+  client?: ClientKey,
+): Promise<UnlockedDatabase> {
   const rings = new Map<DatabaseId, Map<number, Buffer>>();
-  await Promise.all(
+  const wipeRings = (): void => {
+    for (const ring of rings.values()) for (const key of ring.values()) key.fill(0);
+  };
+  const unwrapped = await Promise.allSettled(
     manifest.keys.map(async (entry) => {
       assertOwnContext(manifest, entry);
-      const { number, keyId, wrapped, context, opens = manifest.id } = entry;
-      const key = await translated(manifest.id, () => keys.unwrap(keyId, Buffer.from(wrapped, 'base64'), context));
+      const { number, wrapped, context, opens = manifest.id } = entry;
+      const key = isServiceWrapped(entry)
+        ? await translated(manifest.id, () => keys.unwrap(entry.keyId, Buffer.from(wrapped, 'base64'), context))
+        : await unwrapByClient(client, manifest, entry);
       rings.set(opens, (rings.get(opens) ?? new Map<number, Buffer>()).set(number, key));
     }),
   );
+  const failed = unwrapped.find((one) => one.status === 'rejected');
+  if (failed) {
+    wipeRings();
+    throw failed.reason;
+  }
   const { deployment, id, currentKey } = manifest;
   const ancestors = (manifest.ancestors ?? []).map((database) => {
     const ring = rings.get(database);
@@ -113,17 +166,31 @@ export async function unlock(runtime: Runtime, keys: KeyService, manifest: Manif
     sealer,
     wipe: () => {
       sealer.wipe();
-      for (const ring of rings.values()) for (const key of ring.values()) key.fill(0);
+      wipeRings();
     },
   };
 }
 
-/** What a holder of the database's data keys depends on, the current one first. */
+/** What a holder of the database's data keys depends on at the key service, the current one first. */
 export function heldKeys(manifest: Manifest): HeldKey[] {
   const current = currentKeyOf(manifest);
-  return [current, ...manifest.keys.filter((key) => key !== current)].map(({ keyId, wrapped, context }) => {
-    return { keyId, wrapped: Buffer.from(wrapped, 'base64'), context };
-  });
+  return [current, ...manifest.keys.filter((key) => key !== current)]
+    .filter(isServiceWrapped)
+    .map(({ keyId, wrapped, context }) => ({ keyId, wrapped: Buffer.from(wrapped, 'base64'), context }));
+}
+
+/** Throws `KEY_WRONG` when what the client's right key wraps was altered or exchanged. */
+async function unwrapByClient(
+  client: ClientKey | undefined,
+  manifest: Manifest,
+  { wrapped, context }: ClientWrappedKey,
+): Promise<Buffer> {
+  return translated(manifest.id, async () => needed(client, manifest).unwrap(context, Buffer.from(wrapped, 'base64')));
+}
+
+function needed(client: ClientKey | undefined, { id }: Manifest): ClientKey {
+  if (client) return client;
+  throw new ByocError('ENCRYPTION_KEY_REQUIRED', `database ${id} is encrypted with a key that its client holds`);
 }
 
 /**

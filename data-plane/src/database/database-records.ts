@@ -3,10 +3,14 @@ import { ByocError } from '../errors/catalogue.js';
 import type { DatabaseId } from '../identity.js';
 import { claim } from '../ownership/claim.js';
 import { assertDatabaseAddress, type DatabaseAddress } from '../naming/host-label.js';
-import type { Manifest } from '../storage/manifest.js';
+import { ciphers } from '../keys/ciphers.js';
+import { ClientKey } from '../keys/client-key.js';
+import type { EncryptionContext } from '../keys/key-service.js';
+import { isServiceWrapped, type Manifest } from '../storage/manifest.js';
 import type { DatabaseDescription, NewDatabase } from './database-service.js';
 import { carryUnfolded, isDamage } from './carry-fragments.js';
-import { currentKeyOf, newDataKey } from './database-keys.js';
+import { assertAdmitted, clientEncryption } from './client-key-admission.js';
+import { currentKeyOf, newClientDataKey, newDataKey } from './database-keys.js';
 import type { NamedDatabase } from '../storage/name-store.js';
 import type { NodeContext } from './node-context.js';
 import { manifestMissing, unfoldedRanges } from './ready-database.js';
@@ -54,16 +58,17 @@ export function confirmLater(context: NodeContext, address: DatabaseAddress, id:
 
 /**
  * The database that an earlier call with the same id created, or undefined. Throws `DATABASE_EXISTS` when the id was used
- * for something else.
+ * for something else, and the `ENCRYPTION_…` errors when the call does not bring the key that it was created with.
  */
 export async function createdBefore(
   context: NodeContext,
-  { id, name, organization }: NewDatabase,
+  { id, name, organization, encryption }: NewDatabase,
 ): Promise<DatabaseDescription | undefined> {
   const existing = await context.manifests.read(id);
   if (!existing) return undefined;
   const { manifest } = existing;
   if (manifest.deletedAtMs === undefined && manifest.name === name && manifest.organization === organization) {
+    assertAdmitted(manifest, encryption);
     return description(manifest);
   }
   throw new ByocError('DATABASE_EXISTS', `the id ${id} was used before`);
@@ -71,15 +76,15 @@ export async function createdBefore(
 
 /**
  * Name record, then manifest, then a note in the name record that it exists; a call that was cut off is completed by
- * calling again with the same id. Throws `KEY_ID_INVALID`, `KEY_REVOKED`, `KEY_UNAVAILABLE`, `DATABASE_EXISTS` when another database has the name or the id was used before,
- * `STORE_OBJECT_MISSING` when the database was created before and its manifest is gone.
+ * calling again with the same id. Throws `KEY_ID_INVALID`, `KEY_REVOKED`, `KEY_UNAVAILABLE`, `ENCRYPTION_KEY_MALFORMED`,
+ * `ENCRYPTION_KEY_LENGTH`, `DATABASE_EXISTS` when another database has the name or the id was used before, `STORE_OBJECT_MISSING` when the database was created before and its manifest is gone.
  */
 export async function createDatabase(context: NodeContext, database: NewDatabase): Promise<DatabaseDescription> {
   const { id, name, organization, group, engine } = database;
   const address = { organization, database: name };
   const encryptionContext = { deployment: context.deployment, organization, group: group.id, database: id };
   // The key first: when the key service refuses, the name would stay taken.
-  const key = await newDataKey(context.keys, encryptionContext, database.keyId);
+  const { key, ...encryption } = await newKey(context, encryptionContext, database);
   const named = await takeName(context, database);
   const manifest: Manifest = {
     version: 1,
@@ -90,7 +95,7 @@ export async function createDatabase(context: NodeContext, database: NewDatabase
     group,
     engine,
     createdAtMs: context.runtime.nowMs(),
-    reservedBytes: 0,
+    ...encryption,
     term: 1,
     owner: context.epoch,
     currentKey: key.number,
@@ -106,6 +111,33 @@ export async function createDatabase(context: NodeContext, database: NewDatabase
   if (!existing) throw manifestMissing(id);
   if (!named.isCreated) confirmLater(context, address, id);
   return existing;
+}
+
+/** The first data key of a database that is no branch, and what its manifest says of it. */
+async function newKey(
+  context: NodeContext,
+  encryptionContext: EncryptionContext,
+  { keyId, encryption }: NewDatabase,
+): Promise<Pick<Manifest, 'encryption' | 'reservedBytes'> & { readonly key: Manifest['keys'][number] }> {
+  if (!encryption) {
+    return {
+      key: await newDataKey(context.keys, encryptionContext, keyId),
+      encryption: { mode: 'kms' },
+      reservedBytes: 0,
+    };
+  }
+  const { cipher } = encryption;
+  if (cipher === undefined) throw new ByocError('MALFORMED_REQUEST', 'an encryption key needs a cipher');
+  const client = ClientKey.parse(encryption.key, cipher);
+  try {
+    return {
+      key: newClientDataKey(context.runtime, client, encryptionContext),
+      encryption: clientEncryption(client, encryptionContext, cipher),
+      reservedBytes: ciphers[cipher].reservedBytes,
+    };
+  } finally {
+    client.wipe();
+  }
 }
 
 /**
@@ -184,8 +216,12 @@ export function isUndeleteOver({ runtime, policy }: NodeContext, deletedAtMs: nu
 }
 
 export function description(manifest: Manifest): DatabaseDescription {
-  const { id, name, organization, group, engine, createdAtMs, parent } = manifest;
-  const { keyId } = currentKeyOf(manifest);
+  const { id, name, organization, group, engine, createdAtMs, parent, encryption } = manifest;
+  const key = currentKeyOf(manifest);
+  const encrypted = {
+    ...(isServiceWrapped(key) && { keyId: key.keyId }),
+    ...(encryption.mode === 'client' && { encryptionCipher: encryption.cipher }),
+  };
   const from = parent && { id: parent.database, name: parent.name, branchedAtMs: parent.branchedAtMs };
-  return { id, name, organization, group, engine, createdAtMs, keyId, ...(from && { parent: from }) };
+  return { id, name, organization, group, engine, createdAtMs, ...encrypted, ...(from && { parent: from }) };
 }

@@ -3,6 +3,8 @@
  */
 import type { DatabaseId, EngineName } from '../identity.js';
 import type { RequestKind } from '../engine/ipc/messages.js';
+import type { CipherName } from '../keys/ciphers.js';
+import type { PresentedKey } from '../keys/client-key.js';
 
 /** What is known of a database without opening it. */
 export interface DatabaseDescription {
@@ -12,8 +14,10 @@ export interface DatabaseDescription {
   readonly group: { readonly id: string; readonly name: string };
   readonly engine: EngineName;
   readonly createdAtMs: number;
-  /** The key of the key service that wraps its data key. */
-  readonly keyId: string;
+  /** The key of the key service that wraps its data key; absent when its client holds that key. */
+  readonly keyId?: string;
+  /** The cipher that was declared for it; present when its client holds the key that wraps its data key. */
+  readonly encryptionCipher?: CipherName;
   /** The database that it is a branch of, under the name that had then. */
   readonly parent?: { readonly id: DatabaseId; readonly name: string; readonly branchedAtMs: number };
 }
@@ -28,6 +32,8 @@ export interface SqlRequest {
   readonly admission: Admission;
   /** Passed on by another node. */
   readonly isForwarded: boolean;
+  /** What the client sent of a key that it holds. */
+  readonly clientKey?: PresentedKey | undefined;
 }
 
 /** How a client named the database and proved its right. */
@@ -55,8 +61,19 @@ export interface NewDatabase {
   readonly engine: EngineName;
   /** The key of the key service that is to wrap its data key. @default of a branch the parent's, else the deployment's */
   readonly keyId?: string;
+  /**
+   * A key that the client holds is to wrap its data key. A branch of such a database needs the key of its parent, and has
+   * its cipher; any other database needs a cipher.
+   */
+  readonly encryption?: NewClientKey;
   /** Begin as another database is, or was at a time (the last commit at or before it; milliseconds since 1970). */
   readonly branch?: { readonly parent: DatabaseId; readonly timeMs?: number };
+}
+
+export interface NewClientKey {
+  /** Base64. */
+  readonly key: string;
+  readonly cipher?: CipherName;
 }
 
 export interface Forwarding {
@@ -80,7 +97,7 @@ export interface DatabaseService {
   execute(id: DatabaseId, request: SqlRequest): Promise<SqlResponse>;
   /**
    * Creates a database; returns the existing one when the same id and name were created before. Throws `DATABASE_EXISTS`,
-   * `KEY_ID_INVALID`, `KEY_REVOKED`, `KEY_UNAVAILABLE`;
+   * `KEY_ID_INVALID`, `KEY_REVOKED`, `KEY_UNAVAILABLE`, the `ENCRYPTION_…` errors;
    * for a branch, which the owner of the parent makes, `DATABASE_NOT_FOUND` (the parent), `BRANCH_REFUSED` and
    * `RESTORE_POINT_NOT_FOUND`.
    */
@@ -102,8 +119,8 @@ export interface DatabaseService {
   collect(id: DatabaseId, options?: { readonly isForwarded?: boolean }): Promise<void>;
   /**
    * Wraps the data keys of a database by another key of the key service, while it is used; also of one that was deleted.
-   * Whether that changed anything: running it again is safe. Throws `DATABASE_NOT_FOUND`, the key errors, and the errors of
-   * the store.
+   * Whether that changed anything: running it again is safe. Throws `DATABASE_NOT_FOUND`, `KEY_HELD_BY_CLIENT`, the key
+   * errors, and the errors of the store.
    */
   rewrap(id: DatabaseId, keyId: string, options?: { readonly isForwarded?: boolean }): Promise<boolean>;
 }

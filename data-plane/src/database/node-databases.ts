@@ -8,7 +8,9 @@
 import { ByocError } from '../errors/catalogue.js';
 import type { DatabaseId } from '../identity.js';
 import { assertDatabaseAddress, hostLabel, type DatabaseAddress } from '../naming/host-label.js';
+import type { PresentedKey } from '../keys/client-key.js';
 import { branchDatabase } from './branch-database.js';
+import { isKeyRefusal, isSamePresented } from './client-key-admission.js';
 import { collectClosed } from './collect-database.js';
 import { rewrapClosed } from './rewrap-database.js';
 import { createDatabase, deleteDatabase, describe, findByName, undeleteDatabase } from './database-records.js';
@@ -24,6 +26,8 @@ import type { VersionedManifest } from '../storage/manifest-store.js';
 interface Entry {
   /** The open database, or the attempt to open it. */
   readonly database: Promise<OpenDatabase>;
+  /** What was sent of a client's key by whoever began to open it; while it is being opened. */
+  opener: PresentedKey | undefined;
   users: number;
   lastUsedMs: number;
   /** Set while the database is being handed over: resolves when it is gone. */
@@ -89,10 +93,10 @@ export class NodeDatabases implements DatabaseService {
 
   /** `found` is the manifest when it was just read. */
   async execute(id: DatabaseId, request: SqlRequest, found?: VersionedManifest): Promise<SqlResponse> {
-    const entry = await this.#acquire(id, () => continuesStream(request.body), found);
+    const { entry, database } = await this.#enter(id, request, found);
     let response: SqlResponse | undefined;
     try {
-      response = await (await entry.database).execute(request);
+      response = await database.execute(request);
     } finally {
       if (response === undefined || Buffer.isBuffer(response.body)) this.#release(entry);
     }
@@ -111,26 +115,17 @@ export class NodeDatabases implements DatabaseService {
   }
 
   async collect(id: DatabaseId): Promise<void> {
-    if (this.#open.has(id)) {
-      const entry = await this.#acquire(id, () => false);
-      try {
-        await (await entry.database).collect();
-      } finally {
-        this.#release(entry);
-      }
-      return;
+    while (this.#open.has(id)) {
+      const done = await this.#whileOpen(id, async (database) => database.collect());
+      if (done) return;
     }
     await this.#alone(id, async () => collectClosed(this.#context, await this.#manifestToChange(id)));
   }
 
   async rewrap(id: DatabaseId, keyId: string): Promise<boolean> {
-    if (this.#open.has(id)) {
-      const entry = await this.#acquire(id, () => false);
-      try {
-        return await (await entry.database).rewrap(keyId);
-      } finally {
-        this.#release(entry);
-      }
+    while (this.#open.has(id)) {
+      const done = await this.#whileOpen(id, async (database) => database.rewrap(keyId));
+      if (done) return done.result;
     }
     return this.#alone(id, async () => rewrapClosed(this.#context, await this.#manifestToChange(id), keyId));
   }
@@ -232,8 +227,58 @@ export class NodeDatabases implements DatabaseService {
     }
   }
 
-  /** `continues`: whether it is for a stream, which keeps the database here until it has ended. */
-  async #acquire(id: DatabaseId, continues: () => boolean, found?: VersionedManifest): Promise<Entry> {
+  /**
+   * Opens the database for a request, or joins those who use it. Whoever joins one who opens it with a wrong key does not
+   * fail with that one, but tries with the key that he has himself.
+   */
+  async #enter(
+    id: DatabaseId,
+    { body, clientKey }: SqlRequest,
+    found: VersionedManifest | undefined,
+  ): Promise<{ readonly entry: Entry; readonly database: OpenDatabase }> {
+    for (let manifest = found; ; manifest = undefined) {
+      const open = (): Entry => this.#startOpening(id, manifest, clientKey);
+      const entry = await this.#acquire(id, () => continuesStream(body), open);
+      try {
+        return { entry, database: await entry.database };
+      } catch (error) {
+        this.#release(entry);
+        if (!isKeyRefusal(error) || isSamePresented(entry.opener, clientKey)) throw error;
+      }
+    }
+  }
+
+  /** Runs `use` on the database when it is open here; undefined when it is not, or whoever opens it has a wrong key. */
+  async #whileOpen<T>(
+    id: DatabaseId,
+    use: (database: OpenDatabase) => Promise<T>,
+  ): Promise<{ readonly result: T } | undefined> {
+    const entry = await this.#acquire(
+      id,
+      () => false,
+      () => undefined,
+    );
+    if (!entry) return undefined;
+    try {
+      const database = await entry.database.catch((error: unknown) => {
+        if (isKeyRefusal(error)) return undefined;
+        throw error;
+      });
+      return database && { result: await use(database) };
+    } finally {
+      this.#release(entry);
+    }
+  }
+
+  /**
+   * The entry of the database, `open`'s when there is none. `continues`: whether it is for a stream, which keeps the database
+   * here until it has ended.
+   */
+  async #acquire<T extends Entry | undefined>(
+    id: DatabaseId,
+    continues: () => boolean,
+    open: () => T,
+  ): Promise<Entry | T> {
     for (;;) {
       if (this.#state === 'stopping') throw new ByocError('SHUTTING_DOWN', 'the node is stopping');
       const leaving = this.#open.get(id)?.leaving;
@@ -249,7 +294,8 @@ export class NodeDatabases implements DatabaseService {
       if (this.#state === 'handing over' && !this.#open.has(id)) {
         throw new ByocError('DATABASE_MOVED', `database ${id} is not taken by a node that hands its databases over`);
       }
-      const entry = this.#open.get(id) ?? this.#startOpening(id, found);
+      const entry = this.#open.get(id) ?? open();
+      if (!entry) return entry;
       entry.users += 1;
       entry.lastUsedMs = this.#context.runtime.monotonicMs();
       // The map keeps the order of insertion: the longest unused entry stays first.
@@ -264,20 +310,24 @@ export class NodeDatabases implements DatabaseService {
     entry.lastUsedMs = this.#context.runtime.monotonicMs();
   }
 
-  #startOpening(id: DatabaseId, found: VersionedManifest | undefined): Entry {
+  #startOpening(id: DatabaseId, justRead: VersionedManifest | undefined, presented: PresentedKey | undefined): Entry {
     const onDefunct = (error: ByocError): void => {
       this.#context.report('database given up', { database: id, code: error.code, error: error.message });
       if (this.#open.get(id) !== entry) return;
       this.#open.delete(id);
       void this.#alone(id, async () => (await database).resolved());
     };
-    const database = OpenDatabase.open(this.#context, id, onDefunct, found);
-    const entry: Entry = { database, users: 0, lastUsedMs: this.#context.runtime.monotonicMs() };
+    const database = OpenDatabase.open(this.#context, id, onDefunct, { justRead, presented });
+    const lastUsedMs = this.#context.runtime.monotonicMs();
+    const entry: Entry = { database, opener: presented, users: 0, lastUsedMs };
     this.#open.set(id, entry);
-    database.catch((error: unknown) => {
-      if (this.#open.get(id) === entry) this.#open.delete(id);
-      if (error instanceof ByocError && error.code === 'DATABASE_NOT_FOUND') this.#forgetId(id);
-    });
+    database.then(
+      () => (entry.opener = undefined),
+      (error: unknown) => {
+        if (this.#open.get(id) === entry) this.#open.delete(id);
+        if (error instanceof ByocError && error.code === 'DATABASE_NOT_FOUND') this.#forgetId(id);
+      },
+    );
     this.#armSweep();
     return entry;
   }
@@ -288,23 +338,19 @@ export class NodeDatabases implements DatabaseService {
     { parent, timeMs }: NonNullable<NewDatabase['branch']>,
   ): Promise<DatabaseDescription> {
     const moment = timeMs === undefined ? undefined : { timeMs };
-    if (!this.#open.has(parent)) {
-      return this.#alone(parent, async () => {
-        if (this.#state !== 'serving') throw new ByocError('DATABASE_MOVED', 'this node takes no more databases');
-        const owned = await own(this.#context, parent);
-        try {
-          return (await branchDatabase(this.#context, owned, child, moment)).branch;
-        } finally {
-          owned.unlocked.wipe();
-        }
-      });
+    while (this.#open.has(parent)) {
+      const done = await this.#whileOpen(parent, async (database) => database.branch(child, moment));
+      if (done) return done.result;
     }
-    const entry = await this.#acquire(parent, () => false);
-    try {
-      return await (await entry.database).branch(child, moment);
-    } finally {
-      this.#release(entry);
-    }
+    return this.#alone(parent, async () => {
+      if (this.#state !== 'serving') throw new ByocError('DATABASE_MOVED', 'this node takes no more databases');
+      const owned = await own(this.#context, parent, { presented: child.encryption });
+      try {
+        return (await branchDatabase(this.#context, owned, child, moment)).branch;
+      } finally {
+        owned.unlocked.wipe();
+      }
+    });
   }
 
   /**

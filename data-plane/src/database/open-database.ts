@@ -19,6 +19,7 @@ import type { Manifest } from '../storage/manifest.js';
 import type { VersionedManifest } from '../storage/manifest-store.js';
 import type { Moment } from '../storage/moment.js';
 import { branchDatabase } from './branch-database.js';
+import { assertAdmitted } from './client-key-admission.js';
 import { collectDatabase } from './collect-database.js';
 import type { DatabaseDescription, NewDatabase, SqlRequest, SqlResponse } from './database-service.js';
 import { heldKeys, keyError } from './database-keys.js';
@@ -27,7 +28,7 @@ import { foldDatabase, isFoldDue } from './fold-database.js';
 import { lostRequestError, RequestLostError, runInEngine } from './engine-request.js';
 import type { NodeContext } from './node-context.js';
 import { rewrapDatabase } from './rewrap-database.js';
-import { own, releaseDatabase, restoreTo, type OwnedDatabase } from './ready-database.js';
+import { own, releaseDatabase, restoreTo, type OwnedDatabase, type OwningFrom } from './ready-database.js';
 
 /** One stay of the database in one engine process. */
 interface Session {
@@ -89,14 +90,14 @@ export class OpenDatabase implements LoggedDatabase {
   #resolved: Promise<void> | undefined;
   chainDigest: FragmentDigest;
 
-  /** Opens a database; `found` is its manifest when it was just read. Throws `DATABASE_NOT_FOUND`, `DATABASE_MOVED`, key errors and store errors. */
+  /** Opens a database; throws what `own` does, and the errors of `restoreTo`. */
   static async open(
     context: NodeContext,
     id: DatabaseId,
     onDefunct: (error: ByocError) => void,
-    found?: VersionedManifest,
+    from: OwningFrom,
   ): Promise<OpenDatabase> {
-    const owned = await own(context, id, found);
+    const owned = await own(context, id, from);
     let database: OpenDatabase | undefined;
     try {
       const held = heldKeys(owned.owned.manifest);
@@ -150,6 +151,7 @@ export class OpenDatabase implements LoggedDatabase {
   }
 
   async execute(request: SqlRequest): Promise<SqlResponse> {
+    assertAdmitted(this.manifest, request.clientKey);
     const { log, policy } = this.#context;
     if (log.pendingBytes > policy.maxLogBacklogBytes && this.#gate.durable < this.#handedCommit) {
       throw new ByocError('OVERLOADED', 'the store is slower than the commits of this node; too many wait for it');

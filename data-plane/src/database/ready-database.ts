@@ -6,6 +6,7 @@
  */
 import { ByocError } from '../errors/catalogue.js';
 import type { DatabaseId } from '../identity.js';
+import type { PresentedKey } from '../keys/client-key.js';
 import { claim } from '../ownership/claim.js';
 import type { VersionedManifest } from '../storage/manifest-store.js';
 import type { LogRange } from '../storage/log-location.js';
@@ -14,6 +15,7 @@ import { lineOf, type Manifest } from '../storage/manifest.js';
 import { manifestName } from '../storage/object-names.js';
 import { restore, type RestoredDatabase } from '../storage/restore.js';
 import type { RestoredFile } from '../storage/restored-file.js';
+import { admittedKey } from './client-key-admission.js';
 import { unlock, type UnlockedDatabase } from './database-keys.js';
 import type { NodeContext } from './node-context.js';
 
@@ -55,23 +57,37 @@ export async function releaseDatabase(context: NodeContext, owned: VersionedMani
   if ('lost' in result) throw new ByocError('DATABASE_MOVED', `database ${manifest.id} was claimed by another node`);
 }
 
+/** What is known already when a database is to be owned. */
+export interface OwningFrom {
+  readonly justRead?: VersionedManifest | undefined;
+  readonly presented?: PresentedKey | undefined;
+}
+
 /**
- * Claims a database, starting from its manifest as it was just read, if it was. Throws `DATABASE_NOT_FOUND`,
- * `DATABASE_MOVED`, the key errors and `STORE_UNAVAILABLE`.
+ * Claims a database, starting from its manifest as it was just read, if it was. `presented`: what somebody sent of the key
+ * that the client holds; when it is not the right one nothing was claimed. Throws `DATABASE_NOT_FOUND`, `DATABASE_MOVED`,
+ * the `ENCRYPTION_…` errors, the key errors and `STORE_UNAVAILABLE`.
  */
-export async function own(context: NodeContext, id: DatabaseId, justRead?: VersionedManifest): Promise<OwnedDatabase> {
+export async function own(
+  context: NodeContext,
+  id: DatabaseId,
+  { justRead, presented }: OwningFrom = {},
+): Promise<OwnedDatabase> {
   // Only a claim proves that the manifest is still the one that was read: what this epoch owns may have been folded since.
   const found =
     justRead && justRead.manifest.owner !== context.epoch
       ? assertLive(context, id, justRead)
       : await liveManifest(context, id);
+  const client = admittedKey(found.manifest, presented);
   const { generation } = found.manifest;
   if (generation) context.prefetch(generationKey(lineOf(found.manifest), generation));
   const claiming = claim(context.manifests, context.findRecovery, context.epoch, found);
-  const unlocking = async (): Promise<UnlockedDatabase> => unlock(context.runtime, context.keys, found.manifest);
+  const unlocking = async (): Promise<UnlockedDatabase> =>
+    unlock(context.runtime, context.keys, found.manifest, client);
   // Taking over from a node that died is tried until it is recovered: no request to the key service for each attempt.
   const isTakeOver = found.manifest.owner !== undefined && found.manifest.owner !== context.epoch;
   const [claimed, unlocked] = await Promise.allSettled([claiming, isTakeOver ? claiming.then(unlocking) : unlocking()]);
+  client?.wipe();
   if (claimed.status === 'rejected' || unlocked.status === 'rejected') {
     if (unlocked.status === 'fulfilled') unlocked.value.wipe();
     throw claimed.status === 'rejected' ? claimed.reason : (unlocked as PromiseRejectedResult).reason;

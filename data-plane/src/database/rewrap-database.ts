@@ -4,6 +4,7 @@
  */
 import { ByocError } from '../errors/catalogue.js';
 import { claim } from '../ownership/claim.js';
+import { isServiceWrapped } from '../storage/manifest.js';
 import type { VersionedManifest } from '../storage/manifest-store.js';
 import { rewrappedKeys } from './database-keys.js';
 import type { NodeContext } from './node-context.js';
@@ -14,7 +15,7 @@ const maxRounds = 5;
 
 /**
  * Rewraps the keys of a database that this epoch owns, those of its ancestors that it holds included. Returns its manifest as
- * it is then, unchanged when `keyId` wraps everything already. Throws `KEY_ID_INVALID`, `KEY_REVOKED` when either key is
+ * it is then, unchanged when `keyId` wraps everything already. Throws `KEY_HELD_BY_CLIENT`, `KEY_ID_INVALID`, `KEY_REVOKED` when either key is
  * refused, `KEY_WRONG`, `KEY_UNAVAILABLE`, and `DATABASE_MOVED`.
  */
 export async function rewrapDatabase(
@@ -41,7 +42,7 @@ export async function rewrapDatabase(
 export async function rewrapClosed(context: NodeContext, found: VersionedManifest, keyId: string): Promise<boolean> {
   const { manifest } = found;
   // Looked at first, so that running over many databases again claims none that is done.
-  const isDone = manifest.keys.every((key) => key.keyId === keyId);
+  const isDone = manifest.keys.every((key) => isServiceWrapped(key) && key.keyId === keyId);
   if (isDone) return false;
   const wasOwned = manifest.owner === context.epoch && manifest.deletedAtMs === undefined;
   const claimed = await claim(context.manifests, context.findRecovery, context.epoch, found);

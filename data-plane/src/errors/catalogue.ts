@@ -111,6 +111,21 @@ export const catalogue = {
   ),
   KEY_WRONG: entry(400, 'The data key of this database cannot be unwrapped under its identity.'),
   KEY_ID_INVALID: entry(400, "Name a key of the deployment's key service: for KMS an ARN in its region."),
+  // --- keys that clients hold
+  ENCRYPTION_KEY_REQUIRED: entry(
+    400,
+    'Send the key of this database in the header "x-turso-encryption-key"; clients call the option remoteEncryptionKey.',
+  ),
+  ENCRYPTION_KEY_MALFORMED: entry(400, 'Send the bytes of the key in standard base64, with padding.'),
+  ENCRYPTION_KEY_LENGTH: entry(400, 'Send the key that the database was created with: 16 or 32 bytes, by its cipher.'),
+  ENCRYPTION_KEY_WRONG: entry(403, 'Send the key that the database was created with; nobody else has it.'),
+  ENCRYPTION_KEY_UNEXPECTED: entry(
+    400,
+    'Leave the encryption key out: the key service wraps the data key of this database, no client does.',
+  ),
+  ENCRYPTION_CIPHER_MISMATCH: entry(400, 'Declare the cipher that the database was created with, or none.'),
+  KEY_HELD_BY_CLIENT: entry(409, 'Nothing was done: keys of the key service are not those of this database.'),
+  // --- the key service, when a node starts
   KMS_KEY_MISSING: entry(
     503,
     'Create the key, or correct the key-service setting: kms:<key ARN or alias>?region=...; nodes never create one.',

@@ -1,5 +1,5 @@
 /**
- * A data key wrapped by a local key: AES-256-GCM with a random nonce. The associated data binds the wrapping key's id and
+ * A data key wrapped by a local key, or by one that is derived from a client's: AES-256-GCM with a random nonce. The associated data binds the wrapping key's id and
  * the encryption context, so a wrapped key opens nowhere else.
  *
  * Layout: version (1 byte, 1), nonce (12), ciphertext (32), tag (16). Random nonces are good for 2^32 wraps under one key,
@@ -10,24 +10,27 @@ import { KeyMismatchError, type EncryptionContext } from './key-service.js';
 
 const version = 1;
 const algorithm = 'aes-256-gcm';
-const nonceBytes = 12;
+export const wrappingNonceBytes = 12;
 const tagBytes = 16;
 export const dataKeyBytes = 32;
-export const wrappedKeyBytes = 1 + nonceBytes + dataKeyBytes + tagBytes;
+export const wrappedKeyBytes = 1 + wrappingNonceBytes + dataKeyBytes + tagBytes;
 
-/**
- * Every field with its length before it, so that no two contexts have the same encoding. UTF-16, because it represents
- * every string exactly, also one that is not well-formed Unicode.
- */
 export function encodeAssociatedData(keyId: string, context: EncryptionContext): Buffer {
-  const fields = [
+  return encodeFields([
     `turso-byoc/wrapped-key/${version}`,
     keyId,
     context.deployment,
     context.organization,
     context.group,
     context.database,
-  ];
+  ]);
+}
+
+/**
+ * Every field with its length before it, so that no two lists have the same encoding. UTF-16, because it represents every
+ * string exactly, also one that is not well-formed Unicode.
+ */
+export function encodeFields(fields: readonly string[]): Buffer {
   return Buffer.concat(
     fields.flatMap((field) => {
       const bytes = Buffer.from(field, 'utf16le');
@@ -39,9 +42,14 @@ export function encodeAssociatedData(keyId: string, context: EncryptionContext):
 }
 
 /** Wraps a 32-byte data key. The caller wipes `dataKey` and `material`. */
-export function wrapDataKey(material: Buffer, keyId: string, context: EncryptionContext, dataKey: Buffer): Buffer {
+export function wrapDataKey(
+  material: Buffer,
+  keyId: string,
+  context: EncryptionContext,
+  dataKey: Buffer,
+  nonce: Buffer = randomBytes(wrappingNonceBytes),
+): Buffer {
   if (dataKey.length !== dataKeyBytes) throw new RangeError(`a data key of ${dataKey.length} bytes`);
-  const nonce = randomBytes(nonceBytes);
   const cipher = createCipheriv(algorithm, material, nonce, { authTagLength: tagBytes });
   cipher.setAAD(encodeAssociatedData(keyId, context));
   const ciphertext = Buffer.concat([cipher.update(dataKey), cipher.final()]);
@@ -57,8 +65,8 @@ export function unwrapDataKey(
 ): Buffer {
   if (wrapped.length !== wrappedKeyBytes) throw new KeyMismatchError(`a wrapped key of ${wrapped.length} bytes`);
   if (wrapped[0] !== version) throw new KeyMismatchError(`a wrapped key of unknown version ${wrapped[0] ?? 0}`);
-  const nonce = wrapped.subarray(1, 1 + nonceBytes);
-  const ciphertext = wrapped.subarray(1 + nonceBytes, -tagBytes);
+  const nonce = wrapped.subarray(1, 1 + wrappingNonceBytes);
+  const ciphertext = wrapped.subarray(1 + wrappingNonceBytes, -tagBytes);
   const decipher = createDecipheriv(algorithm, material, nonce, { authTagLength: tagBytes });
   decipher.setAAD(encodeAssociatedData(keyId, context));
   decipher.setAuthTag(wrapped.subarray(-tagBytes));

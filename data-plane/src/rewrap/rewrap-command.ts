@@ -12,6 +12,7 @@ const usage = `usage: npm run rewrap -- --key <key> (--all | --group <group> [--
 
 Wraps the data keys of databases by another key of the key service, while they are used. Nothing is sealed anew and no
 plaintext key leaves the key service. Deleted databases that can be brought back, and branches, are rewrapped like others.
+Databases whose clients hold the key are named and passed over: the key service wraps nothing of them.
 
 --key <key>            the key that is to wrap them: an ARN with KMS, a name with the local key service
 --all                  every database
@@ -73,10 +74,12 @@ async function main(): Promise<number> {
       if (process.stderr.isTTY) process.stderr.write(`\r${databases} databases, ${rewrapped} rewrapped`);
     },
     report: (id, failure) => process.stdout.write(`${id} NOT REWRAPPED\n  ${failure}\n`),
+    passedOver: (id) => process.stdout.write(`${id} passed over: its client holds the key\n`),
   });
-  const { databases, rewrapped, failed } = counts;
+  const { databases, rewrapped, failed, heldByClients } = counts;
   if (process.stderr.isTTY) process.stderr.write('\n');
-  process.stdout.write(`${databases} databases, ${rewrapped} rewrapped, ${failed} failed\n`);
+  const held = heldByClients === 0 ? '' : `, ${heldByClients} passed over`;
+  process.stdout.write(`${databases} databases, ${rewrapped} rewrapped, ${failed} failed${held}\n`);
   return failed === 0 ? 0 : 1;
 }
 

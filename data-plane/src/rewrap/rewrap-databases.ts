@@ -7,7 +7,7 @@ import { answeredError } from '../errors/error-answer.js';
 import type { DatabaseId } from '../identity.js';
 import type { ObjectStore } from '../object-store/object-store.js';
 import type { Runtime } from '../runtime.js';
-import type { Manifest } from '../storage/manifest.js';
+import { isServiceWrapped, type Manifest } from '../storage/manifest.js';
 import { ManifestStore } from '../storage/manifest-store.js';
 
 /** Which databases are meant. */
@@ -26,6 +26,8 @@ export interface RewrapInput {
   readonly rewrap: (id: DatabaseId) => Promise<boolean>;
   readonly progress: (counts: RewrapCounts) => void;
   readonly report: (id: DatabaseId, failure: string) => void;
+  /** Told of a database whose client holds the key. */
+  readonly passedOver: (id: DatabaseId) => void;
 }
 
 export interface RewrapCounts {
@@ -33,6 +35,8 @@ export interface RewrapCounts {
   readonly databases: number;
   readonly rewrapped: number;
   readonly failed: number;
+  /** Their clients hold the keys: nothing is to be done. */
+  readonly heldByClients: number;
 }
 
 /** So many databases are under way together: each is a few requests to the store, one after the other. */
@@ -54,9 +58,9 @@ const passing = new Set<string>([
 
 /** Throws `STORE_UNAVAILABLE`; a database that cannot be rewrapped is reported, and the others go on. */
 export async function rewrapDatabases(input: RewrapInput): Promise<RewrapCounts> {
-  const { runtime, dataStore, scope, keyId, perSecond, progress, report } = input;
+  const { runtime, dataStore, scope, keyId, perSecond, progress, report, passedOver } = input;
   const manifests = new ManifestStore(runtime, dataStore);
-  const counts = { databases: 0, rewrapped: 0, failed: 0 };
+  const counts = { databases: 0, rewrapped: 0, failed: 0, heldByClients: 0 };
   let nextMs = runtime.monotonicMs();
   const isItsTurn = async (): Promise<void> => {
     const turnMs = Math.max(nextMs, runtime.monotonicMs());
@@ -72,7 +76,11 @@ export async function rewrapDatabases(input: RewrapInput): Promise<RewrapCounts>
     }
     if (!isMeant(found.manifest, scope)) return;
     counts.databases += 1;
-    if (!found.manifest.keys.every((key) => key.keyId === keyId)) {
+    const wrapped = found.manifest.keys.filter(isServiceWrapped);
+    if (wrapped.length === 0 && found.manifest.keys.length > 0) {
+      counts.heldByClients += 1;
+      passedOver(id);
+    } else if (!wrapped.every((key) => key.keyId === keyId)) {
       await isItsTurn();
       try {
         if (await tryOften(input, id)) counts.rewrapped += 1;

@@ -1,3 +1,5 @@
+import { cipherNames } from '../keys/ciphers.js';
+
 /** JSON Schemas of the admin interface's requests. Names are checked by `assertDatabaseAddress`, which says more. */
 const id = { type: 'string', pattern: '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$' } as const;
 const keyId = { type: 'string', minLength: 1, maxLength: 512 } as const;
@@ -22,6 +24,12 @@ export const newDatabaseSchema = {
     },
     engine: { enum: ['libsql', 'tursodb'] },
     keyId,
+    encryption: {
+      type: 'object',
+      required: ['key'],
+      additionalProperties: false,
+      properties: { key: { type: 'string', minLength: 1, maxLength: 512 }, cipher: { enum: cipherNames } },
+    },
     branch: {
       type: 'object',
       required: ['parent'],

@@ -194,3 +194,37 @@ it('metrics are given in the Prometheus text format', async () => {
   expect(response.headers.get('content-type')).toMatch(/^text\/plain; version=0\.0\.4/);
   expect(await response.text()).toMatch(/^turso_byoc_open_databases 1$/m);
 });
+
+describe('databases whose clients hold the key', () => {
+  const key = Buffer.alloc(32, 3).toString('base64');
+
+  it('are created with it, and it is never told again', async () => {
+    const encryption = { key, cipher: 'aegis256' };
+    const answer = await call('POST', '/admin/v1/databases', { ...created, encryption });
+    expect(answer.status).toBe(200);
+    databases.list = databases.list.map((database) => ({ ...database, encryptionCipher: 'aegis256' as const }));
+    const { body } = await call('GET', `/admin/v1/databases/${created.id}`);
+    expect(body).toMatchObject({ database: { encryptionCipher: 'aegis256' } });
+    expect(JSON.stringify([answer.body, body, logLines])).not.toContain(key);
+  });
+
+  it.each<[string, object]>([
+    ['no key', { cipher: 'aegis256' }],
+    ['a cipher that there is not', { key, cipher: 'rot13' }],
+    ['a key that is none', { key: 7, cipher: 'aegis256' }],
+    ['an empty key', { key: '', cipher: 'aegis256' }],
+    ['more than that', { key, cipher: 'aegis256', more: 1 }],
+  ])('are refused with %s', async (_what, encryption) => {
+    const answer = await call('POST', '/admin/v1/databases', { ...created, encryption });
+    expect(answer).toMatchObject({ status: 400, body: { code: 'MALFORMED_REQUEST' } });
+    expect(JSON.stringify([answer.body, logLines])).not.toContain(key);
+  });
+
+  it('have no key of the key service beside it', async () => {
+    const both = { ...created, keyId: 'tenant-a', encryption: { key, cipher: 'aegis256' } };
+    expect(await call('POST', '/admin/v1/databases', both)).toMatchObject({
+      status: 400,
+      body: { code: 'MALFORMED_REQUEST' },
+    });
+  });
+});

@@ -54,8 +54,14 @@ export function createAdminServer(options: AdminServerOptions): FastifyInstance 
         `${adminPrefix}/databases`,
         { schema: { body: newDatabaseSchema } },
         async (request, reply) => {
-          const { name, organization } = request.body;
+          const { name, organization, keyId, encryption } = request.body;
           assertDatabaseAddress({ database: name, organization });
+          if (keyId !== undefined && encryption !== undefined) {
+            throw new ByocError(
+              'MALFORMED_REQUEST',
+              'a key of the key service wraps the data key, or its client: not both',
+            );
+          }
           const isForwarded = request.headers[forwardedHeader] !== undefined;
           return sendJson(reply, { database: describe(await databases.create(request.body, { isForwarded })) });
         },
@@ -130,7 +136,7 @@ function sendDatabase(reply: FastifyReply, database: DatabaseDescription | undef
 
 /** Exactly the documented fields, whatever else a service's own object carries. */
 function describe(database: DatabaseDescription): DatabaseDescription {
-  const { id, name, organization, group, engine, createdAtMs, keyId, parent } = database;
+  const { id, name, organization, group, engine, createdAtMs, keyId, encryptionCipher, parent } = database;
   return {
     id,
     name,
@@ -138,7 +144,8 @@ function describe(database: DatabaseDescription): DatabaseDescription {
     group: { id: group.id, name: group.name },
     engine,
     createdAtMs,
-    keyId,
+    ...(keyId !== undefined && { keyId }),
+    ...(encryptionCipher !== undefined && { encryptionCipher }),
     ...(parent && { parent: { id: parent.id, name: parent.name, branchedAtMs: parent.branchedAtMs } }),
   };
 }

@@ -67,6 +67,21 @@ describe('SQL routes', () => {
     ]);
   });
 
+  it('hands over what came of a key that the client holds, on the fast lane and off it', async () => {
+    const authorization = `Bearer ${await server.token()}`;
+    const sent = { 'x-turso-encryption-key': 'AAAA', 'x-turso-encryption-cipher': 'aegis256' };
+    const clientKey = { key: 'AAAA', cipher: 'aegis256' };
+    // A query makes a request one for Node's parser.
+    for (const path of ['/db/shop-acme/v3/pipeline', '/db/shop-acme/v3/pipeline?off=lane']) {
+      for (const headers of [sent, { 'x-turso-encryption-key': '' }, {}]) {
+        await fetch(server.url + path, { method: 'POST', body: '{}', headers: { authorization, ...headers } });
+      }
+    }
+    const handed = [clientKey, { key: '' }, undefined];
+    expect(server.databases.requests.map(({ request }) => request.clientKey)).toEqual([...handed, ...handed]);
+    expect(JSON.stringify(server.logLines)).not.toContain('AAAA');
+  });
+
   it('passes on that the token may only read', async () => {
     await post('/db/shop-acme/v2/pipeline', `Bearer ${await server.token({ id: shop.id, a: 'ro' })}`);
     expect(server.databases.requests[0]?.request.readOnly).toBe(true);

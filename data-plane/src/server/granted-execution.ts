@@ -9,7 +9,7 @@ import type { GrantedAccess } from './database-access.js';
 export async function executeGranted(
   databases: Pick<DatabaseService, 'execute'>,
   { database, readOnly, admission }: GrantedAccess,
-  request: Pick<SqlRequest, 'kind' | 'body' | 'signal' | 'isForwarded'>,
+  request: Pick<SqlRequest, 'kind' | 'body' | 'signal' | 'isForwarded' | 'clientKey'>,
   grantAgain: () => Promise<GrantedAccess>,
 ): Promise<SqlResponse> {
   try {

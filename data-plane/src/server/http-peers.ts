@@ -10,6 +10,7 @@ import { answeredError } from '../errors/error-answer.js';
 import type { DatabaseId } from '../identity.js';
 import type { NodeAddress } from '../ownership/node-record.js';
 import { adminPrefix } from './admin-server.js';
+import { presentedHeaders } from './client-key-headers.js';
 import { forwardedHeader } from './forwarding.js';
 import { sqlPath } from './sql-routes.js';
 
@@ -52,7 +53,12 @@ export class HttpPeers implements Peers {
           port: address.httpPort,
           method: 'POST',
           path: `/db/${label}${sqlPath(request.kind)}`,
-          headers: { authorization, 'content-type': 'application/json', 'content-length': request.body.length },
+          headers: {
+            ...presentedHeaders(request.clientKey),
+            authorization,
+            'content-type': 'application/json',
+            'content-length': request.body.length,
+          },
           signal: controller.signal,
         },
         request.body,

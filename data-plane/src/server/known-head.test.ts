@@ -18,9 +18,22 @@ describe('reading a head', () => {
       kind: 'v3-pipeline',
       sentTarget: '/db/shop-acme/v3/pipeline',
       isForwarded: false,
+      clientKey: undefined,
       target: { path: '/v3/pipeline', query: '', label: 'shop-acme', authority: undefined },
       headers: { host: 'x', authorization: undefined },
     });
+  });
+
+  it('gives the key that the client holds', () => {
+    const keyed = text('3', 'X-Turso-Encryption-Key: AAAA==\r\nx-turso-encryption-cipher:aegis256');
+    expect(known(keyed).meaning.clientKey).toEqual({ key: 'AAAA==', cipher: 'aegis256' });
+    expect(known(text('3', 'x-turso-encryption-key:')).meaning.clientKey).toEqual({ key: '', cipher: undefined });
+    // A head with another key is another head.
+    expect(recognized(known(keyed), keyed.replace('AAAA', 'AAAB'))).toBeUndefined();
+    for (const name of ['x-turso-encryption-key', 'x-turso-encryption-cipher']) {
+      const twice = Buffer.from(text('3', `${name}: a\r\n${name}: a`));
+      expect(KnownHead.read(twice, 16_384, routes)).toBeUndefined();
+    }
   });
 
   it('waits for its end up to the limit', () => {

@@ -1,4 +1,5 @@
 import type { RequestKind } from '../engine/ipc/messages.js';
+import type { PresentedKey } from '../keys/client-key.js';
 import { parseRequestTarget, type RequestTarget } from './request-target.js';
 import { parseSimpleHead } from './simple-head.js';
 
@@ -14,6 +15,8 @@ export interface HeadMeaning {
   /** The target as the client sent it. */
   readonly sentTarget: string;
   readonly isForwarded: boolean;
+  /** What it brings of a key that the client holds. */
+  readonly clientKey: PresentedKey | undefined;
   readonly headers: { readonly host: string | undefined; readonly authorization: string | undefined };
 }
 
@@ -61,9 +64,9 @@ export class KnownHead {
     if (kind === undefined || !name) return undefined;
     const before = text.slice(0, name.index + name[0].length);
     const after = text.slice(before.length).replace(/^[0-9]+/, '');
-    const { host, authorization, isForwarded } = head;
+    const { host, authorization, isForwarded, clientKey } = head;
     return new KnownHead(
-      { kind, target, sentTarget: head.target, isForwarded, headers: { host, authorization } },
+      { kind, target, sentTarget: head.target, isForwarded, clientKey, headers: { host, authorization } },
       before,
       after + headEnd,
     );

@@ -170,8 +170,9 @@ export class LaneConnection {
     budget.take(body.length);
     let answer: SqlResponse;
     try {
-      const { kind, isForwarded } = meaning;
-      answer = await executeGranted(databases, granted, { kind, body, signal: this.#signal, isForwarded }, grant);
+      const { kind, isForwarded, clientKey } = meaning;
+      const request = { kind, body, signal: this.#signal, isForwarded, clientKey };
+      answer = await executeGranted(databases, granted, request, grant);
     } finally {
       budget.giveBack(body.length);
     }

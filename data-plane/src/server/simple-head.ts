@@ -1,3 +1,5 @@
+import type { PresentedKey } from '../keys/client-key.js';
+import { encryptionCipherHeader, encryptionKeyHeader } from './client-key-headers.js';
 import { forwardedHeader } from './forwarding.js';
 
 /**
@@ -15,6 +17,8 @@ export interface SimpleHead {
   readonly authorization: string | undefined;
   /** Passed on by another node. */
   readonly isForwarded: boolean;
+  /** What it brings of a key that the client holds. */
+  readonly clientKey: PresentedKey | undefined;
   /** Bytes of the body. */
   readonly contentLength: number;
 }
@@ -32,6 +36,8 @@ export function parseSimpleHead(head: string): SimpleHead | undefined {
   let authorization: string | undefined;
   let contentLength: number | undefined;
   let isForwarded = false;
+  let key: string | undefined;
+  let cipher: string | undefined;
   for (const line of lines) {
     const match = headerLine.exec(line);
     if (!match) return undefined;
@@ -50,6 +56,14 @@ export function parseSimpleHead(head: string): SimpleHead | undefined {
         if (contentLength !== undefined || !decimal.test(value)) return undefined;
         contentLength = Number(value);
         break;
+      case encryptionKeyHeader:
+        if (key !== undefined) return undefined;
+        key = value;
+        break;
+      case encryptionCipherHeader:
+        if (cipher !== undefined) return undefined;
+        cipher = value;
+        break;
       case forwardedHeader:
         isForwarded = true;
         break;
@@ -64,5 +78,7 @@ export function parseSimpleHead(head: string): SimpleHead | undefined {
         return undefined;
     }
   }
-  return contentLength === undefined ? undefined : { target, host, authorization, isForwarded, contentLength };
+  if (contentLength === undefined) return undefined;
+  const clientKey = key === undefined && cipher === undefined ? undefined : { key, cipher };
+  return { target, host, authorization, isForwarded, clientKey, contentLength };
 }

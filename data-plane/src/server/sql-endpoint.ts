@@ -10,6 +10,7 @@ import type { DatabaseService, SqlResponse } from '../database/database-service.
 import type { RequestKind } from '../engine/ipc/messages.js';
 import { statusClass, type Metrics } from '../metering/metrics.js';
 import type { Runtime } from '../runtime.js';
+import { presentedKey } from './client-key-headers.js';
 import { connectionSignal } from './connection-signal.js';
 import type { DatabaseAccess } from './database-access.js';
 import { corsHeaders } from './cors.js';
@@ -78,11 +79,11 @@ export class SqlEndpoint {
     const granted = await access.grant(target, request.headers);
     const body = await readBody(request, limits.maxBodyBytes, budget);
     const isForwarded = request.headers[forwardedHeader] !== undefined;
+    const clientKey = presentedKey(request.headers);
     let answer: SqlResponse;
     try {
-      answer = await executeGranted(databases, granted, { kind, body, signal, isForwarded }, async () =>
-        access.grant(target, request.headers),
-      );
+      const asked = { kind, body, signal, isForwarded, clientKey };
+      answer = await executeGranted(databases, granted, asked, async () => access.grant(target, request.headers));
     } finally {
       budget.giveBack(body.length);
     }

@@ -3,7 +3,7 @@ import { databaseA, databaseB, epochA, epochB } from '../../test/storage/sample-
 import { createManifest, sampleManifest } from '../../test/storage/sample-manifest.js';
 import { removeTemporaryDirectories, temporaryStore } from '../../test/temporary-store.js';
 import { systemRuntime } from '../runtime.js';
-import { storedManifest, type Manifest } from './manifest.js';
+import { storedManifest, type Manifest, type ServiceWrappedKey } from './manifest.js';
 import { ManifestStore } from './manifest-store.js';
 import { manifestName } from './object-names.js';
 
@@ -16,10 +16,18 @@ const damaged = expect.objectContaining({ code: expect.stringMatching(/^STORE_(O
 
 afterEach(removeTemporaryDirectories);
 
+const [wrapped] = full.keys as [ServiceWrappedKey];
+const { keyId: _keyId, ...ofClient } = wrapped;
+const heldByClient: Manifest = sampleManifest({
+  encryption: { mode: 'client', cipher: 'aegis256', check: 'a'.repeat(64) },
+  reservedBytes: 48,
+  keys: [{ ...ofClient, mode: 'client' }],
+});
+
 describe('manifest', () => {
   it('is what was stored, in full and at the least', () => {
     const { owner: _owner, ...least } = sampleManifest();
-    for (const manifest of [full, least]) {
+    for (const manifest of [full, least, heldByClient]) {
       expect(storedManifest.decode('m', storedManifest.encode(manifest))).toEqual(manifest);
     }
   });
@@ -38,6 +46,11 @@ describe('manifest', () => {
     ['a negative term', { term: -1 }],
     ['a fragment without a length', { tail: [{ epoch: epochA, term: 1, fragments: [[0, 1]] }] }],
     ['reserved bytes that no page has', { reservedBytes: 256 }],
+    ['a data key that nobody wraps', { keys: [{ ...wrapped, mode: 'nobody' }] }],
+    ['a data key that a client and the key service wrap', { keys: [{ ...wrapped, mode: 'client' }] }],
+    ['a data key without the key that wraps it', { keys: [{ ...ofClient, mode: 'kms' }] }],
+    ['a cipher that there is not', { encryption: { ...heldByClient.encryption, cipher: 'rot13' } }],
+    ['no check value of a key that a client holds', { encryption: { mode: 'client', cipher: 'aegis256' } }],
   ])('is never stored with %s', (_what, changes) => {
     expect(() => storedManifest.encode({ ...sampleManifest(), ...changes })).toThrow('wrong shape');
   });

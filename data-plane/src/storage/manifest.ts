@@ -3,20 +3,48 @@
  * is never deleted: a deleted database keeps it as a tombstone.
  */
 import type { DatabaseId, EngineName, NodeEpoch } from '../identity.js';
+import { cipherNames, type CipherName } from '../keys/ciphers.js';
 import type { EncryptionContext } from '../keys/key-service.js';
 import { fragmentLocationSchema, type LogRange } from './log-location.js';
 import { StoredJson } from './stored-json.js';
 
-export interface WrappedDataKey {
+interface WrappedKey {
   /** Number of this data key in the ring; sealed bytes name it. */
   readonly number: number;
-  /** The key-service key that wraps it. */
-  readonly keyId: string;
   /** Base64. */
   readonly wrapped: string;
   readonly context: EncryptionContext;
   /** The ancestor whose objects the key opens; absent when they are the database's own. Its numbers are its own, too. */
   readonly opens?: DatabaseId;
+}
+
+/** A data key that a key of the key service wraps. */
+export interface ServiceWrappedKey extends WrappedKey {
+  readonly mode: 'kms';
+  /** The key-service key that wraps it. */
+  readonly keyId: string;
+}
+
+/** A data key that the key wraps which the client sends. */
+export interface ClientWrappedKey extends WrappedKey {
+  readonly mode: 'client';
+}
+
+export type WrappedDataKey = ServiceWrappedKey | ClientWrappedKey;
+
+/** Who holds the key that a database is unlocked with. */
+export type DatabaseEncryption =
+  | { readonly mode: 'kms' }
+  | {
+      readonly mode: 'client';
+      /** As it was declared; it decides the length of the client's key and the reserved bytes. */
+      readonly cipher: CipherName;
+      /** By which the client's key is known, hex; see `ClientKey`. */
+      readonly check: string;
+    };
+
+export function isServiceWrapped(key: WrappedDataKey): key is ServiceWrappedKey {
+  return key.mode === 'kms';
 }
 
 /** Names a generation object and proves it: its digest is checked before anything in it is believed. */
@@ -88,6 +116,7 @@ export interface Manifest {
   readonly deletedAtMs?: number;
   /** Bytes kept free at the end of every page. */
   readonly reservedBytes: number;
+  readonly encryption: DatabaseEncryption;
   /** Raised by every claim. */
   readonly term: number;
   /** The epoch that may write under `term`; absent when nobody does. */
@@ -145,6 +174,12 @@ export const generationReferenceSchema = object(
   { source: count },
 );
 
+const wrappedKey = {
+  number: count,
+  wrapped: { type: 'string', maxLength: 16_384 },
+  context: object({ deployment: text, organization: text, group: text, database: uuid }),
+} as const;
+
 const manifestSchema = object(
   {
     version: count,
@@ -156,19 +191,22 @@ const manifestSchema = object(
     engine: { enum: ['libsql', 'tursodb'] },
     createdAtMs: count,
     reservedBytes: { type: 'integer', minimum: 0, maximum: 255 },
+    encryption: {
+      oneOf: [
+        object({ mode: { const: 'kms' } }),
+        object({ mode: { const: 'client' }, cipher: { enum: cipherNames }, check: digest }),
+      ],
+    },
     term: count,
     currentKey: count,
     keys: {
       type: 'array',
-      items: object(
-        {
-          number: count,
-          keyId: text,
-          wrapped: { type: 'string', maxLength: 16_384 },
-          context: object({ deployment: text, organization: text, group: text, database: uuid }),
-        },
-        { opens: uuid },
-      ),
+      items: {
+        oneOf: [
+          object({ ...wrappedKey, mode: { const: 'kms' }, keyId: text }, { opens: uuid }),
+          object({ ...wrappedKey, mode: { const: 'client' } }, { opens: uuid }),
+        ],
+      },
     },
     tail: { type: 'array', items: logRangeSchema },
   },

@@ -15,12 +15,14 @@ export function sampleManifest(changes: Partial<Manifest> = {}, runtime: Runtime
     engine: 'libsql',
     createdAtMs: runtime.nowMs(),
     reservedBytes: 0,
+    encryption: { mode: 'kms' },
     term: 1,
     owner: epochA,
     currentKey: 1,
     keys: [
       {
         number: 1,
+        mode: 'kms',
         keyId: 'k1',
         wrapped: 'AAAA',
         context: { deployment, organization: 'acme', group: 'g1', database: id },

@@ -1,8 +1,10 @@
 import { branchDatabase } from '../../src/database/branch-database.js';
 import { collectClosed, collectDatabase } from '../../src/database/collect-database.js';
 import { createDatabase, deleteDatabase, undeleteDatabase } from '../../src/database/database-records.js';
-import type { NewDatabase } from '../../src/database/database-service.js';
+import type { NewClientKey, NewDatabase } from '../../src/database/database-service.js';
+import { settleDatabase } from '../../src/database/settle-database.js';
 import { foldDatabase } from '../../src/database/fold-database.js';
+import { GenerationNumbers } from '../../src/database/generation-numbers.js';
 import type { DatabasePolicy, NodeContext } from '../../src/database/node-context.js';
 import { own, restoreTo, unfoldedRanges, type OwnedDatabase } from '../../src/database/ready-database.js';
 import { UnfoldedFragments } from '../../src/database/unfolded-fragments.js';
@@ -12,6 +14,7 @@ import type { ObjectStore } from '../../src/object-store/object-store.js';
 import { createNodeRecord } from '../../src/ownership/node-record.js';
 import { recoverEpoch } from '../../src/ownership/recover-epoch.js';
 import { CommitLog, type LoggedDatabase } from '../../src/storage/commit-log.js';
+import { ciphers } from '../../src/keys/ciphers.js';
 import { emptyDatabaseImage } from '../../src/storage/empty-database.js';
 import { chainStart, type Commit, type FragmentDigest } from '../../src/storage/fragment.js';
 import type { FragmentLocation } from '../../src/storage/log-location.js';
@@ -37,6 +40,8 @@ export class StorageWorld {
   readonly runtime: VirtualRuntime;
   readonly keys: MemoryKeyService;
   readonly samples: Map<DatabaseId, SampleDatabase>;
+  /** Keys that the clients of databases hold; to be set before such a database is created, or its branch. */
+  readonly clientKeys: Map<DatabaseId, NewClientKey>;
   #nodes: number;
 
   /** `other`: one with the same keys and clock, whose databases must be in these stores, too. */
@@ -44,6 +49,7 @@ export class StorageWorld {
     this.runtime = other?.runtime ?? new VirtualRuntime();
     this.keys = other?.keys ?? new MemoryKeyService(this.runtime);
     this.samples = new Map([...(other?.samples ?? [])].map(([id, sample]) => [id, sample.fork(sample.commits.length)]));
+    this.clientKeys = new Map(other?.clientKeys);
     this.#nodes = other ? other.#nodes + 1000 : 0;
   }
 
@@ -105,6 +111,7 @@ export class StorageNode {
         onFenced: () => undefined,
       }),
       unfolded: new UnfoldedFragments(),
+      generationNumbers: new GenerationNumbers(),
       findRecovery: async (other) => recoverEpoch({ runtime, dataStore, logStore }, other, epoch),
       policy: { historyMs: 35 * dayMs, undeleteMs: 7 * dayMs, ...policy },
       report: () => undefined,
@@ -113,9 +120,17 @@ export class StorageNode {
   }
 
   async create(id: DatabaseId, name?: string): Promise<StoredSample> {
-    await createDatabase(this.context, newDatabase(id, name));
-    this.world.samples.set(id, new SampleDatabase(emptyDatabaseImage(0)));
+    const encryption = this.world.clientKeys.get(id);
+    const reserved = encryption?.cipher === undefined ? 0 : ciphers[encryption.cipher].reservedBytes;
+    await createDatabase(this.context, this.newDatabase(id, name));
+    this.world.samples.set(id, new SampleDatabase(emptyDatabaseImage(reserved)));
     return this.open(id);
+  }
+
+  /** What a creation asks for, the key that the client holds included. */
+  newDatabase(id: DatabaseId, name?: string): NewDatabase {
+    const encryption = this.world.clientKeys.get(id);
+    return { ...newDatabase(id, name), ...(encryption && { encryption }) };
   }
 
   /** Takes the database over, if it is another node's, and goes on with it. Throws when it is not as it must be. */
@@ -129,6 +144,11 @@ export class StorageNode {
 
   async undelete(id: DatabaseId, newName?: string): Promise<void> {
     await undeleteDatabase(this.context, id, newName);
+  }
+
+  /** Makes a database that is not open independent of every log. */
+  async settle(id: DatabaseId): Promise<void> {
+    await this.world.runtime.run(settleDatabase(this.context, id));
   }
 
   /** Collects a database that is not open, or deleted. */
@@ -170,7 +190,8 @@ export class StoredSample implements LoggedDatabase {
   }
 
   static async open(node: StorageNode, id: DatabaseId): Promise<StoredSample> {
-    const sample = new StoredSample(node, id, await own(node.context, id));
+    const presented = node.world.clientKeys.get(id);
+    const sample = new StoredSample(node, id, await own(node.context, id, { presented }));
     const file = new MemoryFile();
     const restored = await restoreTo(node.context, sample.owned, async () => file);
     const image = sample.sample.images[restored.commit];
@@ -250,7 +271,7 @@ export class StoredSample implements LoggedDatabase {
 
   async branchWithoutOpening(id: DatabaseId, moment?: Moment, commit = this.sample.commits.length): Promise<void> {
     this.node.world.samples.set(id, this.sample.fork(commit));
-    const branching = branchDatabase(this.node.context, this.owned, newDatabase(id), moment);
+    const branching = branchDatabase(this.node.context, this.owned, this.node.newDatabase(id), moment);
     const { parent } = await this.node.world.runtime.run(branching);
     this.adopt(parent);
   }
