@@ -18,11 +18,27 @@ describe('readConfig', () => {
       adminUrl: 'http://127.0.0.1:9090/',
       adminCredentialFile: '/run/admin',
       signingKeyFile: '/run/key',
-      controlStoreDirectory: '/var/control',
+      controlStore: { kind: 'file', directory: '/var/control' },
       hostnameSuffix: 'localhost:8080',
       primaryRegion: 'local',
       logLevel: 'info',
     });
+  });
+
+  it('takes a control store in a bucket, and says what is wrong with its URL', () => {
+    const settings = { ...complete, TURSO_BYOC_CONTROL_STORE_DIR: '', AWS_ENDPOINT_URL: 'http://127.0.0.1:1' };
+    expect(readConfig({ ...settings, TURSO_BYOC_CONTROL_STORE: 's3://bucket/a?region=eu-west-1' })).toMatchObject({
+      controlStore: {
+        kind: 's3',
+        options: { bucket: 'bucket', keyPrefix: 'a', region: 'eu-west-1', endpoint: 'http://127.0.0.1:1' },
+      },
+    });
+    expect(() => readConfig({ ...settings, TURSO_BYOC_CONTROL_STORE: 'https://bucket' })).toThrow(
+      expect.objectContaining({
+        code: 'SETTING_INVALID',
+        message: 'TURSO_BYOC_CONTROL_STORE cannot be used: "https:" is neither file: nor s3:',
+      }),
+    );
   });
 
   it.each(Object.keys(complete))('says that %s is missing and what it is for', (name) => {

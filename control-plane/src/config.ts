@@ -1,4 +1,10 @@
 /** Every setting of the control plane process: one environment variable each, checked before anything starts. */
+import {
+  fileStore,
+  parseStoreUrl,
+  StoreUrlError,
+  type StoreLocation,
+} from '@turso-byoc/data-plane/object-store/store-url.js';
 import { ControlPlaneError } from './errors/catalogue.js';
 
 export interface ControlPlaneConfig {
@@ -10,7 +16,8 @@ export interface ControlPlaneConfig {
   readonly adminUrl: string;
   readonly adminCredentialFile: string;
   readonly signingKeyFile: string;
-  readonly controlStoreDirectory: string;
+  /** Where the verification keys are published. */
+  readonly controlStore: StoreLocation;
   /** What follows `<database>-<organization>.` in the host names that clients are given. */
   readonly hostnameSuffix: string;
   readonly primaryRegion: string;
@@ -50,7 +57,12 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
       'the path of the file with the secret that the data node knows too',
     ),
     signingKeyFile: required('TURSO_BYOC_SIGNING_KEY_FILE', 'the path of a file with an Ed25519 private key'),
-    controlStoreDirectory: required('TURSO_BYOC_CONTROL_STORE_DIR', 'the directory of the control object store'),
+    controlStore: controlStore(optional('TURSO_BYOC_CONTROL_STORE', ''), environment, () =>
+      required(
+        'TURSO_BYOC_CONTROL_STORE_DIR',
+        'the directory of the control object store, or TURSO_BYOC_CONTROL_STORE to its URL',
+      ),
+    ),
     hostnameSuffix: matching(
       'TURSO_BYOC_HOSTNAME_SUFFIX',
       required('TURSO_BYOC_HOSTNAME_SUFFIX', 'what follows the first label in host names of databases'),
@@ -70,6 +82,22 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
       `one of ${logLevels.join(', ')}`,
     ),
   };
+}
+
+/** `TURSO_BYOC_CONTROL_STORE`, a URL as data nodes take it; `TURSO_BYOC_CONTROL_STORE_DIR` stands in for it. */
+function controlStore(
+  url: string,
+  environment: Readonly<Record<string, string | undefined>>,
+  directory: () => string,
+): StoreLocation {
+  if (url === '') return fileStore(directory());
+  const endpoint = environment['AWS_ENDPOINT_URL_S3'] || environment['AWS_ENDPOINT_URL'] || undefined;
+  try {
+    return parseStoreUrl(url, 'control', endpoint);
+  } catch (error) {
+    if (!(error instanceof StoreUrlError)) throw error;
+    throw new ControlPlaneError('SETTING_INVALID', `TURSO_BYOC_CONTROL_STORE cannot be used: ${error.message}`);
+  }
 }
 
 /** The port in a variable; 0 stands for a free one. Throws `SETTING_INVALID`. */

@@ -1,7 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import type { Logger } from 'pino';
-import { LocalObjectStore } from '@turso-byoc/data-plane/object-store/local-object-store.js';
+import { openStore } from '@turso-byoc/data-plane/object-store/open-store.js';
+import { Reachability } from '@turso-byoc/data-plane/reachability.js';
+import { systemRuntime } from '@turso-byoc/data-plane/runtime.js';
 import { buildPlatformApi } from './api/platform-api.js';
 import { PlatformAuthenticator } from './auth/platform-authenticator.js';
 import { PlatformTokens } from './auth/platform-tokens.js';
@@ -46,7 +48,11 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const { config, clock, logger, signal } = options;
   const signer = await loadTokenSigner(config.signingKeyFile);
   const credential = await readCredential(config.adminCredentialFile);
-  const store = await LocalObjectStore.open(config.controlStoreDirectory);
+  const store = await openStore(config.controlStore, {
+    runtime: systemRuntime,
+    needs: ['readAfterWrite', 'createIfAbsent', 'replaceIfUnchanged'],
+    report: (event, fields) => logger.warn(fields, event),
+  });
   const keySet = await publishVerificationKey(store, signer);
   const minter = new TokenMinter(signer, clock);
   const admin = new AdminClient({ url: config.adminUrl, credential, clock, retryBudgetMs, attemptTimeoutMs });
@@ -63,6 +69,12 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     signal,
   });
   const authenticator = new PlatformAuthenticator(keySet, async (id) => findApiTokenName(catalog, id), clock);
+  const dataPlane = new Reachability({
+    runtime: systemRuntime,
+    ask: async () => {
+      await catalog.read('SELECT 1');
+    },
+  });
   const lifecycle = new DatabaseLifecycle(catalog, admin, clock, options.observe);
   const reconciler = new Reconciler(catalog, lifecycle, clock, logger);
   const platformTokens = new PlatformTokens(catalog, minter, authenticator, clock);
@@ -79,6 +91,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       hostnameSuffix: config.hostnameSuffix,
       primaryRegion: config.primaryRegion,
       release,
+      isReady: () => dataPlane.isReached(),
     },
     logger,
   );

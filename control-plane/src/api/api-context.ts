@@ -21,4 +21,6 @@ export interface ApiContext {
   readonly primaryRegion: string;
   /** Release of this product, such as `0.1.0`. */
   readonly release: string;
+  /** Whether a load balancer should send calls here: the catalog answers. */
+  readonly isReady: () => boolean;
 }

@@ -46,7 +46,9 @@ export function buildPlatformApi(context: ApiContext, logger: Logger): FastifyIn
     if (request.method !== 'GET') request.body ??= {};
   });
   app.addHook('onResponse', async (request, reply) => {
-    request.log.info(
+    // Load balancers ask every few seconds.
+    const level = request.routeOptions.url === '/ready' || request.routeOptions.url === '/health' ? 'debug' : 'info';
+    request.log[level](
       {
         method: request.method,
         route: request.routeOptions.url ?? 'none',
@@ -74,6 +76,11 @@ export function buildPlatformApi(context: ApiContext, logger: Logger): FastifyIn
   });
 
   app.get('/health', async () => ({ status: 'ok' }));
+  app.get('/ready', async (_request, reply) => {
+    if (context.isReady()) return { status: 'ready' };
+    const error = new ControlPlaneError('DATA_PLANE_UNAVAILABLE', 'the catalog does not answer');
+    return reply.code(error.status).send(errorBody(error));
+  });
   // Lower than any release of the CLI, which then never offers to replace itself.
   app.get('/releases/latest', async () => ({ latest: 'v0.0.0' }));
   void app.register(async (authenticated) => {

@@ -18,6 +18,8 @@ export interface OpenedKeyService {
    * when the service is in trouble that may pass. The local service proves itself when it is opened.
    */
   prove(deployment: string): Promise<void>;
+  /** One request with the default key, to learn whether the service answers. Throws as `unwrap` of the service does. */
+  ask(deployment: string): Promise<void>;
   close(): void;
 }
 
@@ -31,7 +33,12 @@ export async function openKeyService(
 ): Promise<OpenedKeyService> {
   if (location.kind === 'file') {
     const service = await LocalKeyService.open(location.directory, { onUse, nowMs: () => runtime.nowMs() });
-    return { service, prove: async () => undefined, close: () => undefined };
+    return {
+      service,
+      prove: async () => undefined,
+      ask: async (deployment) => askOnce(service, deployment),
+      close: () => undefined,
+    };
   }
   // Loaded only where it is used: the SDK takes longer to load than all the rest of a node.
   const { KmsKeyService } = await import('./kms/kms-key-service.js');
@@ -41,12 +48,21 @@ export async function openKeyService(
   return {
     service,
     prove: async (deployment) => explaining(where, async () => useOnce(service, deployment)),
+    ask: async (deployment) => askOnce(service, deployment),
     close: () => service.close(),
   };
 }
 
+function contextOfNobody(deployment: string): EncryptionContext {
+  return { deployment, organization: nobody, group: nobody, database: nobody };
+}
+
+async function askOnce(service: KeyService, deployment: string): Promise<void> {
+  await service.generateWrappedDataKey(service.defaultKeyId, contextOfNobody(deployment));
+}
+
 async function useOnce(service: KeyService, deployment: string): Promise<void> {
-  const context: EncryptionContext = { deployment, organization: nobody, group: nobody, database: nobody };
+  const context = contextOfNobody(deployment);
   const made = await service.generateWrappedDataKey(service.defaultKeyId, context);
   await service.probe(made.keyId, made.wrapped, context);
   await service.rewrap({ ...made, context }, { keyId: made.keyId, context });

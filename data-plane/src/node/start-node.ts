@@ -19,6 +19,7 @@ import { createDataServer } from '../server/data-server.js';
 import { Drain } from '../server/drain.js';
 import { HttpPeers } from '../server/http-peers.js';
 import { RecentEntries } from '../storage/log-store/recent-entries.js';
+import { Dependencies } from './dependencies.js';
 import { KeyEvidence } from './key-evidence.js';
 import { commitLogLimits, databaseLimits, databasePolicy, recentLogBytes } from './limits.js';
 import { NodeCore } from './node-core.js';
@@ -49,8 +50,15 @@ export interface NodeOptions {
 export async function startNode({ settings, openStore, version, log, onFenced }: NodeOptions): Promise<RunningNode> {
   const runtime = systemRuntime;
   const metrics = new Metrics();
-  const counted = async (name: StoreName): Promise<ObjectStore> =>
-    new CountingObjectStore(await openStore(name), runtime, (request) => metrics.storeRequestEnded(request));
+  const dependencies = new Dependencies(runtime, settings.stores.log.length);
+  const counted = async (name: StoreName): Promise<ObjectStore> => {
+    const store = new CountingObjectStore(await openStore(name), runtime, (request) => {
+      metrics.storeRequestEnded(request);
+      dependencies.onLogRequest(name, request);
+    });
+    if (name !== 'data' && name !== 'control') dependencies.watchLog(name, store);
+    return store;
+  };
   const ordinary = new Set([
     'engine process started',
     'node condemned',
@@ -73,11 +81,18 @@ export async function startNode({ settings, openStore, version, log, onFenced }:
       report,
       onZoneEvent: (zone, event) => metrics.zoneEvent(zone, event),
     }),
-    openKeyService(settings.keyService, { runtime, onUse: evidence.onUse }),
+    openKeyService(settings.keyService, {
+      runtime,
+      onUse: (use) => {
+        evidence.onUse(use);
+        dependencies.onKeyUse(use);
+      },
+    }),
     readFile(settings.adminCredentialFile, 'utf8'),
   ]);
   const { deployment } = logs;
   await keys.prove(deployment);
+  dependencies.watchKeys(keys, deployment);
   const logStore = new RecentEntries(logs.logStore, recentLogBytes);
   metrics.watchZones(logs.failingZones);
 
@@ -142,7 +157,10 @@ export async function startNode({ settings, openStore, version, log, onFenced }:
     runtime,
     log,
     version,
-    isReady: () => core.isReady && !drain.isLeaving,
+    notReadyBecause: () => {
+      if (drain.isLeaving) return 'it stops';
+      return core.isReady ? dependencies.silent() : 'its lease is over, the data store does not answer it';
+    },
     drain,
   });
   const adminServer = createAdminServer({ databases, credential: credential.trim(), metrics, runtime, log });

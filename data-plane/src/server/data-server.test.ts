@@ -260,7 +260,7 @@ describe('other routes', () => {
   it('tell that the process lives, which version it is, and whether it wants requests', async () => {
     await server.app.close();
     let ready = false;
-    server = await startDataServer({ isReady: () => ready });
+    server = await startDataServer({ notReadyBecause: () => (ready ? undefined : 'it naps') });
     const health = await fetch(`${server.url}/health`);
     expect([health.status, health.headers.get('content-type')]).toEqual([200, 'application/json']);
     expect(await (await fetch(`${server.url}/version`)).text()).toBe('test 1.2.3');

@@ -24,8 +24,8 @@ export interface DataServerOptions {
   readonly log: Logger;
   /** What `GET /version` answers. */
   readonly version: string;
-  /** Whether a load balancer should send requests here; `GET /ready` answers 503 while it is false. */
-  readonly isReady: () => boolean;
+  /** Why a load balancer should send no requests here now; `GET /ready` answers 503 with it. Undefined = it should. */
+  readonly notReadyBecause: () => string | undefined;
   readonly limits?: Partial<HttpLimits>;
   /** Shared with whoever makes the server leave before it closes. @default one of its own */
   readonly drain?: Drain;
@@ -63,9 +63,10 @@ export function createDataServer(options: DataServerOptions): FastifyInstance {
       app.get('/version', (_request, reply) => sendText(reply, options.version));
       app.get('/health', (_request, reply) => sendJson(reply, { status: 'ok' }));
       app.get('/ready', (request, reply) => {
-        if (options.isReady()) return sendJson(reply, { status: 'ready' });
+        const why = options.notReadyBecause();
+        if (why === undefined) return sendJson(reply, { status: 'ready' });
         reply.hijack();
-        errors.send(request.raw, reply.raw, new ByocError('NOT_READY', 'this node does not take requests now'));
+        errors.send(request.raw, reply.raw, new ByocError('NOT_READY', `this node does not take requests now: ${why}`));
         return reply;
       });
     },

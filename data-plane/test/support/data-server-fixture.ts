@@ -138,7 +138,7 @@ export async function startDataServer(overrides: Partial<DataServerOptions> = {}
     runtime: systemRuntime,
     log,
     version: 'test 1.2.3',
-    isReady: () => true,
+    notReadyBecause: () => undefined,
     ...overrides,
     limits: { closeGraceMs: 1, ...overrides.limits },
   });
