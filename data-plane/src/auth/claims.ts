@@ -19,6 +19,10 @@ export interface DatabaseTokenClaims {
   readonly id?: string;
   /** UUID of the group whose databases this token opens. */
   readonly gid?: string;
+  /** Generation of the credentials of what `id` or `gid` names when the token was minted; rotation makes the next one. @default 0 */
+  readonly rid?: number;
+  /** The same of the group of the database that `id` names. @default 0 */
+  readonly grid?: number;
 }
 
 /** What the control plane publishes for the data nodes, under `verificationKeysObject` of the control store. */

@@ -7,6 +7,7 @@ import { keySetBytes, tokenIssuer } from '../../test/support/token-issuer.js';
 import { isByocError } from '../errors/catalogue.js';
 import type { ETag } from '../object-store/object-store.js';
 import { databaseTokenAudience, platformTokenAudience } from './claims.js';
+import { PublishedRules } from './published-rules.js';
 import { maxTokenLength, TokenVerifier } from './token-verifier.js';
 import { VerificationKeys } from './verification-keys.js';
 
@@ -19,6 +20,7 @@ async function verifier(cacheLimits?: { maxTokens: number; maxBytes: number }) {
   const published = { body: keySetBytes(1, issuer) };
   const keys = new VerificationKeys({
     store: { get: async () => ({ body: published.body, etag: 'e' as ETag }) },
+    rules: new PublishedRules({ get: async () => undefined }),
     runtime,
     log: pino({ level: 'silent' }),
   });

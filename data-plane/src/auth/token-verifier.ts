@@ -114,7 +114,7 @@ export class TokenVerifier {
 
 /** Checks the types of the claims, which a valid signature says nothing about. */
 function databaseClaims(payload: JWTPayload): DatabaseTokenClaims {
-  const { aud, iat, exp, jti, a, id, gid } = payload;
+  const { aud, iat, exp, jti, a, id, gid, rid, grid } = payload;
   // A list of audiences could hold another one as well; a token of this system is for exactly one use.
   if (aud !== databaseTokenAudience) throw invalid('the token is not a database token');
   if (!isSeconds(iat)) throw invalid('the claim "iat" of the token is not a time');
@@ -122,9 +122,16 @@ function databaseClaims(payload: JWTPayload): DatabaseTokenClaims {
   if (!isId(jti)) throw invalid('the claim "jti" of the token is not an id');
   if (a !== 'rw' && a !== 'ro') throw invalid('the claim "a" of the token is neither "rw" nor "ro"');
   const times = exp === undefined ? { iat } : { iat, exp };
-  if (isDatabaseId(id) && gid === undefined) return { aud, ...times, jti, a, id };
-  if (isId(gid) && id === undefined) return { aud, ...times, jti, a, gid };
+  const generations = { ...generation('rid', rid), ...generation('grid', grid) };
+  if (isDatabaseId(id) && gid === undefined) return { aud, ...times, jti, a, id, ...generations };
+  if (isId(gid) && id === undefined) return { aud, ...times, jti, a, gid, ...generations };
   throw invalid('the token does not name exactly one of a database ("id") and a group ("gid")');
+}
+
+function generation(claim: 'rid' | 'grid', value: unknown): { rid?: number; grid?: number } {
+  if (value === undefined) return {};
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return { [claim]: value };
+  throw invalid(`the claim "${claim}" of the token is not a generation`);
 }
 
 function isSeconds(value: unknown): value is number {

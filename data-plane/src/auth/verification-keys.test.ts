@@ -4,6 +4,7 @@ import { ManualRuntime, settle } from '../../test/support/manual-runtime.js';
 import { keySetBytes, tokenIssuer } from '../../test/support/token-issuer.js';
 import { StoreUnavailableError, type ETag, type StoredObject } from '../object-store/object-store.js';
 import { verificationKeysObject } from './claims.js';
+import { PublishedRules } from './published-rules.js';
 import { VerificationKeys } from './verification-keys.js';
 
 /** A control store that holds one object and counts how often it is read. */
@@ -27,12 +28,13 @@ class ControlStore {
 
 const one = tokenIssuer('one');
 const two = tokenIssuer('two');
+const noRules = new PublishedRules({ get: async () => undefined });
 
 async function started(...bodies: readonly (Buffer | undefined)[]) {
   const store = new ControlStore();
   store.body = bodies.length === 0 ? keySetBytes(1, one) : bodies[0];
   const runtime = new ManualRuntime();
-  const keys = new VerificationKeys({ store, runtime, log: pino({ level: 'silent' }) });
+  const keys = new VerificationKeys({ store, rules: noRules, runtime, log: pino({ level: 'silent' }) });
   await keys.start();
   return { store, runtime, keys };
 }
@@ -51,7 +53,7 @@ describe('VerificationKeys', () => {
   it('says at the start what is wrong with the store', async () => {
     const runtime = new ManualRuntime();
     const store = new ControlStore();
-    const keys = new VerificationKeys({ store, runtime, log: pino({ level: 'silent' }) });
+    const keys = new VerificationKeys({ store, rules: noRules, runtime, log: pino({ level: 'silent' }) });
     store.failing = true;
     await expect(keys.start()).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
     store.failing = false;

@@ -1,5 +1,6 @@
 /**
- * The keys that database tokens are verified with, as the control plane published them in the control store.
+ * The keys that database tokens are verified with, as the control plane published them in the control store; and, read
+ * with them, the access rules, which are exactly as fresh.
  *
  * Staleness: while the store answers, no request is judged by a key set that was read more than `maxAgeMs` (10 s)
  * before; so a key that leaves the set stops opening anything within that time. The set is read again only while
@@ -11,11 +12,14 @@ import { ByocError, isByocError } from '../errors/catalogue.js';
 import type { ObjectStore } from '../object-store/object-store.js';
 import type { Runtime } from '../runtime.js';
 import { verificationKeysObject } from './claims.js';
+import type { PublishedRules } from './published-rules.js';
 import { parseVerificationKeySet, type ParsedKeySet, type VerificationKey } from './verification-key-set.js';
 
 export interface VerificationKeysOptions {
   /** The control store. */
   readonly store: Pick<ObjectStore, 'get'>;
+  /** Read whenever the keys are; keys whose rules cannot be read count as not read. */
+  readonly rules: PublishedRules;
   readonly runtime: Pick<Runtime, 'monotonicMs' | 'schedule'>;
   readonly log: Logger;
   /** @default 10_000 */
@@ -118,6 +122,7 @@ export class VerificationKeys {
     try {
       const object = await this.#options.store.get(verificationKeysObject);
       this.#accept(object === undefined ? undefined : parseVerificationKeySet(object.body));
+      await this.#options.rules.read(this.#set.keys);
       this.#setReadAtMs = startedAtMs;
       this.#failure = undefined;
     } catch (error) {

@@ -22,6 +22,12 @@ export interface DatabaseDescription {
   readonly parent?: { readonly id: DatabaseId; readonly name: string; readonly branchedAtMs: number };
 }
 
+/** A database, or what is left of one. */
+export interface InventoryEntry extends DatabaseDescription {
+  /** Of one that was deleted. */
+  readonly deletedAtMs?: number;
+}
+
 export interface SqlRequest {
   readonly kind: RequestKind;
   readonly readOnly: boolean;
@@ -93,6 +99,10 @@ export interface DatabaseService {
   ): Promise<DatabaseDescription | undefined>;
   /** The database with this id, or undefined when it never existed or was deleted. */
   describe(id: DatabaseId): Promise<DatabaseDescription | undefined>;
+  /** Databases that there are or were, in an order that is always the same, after the one with the id `after`. */
+  inventory(after: DatabaseId | undefined, limit: number): Promise<InventoryEntry[]>;
+  /** How large the database's file is in the store; 0 while nothing was folded. Throws `DATABASE_NOT_FOUND`. */
+  storedBytes(id: DatabaseId): Promise<number>;
   /** Opens the database if need be, runs the request, and resolves when its answer may leave. Throws `ByocError`. */
   execute(id: DatabaseId, request: SqlRequest): Promise<SqlResponse>;
   /**

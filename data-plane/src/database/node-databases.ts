@@ -14,7 +14,15 @@ import { isKeyRefusal, isSamePresented } from './client-key-admission.js';
 import { collectClosed } from './collect-database.js';
 import { rewrapClosed } from './rewrap-database.js';
 import { createDatabase, deleteDatabase, describe, findByName, undeleteDatabase } from './database-records.js';
-import type { DatabaseDescription, DatabaseService, NewDatabase, SqlRequest, SqlResponse } from './database-service.js';
+import { listDatabases, storedBytes } from './database-inventory.js';
+import type {
+  DatabaseDescription,
+  DatabaseService,
+  InventoryEntry,
+  NewDatabase,
+  SqlRequest,
+  SqlResponse,
+} from './database-service.js';
 import type { NodeContext } from './node-context.js';
 import { OpenDatabase } from './open-database.js';
 import { own } from './ready-database.js';
@@ -84,6 +92,14 @@ export class NodeDatabases implements DatabaseService {
 
   async describe(id: DatabaseId): Promise<DatabaseDescription | undefined> {
     return describe(this.#context, id);
+  }
+
+  async inventory(after: DatabaseId | undefined, limit: number): Promise<InventoryEntry[]> {
+    return listDatabases(this.#context, after, limit);
+  }
+
+  async storedBytes(id: DatabaseId): Promise<number> {
+    return storedBytes(this.#context, id);
   }
 
   /** Whether requests for the database can run here at once, or are about to. */

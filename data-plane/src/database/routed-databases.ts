@@ -7,7 +7,14 @@ import { ByocError, isByocError } from '../errors/catalogue.js';
 import type { DatabaseId } from '../identity.js';
 import type { Location, Locator } from '../ownership/locator.js';
 import type { Runtime } from '../runtime.js';
-import type { DatabaseDescription, DatabaseService, NewDatabase, SqlRequest, SqlResponse } from './database-service.js';
+import type {
+  DatabaseDescription,
+  DatabaseService,
+  InventoryEntry,
+  NewDatabase,
+  SqlRequest,
+  SqlResponse,
+} from './database-service.js';
 import type { NodeDatabases } from './node-databases.js';
 import { PeerUnreachableError, type Peers } from './peers.js';
 
@@ -40,6 +47,14 @@ export class RoutedDatabases implements DatabaseService {
 
   async describe(id: DatabaseId): Promise<DatabaseDescription | undefined> {
     return this.#options.local.describe(id);
+  }
+
+  async inventory(after: DatabaseId | undefined, limit: number): Promise<InventoryEntry[]> {
+    return this.#options.local.inventory(after, limit);
+  }
+
+  async storedBytes(id: DatabaseId): Promise<number> {
+    return this.#options.local.storedBytes(id);
   }
 
   async create(database: NewDatabase, { isForwarded = false } = {}): Promise<DatabaseDescription> {

@@ -5,6 +5,7 @@ import { hostname } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
+import { PublishedRules } from '../auth/published-rules.js';
 import { TokenVerifier } from '../auth/token-verifier.js';
 import { VerificationKeys } from '../auth/verification-keys.js';
 import { EnginePool } from '../engine/pool/engine-pool.js';
@@ -148,11 +149,13 @@ export async function startNode({ settings, openStore, version, log, onFenced }:
   metrics.watchOpenDatabases(() => core.openDatabases);
   metrics.watchKeys(() => core.keysInUse);
 
-  const verificationKeys = new VerificationKeys({ store: controlStore, runtime, log });
+  const rules = new PublishedRules(controlStore);
+  const verificationKeys = new VerificationKeys({ store: controlStore, rules, runtime, log });
   const drain = new Drain();
   const dataServer = createDataServer({
     databases,
     tokens: new TokenVerifier({ keys: verificationKeys, runtime }),
+    rules,
     metrics,
     runtime,
     log,

@@ -41,6 +41,12 @@ export const newDatabaseSchema = {
 
 export const databaseIdSchema = { type: 'object', required: ['id'], properties: { id } } as const;
 
+export const inventorySchema = {
+  type: 'object',
+  additionalProperties: false,
+  properties: { after: id, limit: { type: 'string', pattern: '^[1-9][0-9]{0,3}$' } },
+} as const;
+
 export const undeleteSchema = { type: 'object', additionalProperties: false, properties: { name } } as const;
 
 export const rewrapSchema = {

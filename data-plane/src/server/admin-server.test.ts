@@ -63,6 +63,28 @@ describe('databases', () => {
     }
   });
 
+  it('are listed page by page, with those that were deleted', async () => {
+    await call('POST', '/admin/v1/databases', created);
+    await call('DELETE', `/admin/v1/databases/${shop.id}`);
+    const first = await call('GET', '/admin/v1/databases?limit=1');
+    expect(first).toEqual({
+      status: 200,
+      body: { databases: [{ ...shop, deletedAtMs: expect.any(Number) as number }], next: shop.id },
+    });
+    expect(await call('GET', `/admin/v1/databases?limit=5&after=${shop.id}`)).toMatchObject({
+      status: 200,
+      body: { databases: [{ id: created.id }], next: null },
+    });
+    for (const query of ['limit=0', 'limit=x', 'after=1', 'all=1']) {
+      expect(await call('GET', `/admin/v1/databases?${query}`)).toMatchObject({ status: 400 });
+    }
+  });
+
+  it('say how much they store', async () => {
+    expect(await call('GET', `/admin/v1/databases/${shop.id}/storage`)).toEqual({ status: 200, body: { bytes: 8192 } });
+    expect(await call('GET', `/admin/v1/databases/${created.id}/storage`)).toMatchObject({ status: 404 });
+  });
+
   it('do not share a name', async () => {
     const answer = await call('POST', '/admin/v1/databases', { ...created, name: shop.name });
     expect(answer).toMatchObject({ status: 409, body: { code: 'DATABASE_EXISTS' } });

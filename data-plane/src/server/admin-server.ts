@@ -7,7 +7,7 @@ import type { Metrics } from '../metering/metrics.js';
 import { assertDatabaseAddress } from '../naming/host-label.js';
 import type { Runtime } from '../runtime.js';
 import { AdminCredential } from './admin-credential.js';
-import { databaseIdSchema, newDatabaseSchema, rewrapSchema, undeleteSchema } from './admin-schemas.js';
+import { databaseIdSchema, inventorySchema, newDatabaseSchema, rewrapSchema, undeleteSchema } from './admin-schemas.js';
 import { forwardedHeader } from './forwarding.js';
 import { defaultHttpLimits, type HttpLimits } from './http-limits.js';
 import { createHttpServer } from './http-server.js';
@@ -16,7 +16,7 @@ import { sendJson } from './plain-replies.js';
 export interface AdminServerOptions {
   readonly databases: Pick<
     DatabaseService,
-    'find' | 'describe' | 'create' | 'delete' | 'undelete' | 'collect' | 'rewrap'
+    'find' | 'describe' | 'inventory' | 'storedBytes' | 'create' | 'delete' | 'undelete' | 'collect' | 'rewrap'
   >;
   /** The bearer credential that the control plane and the metrics collector present. */
   readonly credential: string;
@@ -27,6 +27,8 @@ export interface AdminServerOptions {
 }
 
 export const adminPrefix = '/admin/v1';
+/** Every entry is a manifest that is read. */
+const maxInventoryPage = 200;
 
 /**
  * The face that the control plane sees: the lifecycle of databases, and metrics. It listens on a port of its own that no
@@ -65,6 +67,28 @@ export function createAdminServer(options: AdminServerOptions): FastifyInstance 
           const isForwarded = request.headers[forwardedHeader] !== undefined;
           return sendJson(reply, { database: describe(await databases.create(request.body, { isForwarded })) });
         },
+      );
+
+      routes.get<{ Querystring: { after?: DatabaseId; limit?: string } }>(
+        `${adminPrefix}/databases`,
+        { schema: { querystring: inventorySchema } },
+        async ({ query: { after, limit } }, reply) => {
+          const most = limit === undefined ? maxInventoryPage : Math.min(Number(limit), maxInventoryPage);
+          const entries = await databases.inventory(after, most);
+          return sendJson(reply, {
+            databases: entries.map((entry) => ({
+              ...describe(entry),
+              ...(entry.deletedAtMs !== undefined && { deletedAtMs: entry.deletedAtMs }),
+            })),
+            next: entries.length < most ? null : (entries.at(-1)?.id ?? null),
+          });
+        },
+      );
+
+      routes.get<{ Params: { id: DatabaseId } }>(
+        `${adminPrefix}/databases/:id/storage`,
+        { schema: { params: databaseIdSchema } },
+        async (request, reply) => sendJson(reply, { bytes: await databases.storedBytes(request.params.id) }),
       );
 
       routes.get<{ Params: { id: DatabaseId } }>(

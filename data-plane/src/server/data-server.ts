@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
+import type { PublishedRules } from '../auth/published-rules.js';
 import type { TokenVerifier } from '../auth/token-verifier.js';
 import type { DatabaseService } from '../database/database-service.js';
 import { ByocError } from '../errors/catalogue.js';
@@ -19,6 +20,7 @@ import { sqlRoutes } from './sql-routes.js';
 export interface DataServerOptions {
   readonly databases: DatabaseService;
   readonly tokens: TokenVerifier;
+  readonly rules: PublishedRules;
   readonly metrics: Metrics;
   readonly runtime: Runtime;
   readonly log: Logger;
@@ -73,7 +75,7 @@ export function createDataServer(options: DataServerOptions): FastifyInstance {
   });
   const endpointOptions = {
     server,
-    access: new DatabaseAccess(options.tokens, databases),
+    access: new DatabaseAccess(options.tokens, databases, options.rules),
     databases,
     metrics,
     runtime,

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { authorize } from '../auth/authorize.js';
 import { bearerToken } from '../auth/bearer-header.js';
+import type { PublishedRules } from '../auth/published-rules.js';
 import type { TokenVerifier } from '../auth/token-verifier.js';
 import type { DatabaseDescription, DatabaseService } from '../database/database-service.js';
 import { ByocError, isByocError } from '../errors/catalogue.js';
@@ -11,7 +12,7 @@ import { databaseAddress, type RequestTarget } from './request-target.js';
 
 export interface GrantedAccess {
   readonly database: DatabaseDescription;
-  /** The token may only read. */
+  /** The token may only read, or writes of the database are blocked. */
   readonly readOnly: boolean;
   readonly admission: Admission;
 }
@@ -28,10 +29,11 @@ export class DatabaseAccess {
   constructor(
     private readonly tokens: TokenVerifier,
     private readonly databases: Pick<DatabaseService, 'find' | 'describe'>,
+    private readonly rules: PublishedRules,
   ) {}
 
   /**
-   * Throws the `AUTH_…` errors, `DATABASE_ADDRESS_MISSING`,
+   * Throws the `AUTH_…` errors, `BLOCKED`, `DATABASE_ADDRESS_MISSING`,
    * `DATABASE_NOT_FOUND`, and what the verifier and the service throw.
    */
   async grant(
@@ -44,11 +46,16 @@ export class DatabaseAccess {
     if (address === undefined) {
       throw new ByocError('DATABASE_ADDRESS_MISSING', 'neither the host name nor the path names a database');
     }
-    const grant = async (fresh: boolean): Promise<GrantedAccess> => ({
-      database: authorize(claims, await this.databases.find(address.organization, address.database, { fresh })),
-      readOnly: claims.a === 'ro',
-      admission: { label: hostLabel(address), authorization: headers.authorization ?? '' },
-    });
+    const grant = async (fresh: boolean): Promise<GrantedAccess> => {
+      const found = await this.databases.find(address.organization, address.database, { fresh });
+      const database = authorize(claims, found);
+      const { writesBlocked } = this.rules.judge(claims, database);
+      return {
+        database,
+        readOnly: writesBlocked || claims.a === 'ro',
+        admission: { label: hostLabel(address), authorization: headers.authorization ?? '' },
+      };
+    };
     try {
       return await grant(false).catch((error: unknown) => {
         // The name may have been given to another database through another node.

@@ -66,9 +66,13 @@ export class ManifestStore {
     return this.read(id);
   }
 
-  /** Every database that there is or was, in no order that means anything. Throws `STORE_UNAVAILABLE`. */
-  async *list(): AsyncGenerator<DatabaseId> {
-    for await (const key of listKeys(this.#runtime, this.#store, manifestPrefix)) yield manifestOwner(key);
+  /**
+   * Every database that there is or was, in an order that means nothing but is always the same; only those after `after`, if
+   * it is given. Throws `STORE_UNAVAILABLE`.
+   */
+  async *list(after?: DatabaseId): AsyncGenerator<DatabaseId> {
+    const begin = after === undefined ? undefined : manifestName(after);
+    for await (const key of listKeys(this.#runtime, this.#store, manifestPrefix, begin)) yield manifestOwner(key);
   }
 
   /** Stores the first manifest of a database; false when one is there already. */

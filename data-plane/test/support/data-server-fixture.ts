@@ -2,11 +2,14 @@ import type { AddressInfo } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import type { JWTPayload } from 'jose';
 import pino, { type Logger } from 'pino';
+import { PublishedRules } from '../../src/auth/published-rules.js';
+import { verificationKeysObject } from '../../src/auth/claims.js';
 import { TokenVerifier } from '../../src/auth/token-verifier.js';
 import { VerificationKeys } from '../../src/auth/verification-keys.js';
 import type {
   DatabaseDescription,
   DatabaseService,
+  InventoryEntry,
   NewDatabase,
   SqlRequest,
   SqlResponse,
@@ -14,7 +17,7 @@ import type {
 import { ByocError } from '../../src/errors/catalogue.js';
 import { databaseId, type DatabaseId } from '../../src/identity.js';
 import { Metrics } from '../../src/metering/metrics.js';
-import type { ETag } from '../../src/object-store/object-store.js';
+import type { ETag, ObjectStore } from '../../src/object-store/object-store.js';
 import { systemRuntime } from '../../src/runtime.js';
 import { createDataServer, type DataServerOptions } from '../../src/server/data-server.js';
 import { keySetBytes, tokenIssuer, type TokenIssuer } from './token-issuer.js';
@@ -54,6 +57,17 @@ export class ListedDatabases implements DatabaseService {
 
   async describe(id: DatabaseId): Promise<DatabaseDescription | undefined> {
     return this.list.find((database) => database.id === id);
+  }
+
+  async inventory(after: DatabaseId | undefined, limit: number): Promise<InventoryEntry[]> {
+    const all = [...this.list, ...this.deleted.map((each) => ({ ...each, deletedAtMs: 1_800_000_000_001 }))];
+    const sorted = all.sort((one, other) => (one.id < other.id ? -1 : 1));
+    return sorted.filter(({ id }) => after === undefined || id > after).slice(0, limit);
+  }
+
+  async storedBytes(id: DatabaseId): Promise<number> {
+    if ((await this.describe(id)) === undefined) throw new ByocError('DATABASE_NOT_FOUND', 'database not found');
+    return 8_192;
   }
 
   async execute(id: DatabaseId, request: SqlRequest): Promise<SqlResponse> {
@@ -122,8 +136,17 @@ export function collectingLog(): { log: Logger; logLines: Record<string, unknown
 export async function startDataServer(overrides: Partial<DataServerOptions> = {}): Promise<RunningDataServer> {
   const issuer = tokenIssuer('key-1');
   const { log, logLines } = collectingLog();
+  const stored = new Map([[verificationKeysObject, keySetBytes(1, issuer)]]);
+  const store: Pick<ObjectStore, 'get'> = {
+    get: async (key) => {
+      const body = stored.get(key);
+      return body && { body, etag: 'e' as ETag };
+    },
+  };
+  const rules = new PublishedRules(store);
   const keys = new VerificationKeys({
-    store: { get: async () => ({ body: keySetBytes(1, issuer), etag: 'e' as ETag }) },
+    store,
+    rules,
     runtime: systemRuntime,
     log,
     readIntervalMs: 1,
@@ -134,6 +157,7 @@ export async function startDataServer(overrides: Partial<DataServerOptions> = {}
   const app = createDataServer({
     databases,
     tokens: new TokenVerifier({ keys, runtime: systemRuntime }),
+    rules,
     metrics,
     runtime: systemRuntime,
     log,

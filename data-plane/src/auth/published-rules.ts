@@ -1,0 +1,141 @@
+/**
+ * The access rules as they were last read, and what they say of a request. An index is believed when a published key
+ * signed it and it is not older than the one before; a shard when its digest is the one that the index names.
+ */
+import { compactVerify, errors } from 'jose';
+import { ByocError } from '../errors/catalogue.js';
+import type { ObjectStore } from '../object-store/object-store.js';
+import {
+  accessRulesIndexObject,
+  accessRulesIndexType,
+  accessRulesShardObject,
+  maxIndexBytes,
+  parseIndex,
+  parseShard,
+  shardOf,
+  type AccessRulesIndex,
+  type SubjectRules,
+} from './access-rules.js';
+import type { DatabaseTokenClaims } from './claims.js';
+import type { VerificationKey } from './verification-key-set.js';
+
+/** How often an index is read again when what it names was replaced meanwhile. */
+const maxAttempts = 5;
+
+interface ReadShard {
+  readonly digest: string;
+  readonly subjects: ReadonlyMap<string, SubjectRules>;
+}
+
+/** What the rules leave of a request's rights. */
+export interface RuledAccess {
+  /** Writes of the database are blocked. */
+  readonly writesBlocked: boolean;
+}
+
+const unruled: RuledAccess = { writesBlocked: false };
+
+export class PublishedRules {
+  readonly #store: Pick<ObjectStore, 'get'>;
+  #version = 0;
+  #shards: ReadonlyMap<string, ReadShard> = new Map();
+
+  constructor(store: Pick<ObjectStore, 'get'>) {
+    this.#store = store;
+  }
+
+  /** Reads the rules that are published now. Throws the errors of the store, `STORE_OBJECT_CORRUPT`, `STORE_FORMAT_UNKNOWN`. */
+  async read(keys: ReadonlyMap<string, VerificationKey>): Promise<void> {
+    for (let attempt = 1; ; attempt += 1) {
+      const object = await this.#store.get(accessRulesIndexObject);
+      const index = object === undefined ? undefined : await verifiedIndex(object.body, keys);
+      const version = index?.version ?? 0;
+      if (version < this.#version) {
+        throw corruptIndex(
+          `it went back from version ${this.#version} to ${index === undefined ? 'nothing' : version}`,
+        );
+      }
+      if (index === undefined || version === this.#version) return;
+      const shards = await this.#readShards(index);
+      if (shards !== undefined) {
+        this.#version = version;
+        this.#shards = shards;
+        return;
+      }
+      if (attempt === maxAttempts) throw corruptIndex('it names a shard that is not there');
+    }
+  }
+
+  /**
+   * What the rules leave of the rights of a token on a database. Throws `AUTH_JWT_REVOKED` when it was rotated away or
+   * revoked, `BLOCKED` when reads of the database are blocked.
+   */
+  judge(
+    claims: DatabaseTokenClaims,
+    database: { readonly id: string; readonly group: { readonly id: string } },
+  ): RuledAccess {
+    if (this.#shards.size === 0) return unruled;
+    const own = this.#rulesOf(database.id);
+    const group = this.#rulesOf(database.group.id);
+    const { id, gid, jti, rid = 0, grid = 0 } = claims;
+    const isRotated =
+      id === undefined
+        ? rid < (group?.generation ?? 0)
+        : rid < (own?.generation ?? 0) || grid < (group?.generation ?? 0);
+    const isRevoked = (gid === undefined ? own : group)?.revoked?.includes(jti) === true;
+    if (isRotated || isRevoked) throw new ByocError('AUTH_JWT_REVOKED', 'the token has been revoked');
+    if (own?.blockReads === true)
+      throw new ByocError('BLOCKED', 'SQL read operations are forbidden: reads are blocked');
+    return own?.blockWrites === true ? { writesBlocked: true } : unruled;
+  }
+
+  #rulesOf(uuid: string): SubjectRules | undefined {
+    return this.#shards.get(shardOf(uuid))?.subjects.get(uuid);
+  }
+
+  /** Undefined when a shard was replaced since the index was read. */
+  async #readShards(index: AccessRulesIndex): Promise<ReadonlyMap<string, ReadShard> | undefined> {
+    const shards = new Map<string, ReadShard>();
+    for (const [shard, digest] of Object.entries(index.shards)) {
+      const known = this.#shards.get(shard);
+      if (known?.digest === digest) {
+        shards.set(shard, known);
+        continue;
+      }
+      const key = accessRulesShardObject(shard, digest);
+      const object = await this.#store.get(key);
+      if (object === undefined) return undefined;
+      shards.set(shard, { digest, subjects: parseShard(key, digest, object.body) });
+    }
+    return shards;
+  }
+}
+
+async function verifiedIndex(body: Buffer, keys: ReadonlyMap<string, VerificationKey>): Promise<AccessRulesIndex> {
+  if (body.length > maxIndexBytes) throw corruptIndex(`it has ${body.length} bytes`);
+  try {
+    const { payload, protectedHeader } = await compactVerify(
+      body.toString('utf8'),
+      (header) => {
+        const key = keys.get(header.kid ?? '');
+        if (key === undefined) throw new errors.JWKSNoMatchingKey();
+        return key.key;
+      },
+      { algorithms: ['EdDSA'] },
+    );
+    // A token that the same key signed for another use is no index.
+    if (protectedHeader.typ !== accessRulesIndexType) throw corruptIndex('it was signed for another use');
+    return parseIndex(JSON.parse(Buffer.from(payload).toString('utf8')));
+  } catch (error) {
+    if (error instanceof errors.JOSEError || error instanceof SyntaxError) {
+      throw corruptIndex('no published key has signed it', error);
+    }
+    throw error;
+  }
+}
+
+function corruptIndex(why: string, cause?: unknown): ByocError {
+  return new ByocError('STORE_OBJECT_CORRUPT', `${accessRulesIndexObject} does not hold access rules: ${why}`, {
+    cause,
+  });
+}
