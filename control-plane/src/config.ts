@@ -21,7 +21,20 @@ export interface ControlPlaneConfig {
   /** What follows `<database>-<organization>.` in the host names that clients are given. */
   readonly hostnameSuffix: string;
   readonly primaryRegion: string;
+  /** The file with the one-time token that makes the first administrator. */
+  readonly bootstrapTokenFile?: string;
+  /** Present when people sign in through an OpenID Connect provider. */
+  readonly oidc?: OidcConfig;
   readonly logLevel: string;
+}
+
+/** The customer's OpenID Connect provider. */
+export interface OidcConfig {
+  readonly issuer: string;
+  readonly clientId: string;
+  readonly clientSecretFile: string;
+  /** Where people reach the Platform API, without a path. */
+  readonly publicUrl: string;
 }
 
 const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace'];
@@ -44,6 +57,8 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     return value;
   };
   const logLevel = optional('TURSO_BYOC_LOG_LEVEL', 'info');
+  const bootstrapTokenFile = optional('TURSO_BYOC_BOOTSTRAP_TOKEN_FILE', '');
+  const issuer = optional('TURSO_BYOC_OIDC_ISSUER', '');
   return {
     apiHost: optional('TURSO_BYOC_API_HOST', '127.0.0.1'),
     apiPort: readPort('TURSO_BYOC_API_PORT', environment, 8081),
@@ -75,6 +90,21 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
       /^[a-z0-9-]{1,40}$/,
       '"local" or a region such as aws-eu-central-1',
     ),
+    ...(bootstrapTokenFile !== '' && { bootstrapTokenFile }),
+    ...(issuer !== '' && {
+      oidc: {
+        issuer: secureUrl('TURSO_BYOC_OIDC_ISSUER', issuer),
+        clientId: required('TURSO_BYOC_OIDC_CLIENT_ID', 'the id of this deployment at the identity provider'),
+        clientSecretFile: required(
+          'TURSO_BYOC_OIDC_CLIENT_SECRET_FILE',
+          'the path of the file with the secret that the identity provider knows too',
+        ),
+        publicUrl: secureUrl(
+          'TURSO_BYOC_PUBLIC_URL',
+          required('TURSO_BYOC_PUBLIC_URL', 'the URL under which people reach the Platform API'),
+        ).replace(/\/$/, ''),
+      },
+    }),
     logLevel: matching(
       'TURSO_BYOC_LOG_LEVEL',
       logLevel,
@@ -124,6 +154,17 @@ export function readInteger(
     throw new ControlPlaneError('SETTING_INVALID', `${name} is ${JSON.stringify(text)}; set it to ${meaning}`);
   }
   return value;
+}
+
+/** A URL under HTTPS, or one on this machine. */
+function secureUrl(name: string, text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const isLocal = url !== undefined && ['localhost', '127.0.0.1', '[::1]'].includes(url.hostname);
+  if (url?.protocol === 'https:' || (url?.protocol === 'http:' && isLocal)) return text;
+  throw new ControlPlaneError(
+    'SETTING_INVALID',
+    `${name} is ${JSON.stringify(text)}; set it to a URL that begins with https://`,
+  );
 }
 
 function httpUrl(name: string, text: string): string {

@@ -77,7 +77,7 @@ function serveLauncher(controlPlane: ControlPlane, logger: Logger): void {
   };
   process.on('message', (message) => {
     if (!isToControlPlane(message)) return;
-    void controlPlane.platformTokens.ensure(message.name, message.current, 'launcher').then(
+    void controlPlane.ensureLocalToken(message.name, message.current).then(
       (token) => tell({ type: 'platform-token', token }),
       (error: unknown) => {
         logger.fatal({ err: error }, 'the first platform token could not be minted');

@@ -1,16 +1,22 @@
+import { createHash, randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import type { Logger } from 'pino';
 import { openStore } from '@turso-byoc/data-plane/object-store/open-store.js';
 import { Reachability } from '@turso-byoc/data-plane/reachability.js';
 import { systemRuntime } from '@turso-byoc/data-plane/runtime.js';
+import { AccessRulesPublisher } from './access/access-rules-publisher.js';
 import { buildPlatformApi } from './api/platform-api.js';
 import { PlatformAuthenticator } from './auth/platform-authenticator.js';
 import { PlatformTokens } from './auth/platform-tokens.js';
 import { TokenMinter } from './auth/token-minter.js';
 import { loadTokenSigner } from './auth/token-signer.js';
 import { publishVerificationKey } from './auth/verification-keys.js';
-import { findApiTokenName } from './catalog/api-tokens.js';
+import { AuditExporter } from './audit/audit-exporter.js';
+import { AuditLog } from './audit/audit-log.js';
+import { findTokenHolder } from './catalog/api-tokens.js';
+import { ensureLocalUser } from './catalog/bootstrap.js';
+import type { CatalogConnection } from './catalog/catalog-connection.js';
 import { openCatalog } from './catalog/open-catalog.js';
 import type { Clock } from './clock.js';
 import type { ControlPlaneConfig } from './config.js';
@@ -19,7 +25,11 @@ import { DatabaseLifecycle, type StepObserver } from './databases/database-lifec
 import { Reconciler } from './databases/reconciler.js';
 import { ControlPlaneError } from './errors/catalogue.js';
 import { organization } from './organization.js';
+import { Limiter } from './limits/limiter.js';
+import { Operations } from './fleet/operations.js';
 import { release } from './release.js';
+import { IdentityProvider } from './sign-in/identity-provider.js';
+import { SignIn } from './sign-in/sign-in.js';
 
 /** How long a call of the Platform API waits for a data plane that is away: longer than a data node's restart. */
 const retryBudgetMs = 15_000;
@@ -28,7 +38,8 @@ const attemptTimeoutMs = 10_000;
 
 export interface ControlPlane {
   readonly apiPort: number;
-  readonly platformTokens: PlatformTokens;
+  /** A platform token of the user that a launcher on this machine acts for: `current` while that one is in force. */
+  ensureLocalToken(name: string, current: string | undefined): Promise<string>;
   /** Answers the calls in hand, then closes. */
   stop(): Promise<void>;
 }
@@ -47,7 +58,7 @@ export interface ControlPlaneOptions {
 export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
   const { config, clock, logger, signal } = options;
   const signer = await loadTokenSigner(config.signingKeyFile);
-  const credential = await readCredential(config.adminCredentialFile);
+  const credential = await readSecret(config.adminCredentialFile, 'TURSO_BYOC_ADMIN_CREDENTIAL_FILE', 16);
   const store = await openStore(config.controlStore, {
     runtime: systemRuntime,
     needs: ['readAfterWrite', 'createIfAbsent', 'replaceIfUnchanged'],
@@ -68,7 +79,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     attemptTimeoutMs,
     signal,
   });
-  const authenticator = new PlatformAuthenticator(keySet, async (id) => findApiTokenName(catalog, id), clock);
+  const authenticator = new PlatformAuthenticator(keySet, async (id) => findTokenHolder(catalog, id), clock);
   const dataPlane = new Reachability({
     runtime: systemRuntime,
     ask: async () => {
@@ -78,9 +89,31 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const lifecycle = new DatabaseLifecycle(catalog, admin, clock, options.observe);
   const reconciler = new Reconciler(catalog, lifecycle, clock, logger);
   const platformTokens = new PlatformTokens(catalog, minter, authenticator, clock);
-  const api = buildPlatformApi(
+  const accessRules = new AccessRulesPublisher(store, signer, catalog, clock);
+  const exporter = new AuditExporter(store, signer, catalog, clock, logger);
+  const audit = new AuditLog(catalog, clock, logger, () => exporter.schedule());
+  const operations = new Operations({
+    catalog,
+    minter,
+    clock,
+    logger,
+    dataUrl: config.dataUrl,
+    retryBudgetMs,
+    attemptTimeoutMs,
+  });
+  const signIn = await openSignIn(config, { catalog, platformTokens, authenticator, clock });
+  const bootstrapDigest = await bootstrapDigestOf(config);
+  const { app: api } = buildPlatformApi(
     {
       catalog,
+      admin,
+      accessRules,
+      audit,
+      limiter: new Limiter(catalog, clock),
+      operations,
+      ...(signIn && { signIn }),
+      ...(config.oidc && { publicUrl: config.oidc.publicUrl }),
+      ...(bootstrapDigest !== undefined && { bootstrapDigest }),
       lifecycle,
       reconciler,
       minter,
@@ -97,24 +130,74 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   );
   await api.listen({ host: config.apiHost, port: config.apiPort });
   reconciler.wake();
+  // What a crash has left, beside databases; a failure is told, and the next start tries again.
+  const takeUp = async (): Promise<void> => {
+    await accessRules.publish();
+    await audit.collectInterrupted();
+    exporter.schedule();
+    await operations.wake();
+  };
+  const takenUp = takeUp().catch((error: unknown) => logger.warn({ err: error }, 'left work could not be taken up'));
   return {
     apiPort: (api.server.address() as AddressInfo).port,
-    platformTokens,
+    ensureLocalToken: async (name, current) => {
+      const createdAtMs = clock.now();
+      const user = { uuid: randomUUID(), username: organization, email: '', name: organization, isOperator: true };
+      const { uuid } = await ensureLocalUser(catalog, { ...user, createdAtMs }, organization);
+      authenticator.forgetAll();
+      return platformTokens.ensure(uuid, name, current, 'launcher');
+    },
     stop: async () => {
       await api.close();
+      await takenUp;
+      await operations.stop();
       await reconciler.stop();
+      await audit.stop();
+      await exporter.stop();
       catalog.close();
     },
   };
 }
 
-async function readCredential(path: string): Promise<string> {
-  const credential = (await readFile(path, 'utf8')).trim();
-  if (credential.length < 16) {
-    throw new ControlPlaneError(
-      'SETTING_INVALID',
-      `the file ${path} that TURSO_BYOC_ADMIN_CREDENTIAL_FILE names holds no secret of at least 16 characters`,
-    );
+/** Sign-in through the identity provider, if one is set up. */
+async function openSignIn(
+  { oidc }: ControlPlaneConfig,
+  parts: {
+    readonly catalog: CatalogConnection;
+    readonly platformTokens: PlatformTokens;
+    readonly authenticator: PlatformAuthenticator;
+    readonly clock: Clock;
+  },
+): Promise<SignIn | undefined> {
+  if (oidc === undefined) return undefined;
+  const provider = new IdentityProvider({
+    issuer: oidc.issuer,
+    clientId: oidc.clientId,
+    clientSecret: await readSecret(oidc.clientSecretFile, 'TURSO_BYOC_OIDC_CLIENT_SECRET_FILE', 1),
+    redirectUri: `${oidc.publicUrl}/sign-in/callback`,
+  });
+  return new SignIn(provider, parts.catalog, parts.platformTokens, parts.authenticator, parts.clock);
+}
+
+/** Only a digest of the bootstrap token stays in memory. */
+async function bootstrapDigestOf({ bootstrapTokenFile: path }: ControlPlaneConfig): Promise<string | undefined> {
+  if (path === undefined) return undefined;
+  const token = await readSecret(path, 'TURSO_BYOC_BOOTSTRAP_TOKEN_FILE', 32);
+  return createHash('sha256').update(token).digest('hex');
+}
+
+async function readSecret(path: string, setting: string, minLength: number): Promise<string> {
+  let secret: string;
+  try {
+    secret = (await readFile(path, 'utf8')).trim();
+  } catch (error) {
+    throw new ControlPlaneError('SETTING_INVALID', `the file ${path} that ${setting} names cannot be read`, {
+      cause: error,
+    });
   }
-  return credential;
+  if (secret.length >= minLength) return secret;
+  throw new ControlPlaneError(
+    'SETTING_INVALID',
+    `the file ${path} that ${setting} names holds no secret of at least ${minLength} characters`,
+  );
 }

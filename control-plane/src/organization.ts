@@ -1,2 +1,2 @@
-/** The one organization of a deployment. */
+/** The organization that every deployment begins with, and the name of the user that the launcher acts for. */
 export const organization = 'default';

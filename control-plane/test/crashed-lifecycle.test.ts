@@ -114,4 +114,48 @@ describe('a control plane that is killed', () => {
       await expect(open('victim', jwt).execute('SELECT * FROM t')).rejects.toThrow();
     },
   );
+
+  it.each(['rotation-recorded', 'rotation-published'])(
+    'while it rotates the tokens of a database, after the step "%s", has ended them',
+    async (step) => {
+      const { call, api, open, reported } = await startCrashingAt(step);
+      await api.databases.create('victim');
+      const { jwt } = await api.databases.createToken('victim');
+      await open('victim', jwt).execute('SELECT 1');
+      await expect(api.databases.rotateTokens('victim')).rejects.toThrow();
+      await reported(/the control plane has ended \(signal SIGKILL\)/);
+      await eventually(
+        async () =>
+          open('victim', jwt)
+            .execute('SELECT 1')
+            .then(
+              () => 'works',
+              (error: unknown) => (error as { code: string }).code,
+            ),
+        (now) => now === 'AUTH_JWT_REVOKED',
+      );
+      const again = await eventually(
+        async () => call('POST', '/v1/databases/victim/auth/rotate'),
+        ({ status }) => status === 200,
+      );
+      expect(again.body).toEqual({});
+      await open('victim', (await api.databases.createToken('victim')).jwt).execute('SELECT 1');
+    },
+  );
+
+  it('while it renames a group, has renamed it, and doing so again changes nothing', async () => {
+    const { call, api, reported } = await startCrashingAt('group-renamed');
+    await api.groups.create('before', 'local');
+    await api.databases.create('kept', { group: 'before' });
+    await expect(call('POST', '/v1/groups/before/rename', { name: 'victim' })).rejects.toThrow();
+    await reported(/the control plane has ended \(signal SIGKILL\)/);
+    const renamed = await eventually(
+      async () => call('GET', '/v1/groups/victim'),
+      ({ status }) => status === 200,
+    );
+    expect(renamed.body).toMatchObject({ group: { name: 'victim' } });
+    expect(await call('POST', '/v1/groups/victim/rename', { name: 'victim' })).toMatchObject({ status: 200 });
+    expect((await call('GET', '/v1/databases?group=victim')).body).toMatchObject({ databases: [{ Name: 'kept' }] });
+    expect(await call('GET', '/v1/catalog/drift')).toMatchObject({ status: 200, body: { drift: [] } });
+  });
 });

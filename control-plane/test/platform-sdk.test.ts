@@ -94,10 +94,58 @@ describe('@tursodatabase/api', () => {
     await expect(api.databases.create('x', { group: 'none' })).rejects.toEqual(refused(400, 'group not found'));
     await expect(api.databases.create('Not A Name')).rejects.toEqual(refused(400, /lower-case/));
     await expect(api.databases.create('a'.repeat(60))).rejects.toEqual(refused(400, /63 characters/));
-    await expect(api.databases.usage('modern')).rejects.toEqual(refused(501, /usage is not offered yet/));
-    await expect(api.databases.rotateTokens('modern')).rejects.toEqual(refused(501, /rotate is not offered yet/));
-    await expect(api.groups.rotateTokens('default')).rejects.toEqual(refused(501, /rotate is not offered yet/));
+    await expect(api.databases.create('x', { seed: { type: 'dump' } })).rejects.toEqual(refused(400, /seed/));
+    // eslint-disable-next-line @typescript-eslint/no-deprecated -- deprecated as it is, it is a call of the package
+    await expect(api.groups.addLocation('default', 'local')).rejects.toEqual(refused(400, /not supported/));
+    // eslint-disable-next-line @typescript-eslint/no-deprecated -- the same
+    await expect(api.groups.removeLocation('default', 'local')).rejects.toEqual(refused(400, /not supported/));
     await expect(api.databases.get('x')).rejects.toEqual(refused(404, /could not find/));
+  });
+
+  it('tells what a database uses, and keeps it up to date', async () => {
+    const { api } = local;
+    const { id } = await api.databases.create('metered');
+    const usage = { rows_read: 0, rows_written: 0, storage_bytes: expect.any(Number) as number, bytes_synced: 0 };
+    const from = new Date('2026-01-01T00:00:00Z');
+    expect(await api.databases.usage('metered', { from, to: new Date() })).toMatchObject({
+      uuid: id,
+      instances: [{ uuid: id, usage }],
+      usage,
+    });
+    await expect(api.databases.usage('metered', { from: 'yesterday' })).rejects.toThrow();
+    await expect(api.databases.updateVersion('metered')).resolves.not.toThrow();
+  });
+
+  it('rotates the tokens of a database and of a group', async () => {
+    const { api, open } = local;
+    await api.databases.create('rotated');
+    const before = (await api.databases.createToken('rotated')).jwt;
+    // eslint-disable-next-line @typescript-eslint/no-deprecated -- only its option "permissions" is
+    const ofGroup = (await api.groups.createToken('default')).jwt;
+    for (const jwt of [before, ofGroup]) await open('rotated', jwt).execute('SELECT 1');
+    const isRefused = async (jwt: string): Promise<void> => {
+      for (;;) {
+        const failure = await open('rotated', jwt)
+          .execute('SELECT 1')
+          .then(
+            () => undefined,
+            (error: unknown) => error,
+          );
+        if (failure !== undefined) {
+          expect(failure).toMatchObject({ code: 'AUTH_JWT_REVOKED' });
+          return;
+        }
+        await new Promise((resolve) => setTimeout(resolve, 200));
+      }
+    };
+    await api.databases.rotateTokens('rotated');
+    await isRefused(before);
+    await open('rotated', ofGroup).execute('SELECT 1');
+    const after = (await api.databases.createToken('rotated')).jwt;
+    await open('rotated', after).execute('SELECT 1');
+    await api.groups.rotateTokens('default');
+    for (const jwt of [ofGroup, after]) await isRefused(jwt);
+    await open('rotated', (await api.databases.createToken('rotated')).jwt).execute('SELECT 1');
   });
 
   it('creates, lists, gets and deletes groups, with everything in them', async () => {
@@ -125,15 +173,36 @@ describe('@tursodatabase/api', () => {
     await expect(api.organizations.update({ overages: true })).rejects.toEqual(refused(400, /overages/));
     await expect(api.organizations.delete()).rejects.toEqual(refused(400, /cannot be deleted/));
     expect(await api.organizations.members()).toEqual([{ username: 'default', role: 'owner', email: '' }]);
-    await expect(api.organizations.addMember('ada')).rejects.toEqual(refused(501, /not offered/));
-    await expect(api.organizations.removeMember('ada')).rejects.toEqual(refused(501, /not offered/));
+    await expect(api.organizations.addMember('ada')).rejects.toEqual(refused(404, 'could not find user ada'));
+    await expect(api.organizations.removeMember('ada')).rejects.toEqual(refused(404, /not a member/));
+    expect(await local.call('POST', '/v1/users', { username: 'ada' })).toMatchObject({ status: 200 });
+    expect(await api.organizations.addMember('ada', 'admin')).toEqual({ member: 'ada', role: 'admin' });
+    expect(await api.organizations.members()).toContainEqual({ username: 'ada', role: 'admin', email: '' });
+    expect(await api.organizations.removeMember('ada')).toEqual({ member: 'ada' });
     expect(await api.organizations.listInvites()).toEqual([]);
-    await expect(api.organizations.inviteUser('ada@example.com')).rejects.toEqual(refused(501, /not offered/));
-    await expect(api.organizations.deleteInvite('ada@example.com')).rejects.toEqual(refused(501, /not offered/));
+    const invite = await api.organizations.inviteUser('ada@example.com', 'admin');
+    expect(invite).toMatchObject({ email: 'ada@example.com', role: 'admin', organization: 'default' });
+    expect(invite.token.length).toBeGreaterThan(20);
+    expect(await api.organizations.listInvites()).toMatchObject([{ email: 'ada@example.com', role: 'admin' }]);
+    await expect(api.organizations.deleteInvite('ada@example.com')).resolves.not.toThrow();
+    await expect(api.organizations.deleteInvite('ada@example.com')).rejects.toEqual(refused(404, 'invite not found'));
     expect(await api.organizations.invoices()).toEqual([]);
     const stranger = createClient({ org: 'other', token: system.token, baseUrl: `${system.apiUrl}/v1/` });
     await expect(stranger.databases.list()).rejects.toEqual(refused(404, 'organization not found'));
     await expect(stranger.groups.list()).rejects.toEqual(refused(404, 'organization not found'));
+  });
+
+  it('addresses everything by id under v3', async () => {
+    const { system } = local;
+    const [{ id: orgId }] = (await local.call('GET', '/v2/organizations')).body['organizations'] as [{ id: string }];
+    const v3 = createClient({ orgId, token: system.token, baseUrl: `${system.apiUrl}/v3/` });
+    const [{ uuid: groupId }] = (await local.call('GET', '/v1/groups')).body['groups'] as [{ uuid: string }];
+    const { id } = await v3.databases.create('by-id', { groupId });
+    expect(await v3.databases.get(id)).toMatchObject({ name: 'by-id', id });
+    expect((await v3.databases.list()).map(({ name }) => name)).toContain('by-id');
+    expect((await v3.databases.createToken(id)).jwt).toMatch(/^ey/);
+    expect(await v3.groups.get(groupId)).toMatchObject({ name: 'default' });
+    expect(await v3.databases.delete(id)).toEqual({ database: 'by-id' });
   });
 
   it('cannot reach the catalog', async () => {

@@ -1,21 +1,38 @@
+import type { AccessRulesPublisher } from '../access/access-rules-publisher.js';
+import type { AuditLog } from '../audit/audit-log.js';
 import type { PlatformAuthenticator } from '../auth/platform-authenticator.js';
 import type { PlatformTokens } from '../auth/platform-tokens.js';
 import type { TokenMinter } from '../auth/token-minter.js';
 import type { CatalogConnection } from '../catalog/catalog-connection.js';
 import type { Clock } from '../clock.js';
+import type { AdminClient } from '../data-node/admin-client.js';
 import type { DatabaseLifecycle } from '../databases/database-lifecycle.js';
 import type { Reconciler } from '../databases/reconciler.js';
+import type { Operations } from '../fleet/operations.js';
+import type { Limiter } from '../limits/limiter.js';
+import type { SignIn } from '../sign-in/sign-in.js';
 
 /** What the routes of the Platform API work with. */
 export interface ApiContext {
   readonly catalog: CatalogConnection;
+  readonly admin: AdminClient;
   readonly lifecycle: DatabaseLifecycle;
   readonly reconciler: Reconciler;
   readonly minter: TokenMinter;
   readonly platformTokens: PlatformTokens;
   readonly authenticator: PlatformAuthenticator;
+  readonly accessRules: AccessRulesPublisher;
+  readonly audit: AuditLog;
+  readonly limiter: Limiter;
+  readonly operations: Operations;
+  /** Absent where no identity provider is set up. */
+  readonly signIn?: SignIn;
+  /** Where people reach the Platform API. */
+  readonly publicUrl?: string;
+  /** SHA-256 of the bootstrap token, hex; absent where none is set up. */
+  readonly bootstrapDigest?: string;
   readonly clock: Clock;
-  /** The one organization of this deployment. */
+  /** The organization that the deployment began with; the first administrator owns it. */
   readonly organization: string;
   readonly hostnameSuffix: string;
   readonly primaryRegion: string;

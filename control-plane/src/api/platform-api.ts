@@ -1,44 +1,74 @@
-import Fastify, { LogController, type FastifyBaseLogger, type FastifyError, type FastifyInstance } from 'fastify';
+import Fastify, {
+  LogController,
+  type FastifyBaseLogger,
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyReply,
+} from 'fastify';
 import type { Logger } from 'pino';
 import { isByocError } from '@turso-byoc/data-plane/errors/catalogue.js';
-import type { Principal } from '../auth/platform-authenticator.js';
+import { AdminRefusal } from '../data-node/admin-client.js';
 import { ControlPlaneError, isControlPlaneError } from '../errors/catalogue.js';
 import { errorBody } from '../errors/error-body.js';
+import { RateLimitError } from '../limits/limiter.js';
+import { collectRoutes, openApiDocument, type DocumentedRoute } from '../openapi/openapi-document.js';
 import type { ApiContext } from './api-context.js';
-import { assertOrganization } from './assert-organization.js';
+import { registerAuditHooks } from './audit-hooks.js';
+import { registerCallerHooks } from './caller.js';
+import { defineRoute, isPublic } from './define-route.js';
 import { parseJsonBody } from './json-body.js';
+import { registerAuditRoutes } from './routes/audit-routes.js';
 import { registerAuthRoutes } from './routes/auth-routes.js';
+import { registerDatabaseConfigurationRoutes } from './routes/database-configuration-routes.js';
 import { registerDatabaseRoutes } from './routes/database-routes.js';
 import { registerDatabaseTokenRoutes } from './routes/database-token-routes.js';
 import { registerDeletedDatabaseRoutes } from './routes/deleted-database-routes.js';
+import { registerDriftRoutes } from './routes/drift-routes.js';
+import { registerFleetRoutes } from './routes/fleet-routes.js';
 import { registerGroupRoutes } from './routes/group-routes.js';
+import { registerInviteRoutes } from './routes/invite-routes.js';
+import { registerLimitRoutes } from './routes/limit-routes.js';
 import { registerLocationRoutes } from './routes/location-routes.js';
+import { registerMemberRoutes } from './routes/member-routes.js';
 import { registerOrganizationRoutes } from './routes/organization-routes.js';
+import { registerPlanRootRoutes, registerPlanRoutes } from './routes/plan-routes.js';
+import { registerSignInRoutes } from './routes/sign-in-routes.js';
 import { registerUnservedRootRoutes, registerUnservedRoutes } from './routes/unserved-routes.js';
-
-declare module 'fastify' {
-  interface FastifyRequest {
-    /** Who calls; set before any route of the Platform API runs. */
-    principal: Principal;
-  }
-}
+import { registerUsageRoutes } from './routes/usage-routes.js';
+import { registerBootstrapRoute, registerUserRoutes } from './routes/user-routes.js';
+import { anything, object, text } from './schemas.js';
 
 const bodyLimitBytes = 1024 * 1024;
+const maxParameterLength = 512;
+
+/** Routes of an organization are there under each of these; without an organization they are about the home one. */
+const organizationPrefixes = ['/v1', '/v1/organizations/:organization', '/v3/organizations/:organization'];
+
+export interface PlatformApi {
+  readonly app: FastifyInstance;
+  /** The OpenAPI document of what `app` serves, once it is ready. */
+  readonly document: () => Readonly<Record<string, unknown>>;
+}
 
 /**
  * The Platform API as an HTTP server that does not listen yet. Every call is answered in JSON: with status 200 when it
  * succeeded, otherwise with an error of the catalogue.
  */
-export function buildPlatformApi(context: ApiContext, logger: Logger): FastifyInstance {
+export function buildPlatformApi(context: ApiContext, logger: Logger): PlatformApi {
   const loggerInstance: FastifyBaseLogger = logger;
   const app = Fastify({
     loggerInstance,
     // One line for each call is written below.
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: bodyLimitBytes,
-    routerOptions: { ignoreTrailingSlash: true },
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: maxParameterLength },
+    exposeHeadRoutes: false,
     ajv: { customOptions: { removeAdditional: false, coerceTypes: false, allowUnionTypes: true } },
   });
+  const routes: DocumentedRoute[] = collectRoutes(app);
+  const document = (): Readonly<Record<string, unknown>> => openApiDocument(routes, context.release);
+  // Schemas of answers are documentation: what is sent is what the route returns.
+  app.setSerializerCompiler(() => (data) => JSON.stringify(data));
 
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'buffer' }, async (_request: unknown, body: Buffer) => parseJsonBody(body));
@@ -65,54 +95,101 @@ export function buildPlatformApi(context: ApiContext, logger: Logger): FastifyIn
       // A call that failed halfway may have left a row to finish.
       context.reconciler.wake();
     }
-    return reply.code(error.status).type('application/json').send(errorBody(error));
+    if (error instanceof RateLimitError) void reply.header('retry-after', Math.ceil(error.retryAfterMs / 1000));
+    return sendError(reply, error);
   });
   app.setNotFoundHandler((request, reply) => {
     const error = new ControlPlaneError(
       'ROUTE_NOT_FOUND',
       `no such route: ${request.method} ${request.url.split('?')[0] ?? ''}`,
     );
-    return reply.code(error.status).type('application/json').send(errorBody(error));
+    return sendError(reply, error);
   });
 
-  app.get('/health', async () => ({ status: 'ok' }));
-  app.get('/ready', async (_request, reply) => {
-    if (context.isReady()) return { status: 'ready' };
-    const error = new ControlPlaneError('DATA_PLANE_UNAVAILABLE', 'the catalog does not answer');
-    return reply.code(error.status).send(errorBody(error));
+  // Within a plugin, because a route is collected only when it is registered after the hook is in place.
+  void app.register(async (open) => {
+    registerAuditHooks(open, context);
+    registerPublicRoutes(open, document);
+    registerSignInRoutes(open, context);
+    registerBootstrapRoute(open, context);
   });
-  // Lower than any release of the CLI, which then never offers to replace itself.
-  app.get('/releases/latest', async () => ({ latest: 'v0.0.0' }));
   void app.register(async (authenticated) => {
-    authenticated.addHook('onRequest', async (request) => {
-      request.principal = await context.authenticator.authenticate(request.headers.authorization);
-    });
+    registerCallerHooks(authenticated, context);
+    registerAuditHooks(authenticated, context);
     registerAuthRoutes(authenticated, context);
+    registerUserRoutes(authenticated, context);
+    registerLimitRoutes(authenticated, context);
+    registerDriftRoutes(authenticated, context);
     registerLocationRoutes(authenticated, context);
     registerOrganizationRoutes(authenticated, context);
+    registerMemberRoutes(authenticated, context);
+    registerInviteRoutes(authenticated, context);
+    registerPlanRootRoutes(authenticated);
     registerUnservedRootRoutes(authenticated);
-    for (const prefix of ['/v1', '/v1/organizations/:organization']) {
+    for (const prefix of organizationPrefixes) {
       void authenticated.register(
         async (organization) => {
-          organization.addHook('preValidation', async (request) => {
-            assertOrganization(request.params, context.organization);
-          });
           registerDatabaseRoutes(organization, context);
+          registerDatabaseConfigurationRoutes(organization, context);
           registerDatabaseTokenRoutes(organization, context);
           registerDeletedDatabaseRoutes(organization, context);
           registerGroupRoutes(organization, context);
+          registerFleetRoutes(organization, context);
+          registerUsageRoutes(organization, context);
+          registerPlanRoutes(organization, context);
+          registerAuditRoutes(organization, context);
           registerUnservedRoutes(organization);
         },
         { prefix },
       );
     }
   });
-  return app;
+  return { app, document };
+}
+
+/** Clients expect exactly this content type of an error. */
+function sendError(reply: FastifyReply, error: ControlPlaneError): FastifyReply {
+  const body = Buffer.from(JSON.stringify(errorBody(error)));
+  return reply.code(error.status).header('content-type', 'application/json').send(body);
+}
+
+function registerPublicRoutes(app: FastifyInstance, document: PlatformApi['document']): void {
+  defineRoute(app, {
+    method: 'GET',
+    url: '/health',
+    operation: 'getHealth',
+    summary: 'Whether the control plane answers.',
+    access: isPublic,
+    answer: object({ status: text }),
+    handler: async () => ({ status: 'ok' }),
+  });
+  // Lower than any release of the CLI, which then never offers to replace itself.
+  defineRoute(app, {
+    method: 'GET',
+    url: '/releases/latest',
+    operation: 'getLatestRelease',
+    summary: 'A release of the CLI that is older than every real one, so that it does not offer to replace itself.',
+    access: isPublic,
+    answer: object({ latest: text }),
+    handler: async () => ({ latest: 'v0.0.0' }),
+  });
+  defineRoute(app, {
+    method: 'GET',
+    url: '/openapi.json',
+    operation: 'getOpenApi',
+    summary: 'This document.',
+    access: isPublic,
+    answer: anything,
+    handler: async () => document(),
+  });
 }
 
 function toCatalogueError(error: FastifyError): ControlPlaneError {
   if (isControlPlaneError(error)) return error;
   if (isByocError(error, 'INVALID_NAME')) return new ControlPlaneError('INVALID_NAME', error.message);
+  if (error instanceof AdminRefusal && error.code === 'DATABASE_NOT_FOUND') {
+    return new ControlPlaneError('DATABASE_NOT_FOUND', error.message);
+  }
   if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
     return new ControlPlaneError('REQUEST_TOO_LARGE', `a body may have ${bodyLimitBytes} bytes`);
   }

@@ -2,6 +2,7 @@ import type { VerificationKeySet } from '@turso-byoc/data-plane/auth/claims.js';
 import { ManualClock } from '../../test/support/manual-clock.js';
 import { newSigner } from '../../test/support/new-signer.js';
 import { maxStalenessMs, PlatformAuthenticator } from './platform-authenticator.js';
+import type { TokenHolder } from './token-holder.js';
 import { TokenMinter } from './token-minter.js';
 import type { TokenSigner } from './token-signer.js';
 
@@ -11,11 +12,17 @@ const keySetOf = (signer: TokenSigner): VerificationKeySet => ({
   keys: [{ kid: signer.kid, algorithm: 'Ed25519', publicKey: signer.publicKey }],
 });
 
+const ci: TokenHolder = {
+  tokenName: 'ci',
+  user: { uuid: 'u-1', username: 'ada', email: '', name: 'Ada', isOperator: false, createdAtMs: 1 },
+  memberships: new Map([['acme', 'member']]),
+};
+
 async function setUp() {
   const clock = new ManualClock();
   const signer = await newSigner();
   const minter = new TokenMinter(signer, clock);
-  const inForce = new Map<string, string>();
+  const inForce = new Map<string, TokenHolder>();
   let lookups = 0;
   const authenticator = new PlatformAuthenticator(
     keySetOf(signer),
@@ -26,14 +33,14 @@ async function setUp() {
     clock,
   );
   const token = await minter.mint({ kind: 'platform', subject: 'ci', access: 'rw', mintedBy: 'test' });
-  inForce.set(token.jti, 'ci');
+  inForce.set(token.jti, ci);
   return { clock, signer, minter, inForce, authenticator, token, lookups: () => lookups };
 }
 
 describe('PlatformAuthenticator', () => {
   it('knows the caller', async () => {
     const { authenticator, token } = await setUp();
-    expect(await authenticator.authenticate(`Bearer ${token.jwt}`)).toEqual({ tokenId: token.jti, tokenName: 'ci' });
+    expect(await authenticator.authenticate(`Bearer ${token.jwt}`)).toEqual({ tokenId: token.jti, ...ci });
     expect(await authenticator.authenticate(`bearer  ${token.jwt} `)).toMatchObject({ tokenName: 'ci' });
   });
 
@@ -51,14 +58,14 @@ describe('PlatformAuthenticator', () => {
   it('refuses tokens that are not platform tokens of this deployment', async () => {
     const { authenticator, minter, clock, inForce } = await setUp();
     const database = await minter.mint({ kind: 'database', subject: 'db', access: 'rw', mintedBy: 'test' });
-    inForce.set(database.jti, 'database');
+    inForce.set(database.jti, ci);
     const foreign = await new TokenMinter(await newSigner(), clock).mint({
       kind: 'platform',
       subject: 'x',
       access: 'rw',
       mintedBy: 'test',
     });
-    inForce.set(foreign.jti, 'foreign');
+    inForce.set(foreign.jti, ci);
     const unsigned = `${Buffer.from('{"alg":"none"}').toString('base64url')}.${database.jwt.split('.')[1] ?? ''}.`;
     for (const jwt of [database.jwt, foreign.jwt, unsigned, 'nonsense']) {
       await expect(authenticator.authenticate(`Bearer ${jwt}`)).rejects.toMatchObject({ code: 'AUTH_TOKEN_INVALID' });
@@ -74,7 +81,7 @@ describe('PlatformAuthenticator', () => {
       mintedBy: 'test',
       lifetimeSeconds: 60,
     });
-    inForce.set(token.jti, 'short');
+    inForce.set(token.jti, ci);
     expect(await authenticator.authenticate(`Bearer ${token.jwt}`)).toMatchObject({
       expiresAtUnixSeconds: token.expiresAtUnixSeconds,
     });
@@ -105,7 +112,7 @@ describe('PlatformAuthenticator', () => {
     authenticator.forget(token.jti);
     await expect(call()).rejects.toMatchObject({ code: 'AUTH_TOKEN_REVOKED' });
 
-    inForce.set(token.jti, 'ci');
+    inForce.set(token.jti, ci);
     const beside = call();
     inForce.delete(token.jti);
     authenticator.forget(token.jti);

@@ -8,29 +8,29 @@ import { platformTokenAudience, type VerificationKeySet } from '@turso-byoc/data
 import { errors, jwtVerify } from 'jose';
 import type { Clock } from '../clock.js';
 import { ControlPlaneError } from '../errors/catalogue.js';
+import type { TokenHolder } from './token-holder.js';
 
 export const maxStalenessMs = 5_000;
 const maxRemembered = 10_000;
 
-export interface Principal {
+export interface Principal extends TokenHolder {
   /** The `jti` of the platform token. */
   readonly tokenId: string;
-  readonly tokenName: string;
   /** Absent = the token never expires. */
   readonly expiresAtUnixSeconds?: number;
 }
 
-/** Looks a platform token up by id: its name, or undefined when it is not (or no longer) there. */
-export type FindTokenName = (tokenId: string) => Promise<string | undefined>;
+/** Looks a platform token up by id: whom it stands for, or undefined when it is not (or no longer) there. */
+export type FindTokenHolder = (tokenId: string) => Promise<TokenHolder | undefined>;
 
 export class PlatformAuthenticator {
   readonly #keys: ReadonlyMap<string, KeyObject>;
-  readonly #remembered = new Map<string, { name: string; lookedUpAtMs: number }>();
+  readonly #remembered = new Map<string, { holder: TokenHolder; lookedUpAtMs: number }>();
   #revocations = 0;
 
   constructor(
     keySet: VerificationKeySet,
-    private readonly findTokenName: FindTokenName,
+    private readonly findTokenHolder: FindTokenHolder,
     private readonly clock: Clock,
   ) {
     this.#keys = new Map(
@@ -51,15 +51,21 @@ export class PlatformAuthenticator {
       throw new ControlPlaneError('AUTH_TOKEN_MISSING', 'the request carries no bearer token');
     }
     const { tokenId, expiry } = await this.#verify(token);
-    const tokenName = await this.#nameOf(tokenId);
-    if (tokenName === undefined) throw new ControlPlaneError('AUTH_TOKEN_REVOKED', 'the token has been revoked');
-    return { tokenId, tokenName, ...expiry };
+    const holder = await this.#holderOf(tokenId);
+    if (holder === undefined) throw new ControlPlaneError('AUTH_TOKEN_REVOKED', 'the token has been revoked');
+    return { tokenId, ...holder, ...expiry };
   }
 
   /** Forgets a token that is about to be, or has just been, taken out of the catalog. */
   forget(tokenId: string): void {
     this.#revocations += 1;
     this.#remembered.delete(tokenId);
+  }
+
+  /** Forgets everybody: roles or memberships change. */
+  forgetAll(): void {
+    this.#revocations += 1;
+    this.#remembered.clear();
   }
 
   async #verify(token: string): Promise<{ tokenId: string; expiry: { expiresAtUnixSeconds?: number } }> {
@@ -94,18 +100,18 @@ export class PlatformAuthenticator {
     }
   }
 
-  async #nameOf(tokenId: string): Promise<string | undefined> {
+  async #holderOf(tokenId: string): Promise<TokenHolder | undefined> {
     const now = this.clock.now();
     const remembered = this.#remembered.get(tokenId);
-    if (remembered !== undefined && now - remembered.lookedUpAtMs < maxStalenessMs) return remembered.name;
+    if (remembered !== undefined && now - remembered.lookedUpAtMs < maxStalenessMs) return remembered.holder;
     const revocationsBefore = this.#revocations;
-    const name = await this.findTokenName(tokenId);
+    const holder = await this.findTokenHolder(tokenId);
     this.#remembered.delete(tokenId);
     // A revocation that ran beside the lookup may be newer than its answer, which is then not worth remembering.
-    if (name !== undefined && revocationsBefore === this.#revocations) {
+    if (holder !== undefined && revocationsBefore === this.#revocations) {
       if (this.#remembered.size >= maxRemembered) this.#remembered.clear();
-      this.#remembered.set(tokenId, { name, lookedUpAtMs: now });
+      this.#remembered.set(tokenId, { holder, lookedUpAtMs: now });
     }
-    return name;
+    return holder;
   }
 }

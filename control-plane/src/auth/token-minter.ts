@@ -21,6 +21,8 @@ export interface MintedToken {
   readonly mintedBy: string;
   readonly mintedAtMs: number;
   readonly expiresAtUnixSeconds?: number;
+  /** Of the credentials of the database or group. @default 0 */
+  readonly generation?: number;
 }
 
 interface TokenRequest {
@@ -30,6 +32,10 @@ interface TokenRequest {
   readonly mintedBy: string;
   /** Seconds from now; absent = never expires. */
   readonly lifetimeSeconds?: number | undefined;
+  /** Present generation of the credentials of the database or group. @default 0 */
+  readonly generation?: number;
+  /** The same of the group of a database. @default 0 */
+  readonly groupGeneration?: number;
 }
 
 /** Makes tokens. Whoever asks records them before handing them out. */
@@ -54,6 +60,9 @@ export class TokenMinter {
             jti,
             a: request.access,
             ...(request.kind === 'database' ? { id: request.subject } : { gid: request.subject }),
+            ...(request.generation !== undefined && request.generation > 0 && { rid: request.generation }),
+            ...(request.groupGeneration !== undefined &&
+              request.groupGeneration > 0 && { grid: request.groupGeneration }),
             ...expiry,
           } satisfies DatabaseTokenClaims);
     return {
@@ -64,6 +73,7 @@ export class TokenMinter {
       access: request.access,
       mintedBy: request.mintedBy,
       mintedAtMs,
+      ...(request.generation !== undefined && { generation: request.generation }),
       ...(expiry.exp === undefined ? {} : { expiresAtUnixSeconds: expiry.exp }),
     };
   }

@@ -7,7 +7,7 @@ import {
   type KeyObject,
 } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { calculateJwkThumbprint, SignJWT, type JWTPayload } from 'jose';
+import { calculateJwkThumbprint, CompactSign, SignJWT, type JWTPayload } from 'jose';
 import { ControlPlaneError } from '../errors/catalogue.js';
 
 /** Signs tokens with one Ed25519 key. The key itself cannot be read back out of it. */
@@ -18,6 +18,8 @@ export interface TokenSigner {
   readonly publicKey: string;
   /** A compact EdDSA JWT of these claims. */
   sign(claims: JWTPayload): Promise<string>;
+  /** A compact EdDSA JWS of these bytes; `type` says what they are, so that nobody takes them for something else. */
+  signBytes(bytes: Uint8Array, type: string): Promise<string>;
 }
 
 /** A fresh Ed25519 private key as JWK text, the content of a signing key file. */
@@ -45,6 +47,8 @@ export async function loadTokenSigner(path: string): Promise<TokenSigner> {
     kid,
     publicKey,
     sign: async (claims) => new SignJWT(claims).setProtectedHeader({ alg: 'EdDSA', typ: 'JWT', kid }).sign(privateKey),
+    signBytes: async (bytes, type) =>
+      new CompactSign(bytes).setProtectedHeader({ alg: 'EdDSA', typ: type, kid }).sign(privateKey),
   };
 }
 

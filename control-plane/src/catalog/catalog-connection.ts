@@ -1,4 +1,5 @@
 import { createClient, type Client, type InStatement, type ResultSet } from '@libsql/client';
+import { pendingRecord, unrecordedCall } from '../audit/audited-call.js';
 import type { MintedToken } from '../auth/token-minter.js';
 import type { Clock } from '../clock.js';
 import { ControlPlaneError } from '../errors/catalogue.js';
@@ -59,9 +60,18 @@ export class CatalogConnection {
     return this.#attempt(async (client) => client.execute(statement));
   }
 
-  /** Runs the statements in one transaction and returns their results, in order. */
+  /**
+   * Runs the statements in one transaction and returns their results, in order. The first change of an audited call
+   * records the call, too.
+   */
   async write(statements: InStatement[]): Promise<ResultSet[]> {
-    return this.#attempt(async (client) => client.batch(statements, 'write'));
+    const call = unrecordedCall();
+    if (call === undefined) return this.#attempt(async (client) => client.batch(statements, 'write'));
+    const [, ...results] = await this.#attempt(async (client) =>
+      client.batch([pendingRecord(call), ...statements], 'write'),
+    );
+    call.isRecorded = true;
+    return results;
   }
 
   close(): void {

@@ -4,7 +4,8 @@
  * "created": of several that work on the same row, one gets the claim.
  */
 import type { InStatement, Row } from '@libsql/client';
-import { databaseId, type DatabaseId, type EngineName } from '@turso-byoc/data-plane/identity.js';
+import { databaseId, isDatabaseId, type DatabaseId, type EngineName } from '@turso-byoc/data-plane/identity.js';
+import { setBlocks } from './access-rules.js';
 import type { CatalogConnection } from './catalog-connection.js';
 import { integerOf, textOf } from './row-values.js';
 
@@ -24,7 +25,10 @@ export interface ParentDatabase {
 
 export interface DatabaseRecord {
   readonly uuid: DatabaseId;
+  /** Slug of the organization that has it. */
   readonly organization: string;
+  /** Slug in its host name: of the organization that it was created in. */
+  readonly addressOrganization: string;
   readonly name: string;
   readonly group: { readonly uuid: string; readonly name: string };
   readonly engine: EngineName;
@@ -38,10 +42,20 @@ export interface DatabaseRecord {
   readonly seedTimeMs?: number;
   /** The key of the key service that was named for it, by itself or by its group. */
   readonly keyId?: string;
+  readonly configuration: DatabaseConfiguration;
+}
+
+/** What a database can be set to. */
+export interface DatabaseConfiguration {
+  readonly deleteProtection: boolean;
+  readonly blockReads: boolean;
+  readonly blockWrites: boolean;
 }
 
 const selectDatabases = `SELECT d.uuid, d.organization, d.name, d.group_uuid, g.name AS group_name, d.engine, d.state,
-  d.claimed_by, d.created_at_ms, d.origin, d.parent_uuid, d.parent_name, d.seed_time_ms, d.key_id FROM databases d JOIN groups g ON g.uuid = d.group_uuid`;
+  d.claimed_by, d.created_at_ms, d.origin, d.parent_uuid, d.parent_name, d.seed_time_ms, d.key_id, d.address_organization,
+  d.delete_protection, coalesce(r.block_reads, 0) AS block_reads, coalesce(r.block_writes, 0) AS block_writes
+  FROM databases d JOIN groups g ON g.uuid = d.group_uuid LEFT JOIN access_rules r ON r.subject = d.uuid`;
 
 const byName = (organization: string, name: string): InStatement => ({
   sql: `${selectDatabases} WHERE d.organization = ? AND d.name = ?`,
@@ -50,28 +64,38 @@ const byName = (organization: string, name: string): InStatement => ({
 
 const byUuid = (uuid: DatabaseId): InStatement => ({ sql: `${selectDatabases} WHERE d.uuid = ?`, args: [uuid] });
 
-/** The database of this name in whatever state, or undefined. */
+/** The organization's database of this name, or with this uuid, in whatever state; undefined when there is none. */
 export async function findDatabase(
   catalog: CatalogConnection,
   organization: string,
-  name: string,
+  nameOrUuid: string,
 ): Promise<DatabaseRecord | undefined> {
-  return firstRecord((await catalog.read(byName(organization, name))).rows);
+  const named = firstRecord((await catalog.read(byName(organization, nameOrUuid))).rows);
+  if (named !== undefined || !isDatabaseId(nameOrUuid)) return named;
+  const record = firstRecord((await catalog.read(byUuid(nameOrUuid))).rows);
+  return record?.organization === organization ? record : undefined;
 }
+
+/** No database more than the operator allows the organization and the group. */
+const hasRoom = `NOT EXISTS (
+  SELECT 1 FROM limits l LEFT JOIN counts c ON c.scope = l.scope AND c.subject = l.subject
+  WHERE l.name = 'databases' AND coalesce(c.databases, 0) >= l.value
+    AND ((l.scope = 'organization' AND l.subject = ?) OR (l.scope = 'group' AND l.subject = ?)))`;
 
 /**
  * Inserts a row as `creating` unless the name is taken, and returns the row that has the name afterwards: the new one
- * has the given uuid. Undefined when there is no such row because the group is not there any more.
+ * has the given uuid. Without such a row, says why: the group is not there any more, or a quota is used up.
  */
 export async function insertCreating(
   catalog: CatalogConnection,
-  database: Omit<DatabaseRecord, 'state' | 'claimedBy'>,
-): Promise<DatabaseRecord | undefined> {
-  const [, holder] = await catalog.write([
+  database: Omit<DatabaseRecord, 'state' | 'claimedBy' | 'configuration'>,
+): Promise<DatabaseRecord | 'no group' | 'no room'> {
+  const [, holder, group] = await catalog.write([
     {
       sql: `INSERT INTO databases (uuid, organization, name, group_uuid, engine, state, created_at_ms, origin,
-              parent_uuid, parent_name, seed_time_ms, key_id)
-            SELECT ?, ?, ?, uuid, ?, 'creating', ?, ?, ?, ?, ?, ? FROM groups WHERE uuid = ? AND state = 'ready'
+              parent_uuid, parent_name, seed_time_ms, key_id, address_organization)
+            SELECT ?, ?, ?, uuid, ?, 'creating', ?, ?, ?, ?, ?, ?, ? FROM groups
+            WHERE uuid = ? AND state = 'ready' AND ${hasRoom}
             ON CONFLICT DO NOTHING`,
       args: [
         database.uuid,
@@ -84,12 +108,18 @@ export async function insertCreating(
         database.parent?.name ?? null,
         database.seedTimeMs ?? null,
         database.keyId ?? null,
+        database.addressOrganization,
+        database.group.uuid,
+        database.organization,
         database.group.uuid,
       ],
     },
     byName(database.organization, database.name),
+    { sql: "SELECT 1 FROM groups WHERE uuid = ? AND state = 'ready'", args: [database.group.uuid] },
   ]);
-  return firstRecord(holder?.rows ?? []);
+  const record = firstRecord(holder?.rows ?? []);
+  if (record !== undefined) return record;
+  return group?.rows.length === 1 ? 'no room' : 'no group';
 }
 
 /**
@@ -112,9 +142,43 @@ export async function markReady(
   return firstRecord(row?.rows ?? []);
 }
 
-/** Marks a database as being deleted. */
-export async function markDeleting(catalog: CatalogConnection, uuid: DatabaseId): Promise<void> {
-  await catalog.write([{ sql: "UPDATE databases SET state = 'deleting' WHERE uuid = ?", args: [uuid] }]);
+/** Marks a database as being deleted. False when it is protected, or gone. */
+export async function markDeleting(catalog: CatalogConnection, uuid: DatabaseId): Promise<boolean> {
+  const [, row] = await catalog.write([
+    { sql: "UPDATE databases SET state = 'deleting' WHERE uuid = ? AND delete_protection = 0", args: [uuid] },
+    { sql: "SELECT 1 FROM databases WHERE uuid = ? AND state = 'deleting'", args: [uuid] },
+  ]);
+  return row?.rows.length === 1;
+}
+
+/** Sets what is given of a database's configuration. */
+export async function configureDatabase(
+  catalog: CatalogConnection,
+  uuid: DatabaseId,
+  configuration: DatabaseConfiguration,
+): Promise<void> {
+  await catalog.write([
+    {
+      sql: 'UPDATE databases SET delete_protection = ? WHERE uuid = ?',
+      args: [configuration.deleteProtection ? 1 : 0, uuid],
+    },
+    ...setBlocks(uuid, { reads: configuration.blockReads, writes: configuration.blockWrites }),
+  ]);
+}
+
+/** The databases with these names or uuids, as far as the organization has them and they are ready. */
+export async function databasesNamed(
+  catalog: CatalogConnection,
+  organization: string,
+  namesOrUuids: readonly string[],
+): Promise<DatabaseRecord[]> {
+  const json = JSON.stringify(namesOrUuids);
+  const { rows } = await catalog.read({
+    sql: `${selectDatabases} WHERE d.organization = ? AND d.state = 'ready'
+          AND (d.name IN (SELECT value FROM json_each(?)) OR d.uuid IN (SELECT value FROM json_each(?))) ORDER BY d.name`,
+    args: [organization, json, json],
+  });
+  return rows.map(databaseFromRow);
 }
 
 /** Removes a row that is `creating`: the database will not be. Does nothing when it has another state or is gone. */
@@ -127,8 +191,9 @@ export async function removeDeleted(catalog: CatalogConnection, uuid: DatabaseId
   await catalog.write([
     {
       sql: `INSERT INTO deleted_databases (uuid, organization, name, group_uuid, engine, parent_uuid, parent_name,
-              created_at_ms, deleted_at_ms)
-            SELECT uuid, organization, name, group_uuid, engine, parent_uuid, parent_name, created_at_ms, ?
+              address_organization, created_at_ms, deleted_at_ms)
+            SELECT uuid, organization, name, group_uuid, engine, parent_uuid, parent_name, address_organization,
+              created_at_ms, ?
             FROM databases WHERE uuid = ? AND state = 'deleting'
             ON CONFLICT (uuid) DO UPDATE SET name = excluded.name, deleted_at_ms = excluded.deleted_at_ms`,
       args: [deletedAtMs, uuid],
@@ -155,6 +220,7 @@ export async function listReadyDatabases(
   catalog: CatalogConnection,
   query: {
     readonly organization: string;
+    /** Only those of the group with this uuid. */
     readonly group?: string | undefined;
     /** Only branches of the database with this uuid. */
     readonly parent?: string | undefined;
@@ -162,18 +228,18 @@ export async function listReadyDatabases(
     readonly limit: number;
   },
 ): Promise<DatabaseRecord[]> {
+  // Each condition has its index, in which the page is a range; see the migrations.
+  const { organization, group, parent, after, limit } = query;
+  const conditions = [
+    ...(parent === undefined ? [] : [{ sql: 'd.parent_uuid = ?', arg: parent }]),
+    ...(group === undefined ? [] : [{ sql: 'd.group_uuid = ?', arg: group }]),
+    { sql: 'd.organization = ?', arg: organization },
+    { sql: 'd.name > ?', arg: after },
+  ];
+  const where = conditions.map(({ sql }) => sql).join(' AND ');
   const result = await catalog.read({
-    sql: `${selectDatabases} WHERE d.organization = ? AND d.state = 'ready' AND d.name > ?
-          AND (? IS NULL OR g.name = ?) AND (? IS NULL OR d.parent_uuid = ?) ORDER BY d.name LIMIT ?`,
-    args: [
-      query.organization,
-      query.after,
-      query.group ?? null,
-      query.group ?? null,
-      query.parent ?? null,
-      query.parent ?? null,
-      query.limit,
-    ],
+    sql: `${selectDatabases} WHERE ${where} AND d.state = 'ready' ORDER BY d.name LIMIT ?`,
+    args: [...conditions.map(({ arg }) => arg), limit],
   });
   return result.rows.map(databaseFromRow);
 }
@@ -197,6 +263,12 @@ function databaseFromRow(row: Row): DatabaseRecord {
     ...(row['parent_uuid'] !== null && { parent: parentOf(row) }),
     ...(row['seed_time_ms'] !== null && { seedTimeMs: integerOf(row, 'seed_time_ms') }),
     ...(row['key_id'] !== null && { keyId: textOf(row, 'key_id') }),
+    addressOrganization: textOf(row, 'address_organization'),
+    configuration: {
+      deleteProtection: integerOf(row, 'delete_protection') === 1,
+      blockReads: integerOf(row, 'block_reads') === 1,
+      blockWrites: integerOf(row, 'block_writes') === 1,
+    },
   };
 }
 

@@ -8,6 +8,8 @@ import { integerOf, textOf } from './row-values.js';
 export interface DeletedDatabase {
   readonly uuid: DatabaseId;
   readonly organization: string;
+  /** Slug in its host name. */
+  readonly addressOrganization: string;
   readonly name: string;
   readonly groupUuid: string;
   readonly engine: EngineName;
@@ -51,6 +53,7 @@ function deletedFromRow(row: Row): DeletedDatabase {
   return {
     uuid: databaseId(textOf(row, 'uuid')),
     organization: textOf(row, 'organization'),
+    addressOrganization: textOf(row, 'address_organization'),
     name: textOf(row, 'name'),
     groupUuid: textOf(row, 'group_uuid'),
     engine: textOf(row, 'engine') as EngineName,

@@ -81,6 +81,165 @@ const migrations: readonly ((context: MigrationContext) => InStatement[])[] = [
     'ALTER TABLE groups ADD COLUMN key_id TEXT',
     'ALTER TABLE databases ADD COLUMN key_id TEXT',
   ],
+  (context) => [
+    // People, organizations, and who is what in which.
+    `CREATE TABLE organizations (
+       uuid TEXT PRIMARY KEY,
+       slug TEXT NOT NULL UNIQUE,
+       name TEXT NOT NULL,
+       type TEXT NOT NULL CHECK (type IN ('personal', 'team')),
+       require_mfa INTEGER NOT NULL DEFAULT 0,
+       created_at_ms INTEGER NOT NULL
+     )`,
+    {
+      sql: "INSERT INTO organizations (uuid, slug, name, type, created_at_ms) VALUES (?, ?, ?, 'personal', ?)",
+      args: [randomUUID(), context.organization, context.organization, context.nowMs],
+    },
+    `CREATE TABLE users (
+       uuid TEXT PRIMARY KEY,
+       username TEXT NOT NULL UNIQUE,
+       email TEXT NOT NULL,
+       name TEXT NOT NULL,
+       subject TEXT UNIQUE,
+       is_operator INTEGER NOT NULL DEFAULT 0,
+       created_at_ms INTEGER NOT NULL
+     )`,
+    'CREATE INDEX users_by_email ON users (email)',
+    `CREATE TABLE members (
+       organization TEXT NOT NULL,
+       user_uuid TEXT NOT NULL REFERENCES users (uuid),
+       role TEXT NOT NULL CHECK (role IN ('owner', 'admin', 'member', 'viewer')),
+       added_at_ms INTEGER NOT NULL,
+       PRIMARY KEY (organization, user_uuid)
+     )`,
+    'CREATE INDEX members_by_user ON members (user_uuid)',
+    `CREATE TABLE invites (
+       id INTEGER PRIMARY KEY,
+       organization TEXT NOT NULL,
+       email TEXT NOT NULL,
+       role TEXT NOT NULL,
+       token_digest TEXT NOT NULL,
+       created_at_ms INTEGER NOT NULL,
+       UNIQUE (organization, email)
+     )`,
+    'CREATE INDEX invites_by_email ON invites (email)',
+    'CREATE INDEX invites_by_token ON invites (token_digest)',
+    'DROP TABLE api_tokens',
+    `CREATE TABLE api_tokens (
+       id TEXT PRIMARY KEY,
+       user_uuid TEXT NOT NULL REFERENCES users (uuid),
+       name TEXT NOT NULL,
+       organization TEXT,
+       group_uuid TEXT,
+       scopes TEXT,
+       is_session INTEGER NOT NULL DEFAULT 0,
+       created_at_ms INTEGER NOT NULL,
+       UNIQUE (user_uuid, name)
+     )`,
+    'CREATE INDEX api_tokens_by_organization ON api_tokens (organization) WHERE organization IS NOT NULL',
+    // One row once the bootstrap token has made the first administrator.
+    'CREATE TABLE bootstrap (id INTEGER PRIMARY KEY CHECK (id = 1), user_uuid TEXT NOT NULL, used_at_ms INTEGER NOT NULL)',
+    // What a database and a group are set to.
+    'ALTER TABLE groups ADD COLUMN delete_protection INTEGER NOT NULL DEFAULT 0',
+    'ALTER TABLE databases ADD COLUMN delete_protection INTEGER NOT NULL DEFAULT 0',
+    'ALTER TABLE minted_tokens ADD COLUMN generation INTEGER NOT NULL DEFAULT 0',
+    'CREATE INDEX minted_tokens_by_subject ON minted_tokens (subject, minted_at_ms)',
+    // The organization in a database's host name: the one it was created in, wherever its group goes.
+    'ALTER TABLE databases ADD COLUMN address_organization TEXT',
+    'UPDATE databases SET address_organization = organization',
+    'ALTER TABLE deleted_databases ADD COLUMN address_organization TEXT',
+    'UPDATE deleted_databases SET address_organization = organization',
+    // What data nodes are told of a database or a group: tokens carry the generation that they were minted in, a
+    // rotation makes the next one. `shard` is the first byte of the uuid.
+    `CREATE TABLE access_rules (
+       subject TEXT PRIMARY KEY,
+       shard TEXT NOT NULL,
+       generation INTEGER NOT NULL DEFAULT 0,
+       block_reads INTEGER NOT NULL DEFAULT 0,
+       block_writes INTEGER NOT NULL DEFAULT 0
+     )`,
+    'CREATE INDEX access_rules_by_shard ON access_rules (shard)',
+    'CREATE TABLE unpublished_shards (shard TEXT PRIMARY KEY, change INTEGER NOT NULL)',
+    // Keyset paging of a group's databases and of a database's branches.
+    'DROP INDEX databases_by_group',
+    'CREATE INDEX databases_by_group ON databases (group_uuid, name)',
+    'DROP INDEX databases_by_parent',
+    'CREATE INDEX databases_by_parent ON databases (parent_uuid, name) WHERE parent_uuid IS NOT NULL',
+    // How many there are, so that a quota costs a lookup and not a scan.
+    'CREATE TABLE counts (scope TEXT NOT NULL, subject TEXT NOT NULL, databases INTEGER NOT NULL, PRIMARY KEY (scope, subject))',
+    `INSERT INTO counts (scope, subject, databases)
+       SELECT 'organization', organization, count(*) FROM databases GROUP BY organization
+       UNION ALL SELECT 'group', group_uuid, count(*) FROM databases GROUP BY group_uuid`,
+    ...(['INSERT', 'DELETE'] as const).map((event) => {
+      const [row, change] = event === 'INSERT' ? ['NEW', 1] : ['OLD', -1];
+      return `CREATE TRIGGER databases_counted_at_${event.toLowerCase()} AFTER ${event} ON databases BEGIN
+        INSERT INTO counts (scope, subject, databases) VALUES ('organization', ${row}.organization, ${change})
+          ON CONFLICT (scope, subject) DO UPDATE SET databases = databases + ${change};
+        INSERT INTO counts (scope, subject, databases) VALUES ('group', ${row}.group_uuid, ${change})
+          ON CONFLICT (scope, subject) DO UPDATE SET databases = databases + ${change};
+      END`;
+    }),
+    `CREATE TABLE limits (
+       scope TEXT NOT NULL CHECK (scope IN ('organization', 'group', 'token')),
+       subject TEXT NOT NULL,
+       name TEXT NOT NULL,
+       value INTEGER NOT NULL,
+       PRIMARY KEY (scope, subject, name)
+     )`,
+    // The audit log: what waits to be chained, and the chain.
+    `CREATE TABLE audit_pending (
+       id TEXT PRIMARY KEY,
+       at_ms INTEGER NOT NULL,
+       entry TEXT NOT NULL
+     )`,
+    `CREATE TABLE audit_log (
+       sequence INTEGER PRIMARY KEY,
+       id TEXT NOT NULL UNIQUE,
+       organization TEXT NOT NULL,
+       entry TEXT NOT NULL,
+       hash TEXT NOT NULL
+     )`,
+    'CREATE INDEX audit_log_by_organization ON audit_log (organization, sequence)',
+    'CREATE TABLE audit_export (id INTEGER PRIMARY KEY CHECK (id = 1), sequence INTEGER NOT NULL)',
+    'INSERT INTO audit_export (id, sequence) VALUES (1, 0)',
+    // Work over the databases of a group, and where it stands.
+    `CREATE TABLE operations (
+       id TEXT PRIMARY KEY,
+       organization TEXT NOT NULL,
+       group_uuid TEXT NOT NULL,
+       statements TEXT NOT NULL,
+       databases TEXT,
+       max_failure_rate REAL NOT NULL,
+       state TEXT NOT NULL CHECK (state IN ('running', 'stopped', 'failed', 'done')),
+       reason TEXT,
+       cursor TEXT NOT NULL DEFAULT '',
+       total INTEGER NOT NULL,
+       succeeded INTEGER NOT NULL DEFAULT 0,
+       failed INTEGER NOT NULL DEFAULT 0,
+       started_by TEXT NOT NULL,
+       created_at_ms INTEGER NOT NULL,
+       runner TEXT,
+       runner_until_ms INTEGER NOT NULL DEFAULT 0
+     )`,
+    'CREATE INDEX operations_by_group ON operations (group_uuid, created_at_ms)',
+    "CREATE INDEX operations_running ON operations (state) WHERE state = 'running'",
+    `CREATE TABLE operation_failures (
+       operation TEXT NOT NULL,
+       database TEXT NOT NULL,
+       error TEXT NOT NULL,
+       PRIMARY KEY (operation, database)
+     )`,
+    // Sign-ins that wait for the person to come back from the identity provider.
+    `CREATE TABLE sign_ins (
+       state TEXT PRIMARY KEY,
+       verifier TEXT NOT NULL,
+       nonce TEXT NOT NULL,
+       browser_digest TEXT NOT NULL,
+       return_port INTEGER,
+       return_state TEXT,
+       created_at_ms INTEGER NOT NULL
+     )`,
+  ],
 ];
 
 /**

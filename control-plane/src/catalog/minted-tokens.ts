@@ -4,8 +4,9 @@ import type { MintedToken } from '../auth/token-minter.js';
 /** The statement that records a token in `minted_tokens`: who made it, for what, when, until when; never the token. */
 export function mintedTokenRecord(token: MintedToken): InStatement {
   return {
-    sql: `INSERT INTO minted_tokens (jti, kind, subject, access, minted_by, minted_at_ms, expires_at_unix_seconds)
-          VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (jti) DO NOTHING`,
+    sql: `INSERT INTO minted_tokens (jti, kind, subject, access, minted_by, minted_at_ms, expires_at_unix_seconds,
+            generation)
+          VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (jti) DO NOTHING`,
     args: [
       token.jti,
       token.kind,
@@ -14,6 +15,7 @@ export function mintedTokenRecord(token: MintedToken): InStatement {
       token.mintedBy,
       token.mintedAtMs,
       token.expiresAtUnixSeconds ?? null,
+      token.generation ?? 0,
     ],
   };
 }

@@ -29,6 +29,14 @@ export interface AdminDatabase {
   readonly branch?: { readonly parent: DatabaseId; readonly timeMs?: number };
 }
 
+/** What a data node's manifests say of a database. */
+export interface InventoryEntry extends Omit<AdminDatabase, 'branch'> {
+  readonly createdAtMs: number;
+  /** Of one that was deleted. */
+  readonly deletedAtMs?: number;
+  readonly parent?: { readonly id: DatabaseId; readonly name: string };
+}
+
 /** The data node's answer to a call that it does not carry out, however often it is repeated. */
 export class AdminRefusal extends Error {
   override readonly name = 'AdminRefusal';
@@ -83,6 +91,27 @@ export class AdminClient {
   async create(database: AdminDatabase): Promise<void> {
     const reply = await this.#call('POST', '/admin/v1/databases', database);
     if (reply.status !== 200) throw refusal(reply);
+  }
+
+  /** Every database that there is or was, page by page. Throws `DATA_PLANE_…`. */
+  async *inventory(): AsyncGenerator<InventoryEntry> {
+    let after: string | null = '';
+    while (after !== null) {
+      const query = after === '' ? '' : `?after=${after}`;
+      const reply = await this.#call('GET', `/admin/v1/databases${query}`);
+      const { databases, next } = reply.body as { databases?: InventoryEntry[]; next?: string | null };
+      if (reply.status !== 200 || !Array.isArray(databases)) throw refusal(reply);
+      yield* databases;
+      after = next ?? null;
+    }
+  }
+
+  /** How large the database's file is in the store. Throws `AdminRefusal`. */
+  async storedBytes(id: DatabaseId): Promise<number> {
+    const reply = await this.#call('GET', `/admin/v1/databases/${id}/storage`);
+    const { bytes } = reply.body;
+    if (reply.status !== 200 || typeof bytes !== 'number') throw refusal(reply);
+    return bytes;
   }
 
   /** Brings a deleted database back under this name, or finds that it is. Throws `AdminRefusal`. */

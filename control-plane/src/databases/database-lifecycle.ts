@@ -35,10 +35,13 @@ export type LifecycleStep =
   | 'ready'
   | 'marked-deleting'
   | 'deleted-on-data-plane'
-  | 'row-removed';
+  | 'row-removed'
+  | 'group-renamed'
+  | 'rotation-recorded'
+  | 'rotation-published';
 
-/** Told when a step was reached; lets tests end the process there. */
-export type StepObserver = (step: LifecycleStep, databaseName: string) => void;
+/** Told when a step was reached, and of which database or group; lets tests end the process there. */
+export type StepObserver = (step: LifecycleStep, name: string) => void;
 
 export interface DatabaseRequest {
   readonly organization: string;
@@ -62,10 +65,15 @@ export class DatabaseLifecycle {
     private readonly observe: StepObserver = () => undefined,
   ) {}
 
+  /** Tells the observer of a step that somebody else took. */
+  reached(step: LifecycleStep, name: string): void {
+    this.observe(step, name);
+  }
+
   /**
    * Creates a database, or a branch of another one, and returns its row. A creation of the same database that was left unfinished is finished, and
    * counts as this one. Of several requests for one name exactly one succeeds. Throws `GROUP_UNKNOWN`,
-   * `DATABASE_EXISTS`, `DATABASE_REFUSED`, `DATABASE_NOT_FOUND` (deleted meanwhile), `DATA_PLANE_UNAVAILABLE`.
+   * `QUOTA_EXCEEDED`, `DATABASE_EXISTS`, `DATABASE_REFUSED`, `DATABASE_NOT_FOUND` (deleted meanwhile), `DATA_PLANE_UNAVAILABLE`.
    */
   async create(request: DatabaseRequest): Promise<DatabaseRecord> {
     const claimant = randomUUID();
@@ -77,6 +85,7 @@ export class DatabaseLifecycle {
       const row = await insertCreating(this.catalog, {
         uuid,
         organization: request.organization,
+        addressOrganization: request.organization,
         name: request.name,
         group,
         engine: request.engine,
@@ -86,7 +95,8 @@ export class DatabaseLifecycle {
         ...(request.branch?.timeMs !== undefined && { seedTimeMs: request.branch.timeMs }),
         ...(keyId !== undefined && { keyId }),
       });
-      if (row === undefined) throw unknownGroup();
+      if (row === 'no group') throw unknownGroup();
+      if (row === 'no room') throw quotaExceeded();
       if (row.state === 'deleting') {
         await this.finishDeletion(row);
         continue;
@@ -136,10 +146,20 @@ export class DatabaseLifecycle {
     for (let round = 0; round < maxRounds; round += 1) {
       const group = await findGroupByUuid(this.catalog, deleted.groupUuid);
       if (group === undefined) throw unknownGroup();
-      const { uuid, organization, engine, parent, createdAtMs } = deleted;
-      const fields = { uuid, organization, name, group, engine, createdAtMs, ...(parent && { parent }) };
+      const { uuid, organization, addressOrganization, engine, parent, createdAtMs } = deleted;
+      const fields = {
+        uuid,
+        organization,
+        addressOrganization,
+        name,
+        group,
+        engine,
+        createdAtMs,
+        ...(parent && { parent }),
+      };
       const row = await insertCreating(this.catalog, { ...fields, origin: 'undelete' });
-      if (row === undefined) throw unknownGroup();
+      if (row === 'no group') throw unknownGroup();
+      if (row === 'no room') throw quotaExceeded();
       if (row.state === 'deleting') {
         await this.finishDeletion(row);
         continue;
@@ -151,9 +171,20 @@ export class DatabaseLifecycle {
     throw new ControlPlaneError('DATA_PLANE_UNAVAILABLE', `too many requests compete for the name ${name}`);
   }
 
-  /** Deletes a database; resolves when the data plane has it no more and the name is free. */
+  /**
+   * Deletes a database; resolves when the data plane has it no more and the name is free. Throws `DELETE_PROTECTED`,
+   * `DATABASE_NOT_FOUND` when another call was faster.
+   */
   async delete(row: DatabaseRecord): Promise<void> {
-    await markDeleting(this.catalog, row.uuid);
+    if (!(await markDeleting(this.catalog, row.uuid))) {
+      if (row.configuration.deleteProtection) {
+        throw new ControlPlaneError('DELETE_PROTECTED', `the database ${row.name} is protected against deletion`);
+      }
+      throw new ControlPlaneError(
+        'DATABASE_NOT_FOUND',
+        `could not find database with name ${row.name}: record not found`,
+      );
+    }
     this.observe('marked-deleting', row.name);
     await this.finishDeletion(row);
   }
@@ -167,9 +198,11 @@ export class DatabaseLifecycle {
     this.observe('row-removed', row.name);
   }
 
-  /** Deletes a group with everything in it. */
-  async deleteGroup(group: Pick<GroupRecord, 'uuid'>): Promise<void> {
-    await markGroupDeleting(this.catalog, group.uuid);
+  /** Deletes a group with everything in it. Throws `DELETE_PROTECTED` when it, or a database in it, is protected. */
+  async deleteGroup(group: Pick<GroupRecord, 'uuid' | 'name'>): Promise<void> {
+    if (!(await markGroupDeleting(this.catalog, group.uuid))) {
+      throw new ControlPlaneError('DELETE_PROTECTED', `the group ${group.name}, or a database in it, is protected`);
+    }
     for (const row of await databasesOfGroup(this.catalog, group.uuid)) await this.finishDeletion(row);
     await removeEmptyGroup(this.catalog, group.uuid);
   }
@@ -214,7 +247,7 @@ function toAdminDatabase(row: DatabaseRecord): AdminDatabase {
   return {
     id: row.uuid,
     name: row.name,
-    organization: row.organization,
+    organization: row.addressOrganization,
     group: { id: row.group.uuid, name: row.group.name },
     engine: row.engine,
     ...(row.keyId !== undefined && { keyId: row.keyId }),
@@ -224,6 +257,10 @@ function toAdminDatabase(row: DatabaseRecord): AdminDatabase {
 
 function toAdminBranch(parent: ParentDatabase, timeMs: number | undefined): NonNullable<AdminDatabase['branch']> {
   return { parent: parent.uuid, ...(timeMs !== undefined && { timeMs }) };
+}
+
+function quotaExceeded(): ControlPlaneError {
+  return new ControlPlaneError('QUOTA_EXCEEDED', 'the organization or the group has as many databases as it may have');
 }
 
 function unknownGroup(): ControlPlaneError {

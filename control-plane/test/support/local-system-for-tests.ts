@@ -33,6 +33,8 @@ export async function startLocalSystemForTests(
     readonly environment?: NodeJS.ProcessEnv;
     /** Fills the data directory before the start. */
     readonly prepare?: (dataDirectory: string) => Promise<void>;
+    /** @default a free one */
+    readonly apiPort?: number;
   } = {},
 ): Promise<LocalSystemForTests> {
   const dataDirectory = await mkdtemp(join(tmpdir(), 'local-system-'));
@@ -42,7 +44,7 @@ export async function startLocalSystemForTests(
   const system = await startOrCleanUp({
     dataDirectory,
     httpPort: 0,
-    apiPort: 0,
+    apiPort: options.apiPort ?? 0,
     commitWindowMs: 1,
     report: (line) => {
       reports.push(line);

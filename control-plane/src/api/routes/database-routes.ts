@@ -1,153 +1,269 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { assertDatabaseAddress, hostLabel } from '@turso-byoc/data-plane/naming/host-label.js';
-import { findDatabase, listReadyDatabases, type DatabaseRecord } from '../../catalog/databases.js';
+import { noteInAudit } from '../../audit/audited-call.js';
+import { listReadyDatabases, type DatabaseRecord } from '../../catalog/databases.js';
+import { findGroup } from '../../catalog/groups.js';
 import { ControlPlaneError } from '../../errors/catalogue.js';
 import type { ApiContext } from '../api-context.js';
 import type { DatabaseRequest } from '../../databases/database-lifecycle.js';
+import { defineRoute, mayDo } from '../define-route.js';
 import { parseNamedKey } from '../named-key.js';
+import { onlyGroup, requireDatabase, requireDatabaseInAnyState } from '../named-resources.js';
+import { anything, createdDatabase, databaseObject, empty, input, list, object, orNull, text } from '../schemas.js';
 import { parseSeed, type Seed } from '../seed.js';
 import { isUnasked } from '../unasked.js';
 import { listCursor, parseListCursor } from '../list-cursor.js';
 import { assertLocation } from './location-routes.js';
 
-const listQuery = {
-  type: 'object',
-  additionalProperties: false,
-  properties: {
-    group: { type: 'string' },
-    schema: { type: 'string' },
-    parent: { type: 'string' },
-    type: { type: 'string' },
-    limit: { type: 'string', pattern: '^(?:[1-9][0-9]{0,6})?$' },
-    cursor: { type: 'string' },
-  },
-} as const;
+const listQuery = input({
+  group: text,
+  group_id: text,
+  schema: text,
+  parent: text,
+  parent_db_id: text,
+  type: text,
+  limit: { type: 'string', pattern: '^(?:[1-9][0-9]{0,6})?$' },
+  cursor: text,
+});
 
 interface ListQuery {
   group?: string;
+  group_id?: string;
   schema?: string;
   parent?: string;
+  parent_db_id?: string;
   type?: string;
   limit?: string;
   cursor?: string;
 }
 
-const createBody = {
-  type: 'object',
-  required: ['name'],
-  additionalProperties: false,
-  properties: {
-    name: { type: 'string' },
-    group: { type: ['string', 'null'] },
-    location: { type: ['string', 'null'] },
+const createBody = input(
+  {
+    name: text,
+    group: orNull(text),
+    group_id: orNull(text),
+    location: orNull(text),
     use_tursodb: { type: ['boolean', 'null'] },
-    image: { type: ['string', 'null'] },
-    seed: {},
-    size_limit: {},
-    schema: {},
-    is_schema: {},
-    remote_encryption: {},
-    group_id: {},
-    extensions: {},
+    image: orNull(text),
+    seed: anything,
+    size_limit: anything,
+    schema: anything,
+    is_schema: anything,
+    remote_encryption: anything,
+    extensions: anything,
   },
-} as const;
+  ['name'],
+);
 
 interface CreateBody {
   name: string;
   group?: string | null;
+  group_id?: string | null;
   location?: string | null;
   use_tursodb?: boolean | null;
   image?: string | null;
   [option: string]: unknown;
 }
 
-const optionsNotOffered = ['size_limit', 'schema', 'is_schema', 'group_id', 'extensions'];
+const optionsNotOffered = ['size_limit', 'schema', 'is_schema', 'extensions'];
 
 /** A logical database has no schema parent, and this is the only type there is. */
 const databaseType = 'logical';
 /** Rows that one query of the catalog returns at most. */
 const pageRows = 1_000;
+/** The Platform SDK reads one page only, so a page without a limit holds what a client can be expected to take. */
+const maxPageLength = 100_000;
 
-type DatabaseParameters = { Params: { database: string } };
+interface DatabaseRoute {
+  Params: { database: string };
+}
+
+const replicas = 'a database has one instance: there are no edge replicas';
+const stays = 'a database stays in its group; transfer the group';
+const instanceObject = object({ uuid: text, name: text, type: text, region: text, hostname: text });
 
 /** Databases: list, create, get, delete, and their one instance. */
 export function registerDatabaseRoutes(app: FastifyInstance, context: ApiContext): void {
-  const { catalog, organization } = context;
+  const { catalog } = context;
 
-  app.get<{ Querystring: ListQuery }>('/databases', { schema: { querystring: listQuery } }, async (request) => {
-    const { group, schema, parent, type, limit, cursor } = request.query;
-    // There are no schema databases: nothing has a schema, or another type.
-    if (!isUnasked(schema) || (!isUnasked(type) && type !== databaseType)) {
-      return { databases: [], pagination: { next: null } };
-    }
-    const page = await listPage({
-      group: isUnasked(group) ? undefined : group,
-      parent: isUnasked(parent) ? undefined : parent,
-      after: isUnasked(cursor) ? '' : parseListCursor(cursor ?? ''),
-      limit: isUnasked(limit) ? Number.POSITIVE_INFINITY : Number(limit),
-    });
-    return {
-      databases: page.records.map((record) => toDatabaseObject(record, context)),
-      pagination: { next: page.next },
-    };
-  });
-
-  app.post<{ Body: CreateBody }>('/databases', { schema: { body: createBody } }, async (request) => {
-    const { name, group, location, use_tursodb: useTursodb, image } = request.body;
-    assertDatabaseAddress({ database: name, organization });
-    if (typeof location === 'string' && location !== '') assertLocation(location, context);
-    for (const option of optionsNotOffered) {
-      if (isUnasked(request.body[option])) continue;
-      throw new ControlPlaneError('OPTION_NOT_OFFERED', `"${option}" is not offered yet`);
-    }
-    if (!isUnasked(image) && image !== 'latest') {
-      throw new ControlPlaneError('OPTION_NOT_OFFERED', '"image" is not offered: all databases run this release');
-    }
-    const askedGroup = typeof group === 'string' && group !== '' ? group : undefined;
-    const seed = isUnasked(request.body['seed']) ? undefined : parseSeed(request.body['seed'], context.clock.now());
-    const keyId = parseNamedKey(request.body['remote_encryption']);
-    const asked: DatabaseRequest = seed
-      ? await branchRequest(name, seed, { group: askedGroup, useTursodb: useTursodb === true }, context)
-      : {
-          organization,
-          name,
-          group: askedGroup ?? 'default',
-          engine: useTursodb === true ? 'tursodb' : 'libsql',
-        };
-    const record = await context.lifecycle.create({ ...asked, ...(keyId !== undefined && { keyId }) });
-    return { database: { DbId: record.uuid, Hostname: hostnameOf(record, context), Name: record.name } };
-  });
-
-  app.get<DatabaseParameters>('/databases/:database', async (request) => ({
-    database: toDatabaseObject(await requireDatabase(request.params.database, context), context),
-  }));
-
-  app.delete<DatabaseParameters>('/databases/:database', async (request) => {
-    const record = await findDatabase(catalog, organization, request.params.database);
-    if (record === undefined) throw databaseNotFound(request.params.database);
-    await context.lifecycle.delete(record);
-    return { database: record.name };
-  });
-
-  app.get<DatabaseParameters>('/databases/:database/instances', async (request) => ({
-    instances: [toInstanceObject(await requireDatabase(request.params.database, context), context)],
-  }));
-  app.get<{ Params: { database: string; instance: string } }>(
-    '/databases/:database/instances/:instance',
-    async (request) => {
-      const instance = toInstanceObject(await requireDatabase(request.params.database, context), context);
-      if (instance.name === request.params.instance) return { instance };
-      throw new ControlPlaneError('INSTANCE_NOT_FOUND', `could not find instance ${request.params.instance}`);
+  defineRoute<{ Querystring: ListQuery }>(app, {
+    method: 'GET',
+    url: '/databases',
+    operation: 'listDatabases',
+    summary: 'Databases in the order of their names, page by page.',
+    access: mayDo('read'),
+    query: listQuery,
+    answer: object({ databases: list(databaseObject), pagination: object({ next: orNull(text) }) }),
+    handler: async (request) => {
+      const { schema, type, limit, cursor } = request.query;
+      const nothing = { databases: [], pagination: { next: null } };
+      // There are no schema databases: nothing has a schema, or another type.
+      if (!isUnasked(schema) || (!isUnasked(type) && type !== databaseType)) return nothing;
+      const group = await listedGroup(request, context);
+      if (group === 'none') return nothing;
+      const parent = isUnasked(request.query.parent) ? request.query.parent_db_id : request.query.parent;
+      const page = await listPage({
+        organization: request.organization,
+        group,
+        parent: isUnasked(parent) ? undefined : parent,
+        after: isUnasked(cursor) ? '' : parseListCursor(cursor ?? ''),
+        limit: Math.min(isUnasked(limit) ? maxPageLength : Number(limit), maxPageLength),
+      });
+      return {
+        databases: page.records.map((record) => toDatabaseObject(record, context)),
+        pagination: { next: page.next },
+      };
     },
-  );
-
-  // A database always runs this release: there is nothing to bring up to date.
-  app.post<DatabaseParameters>('/databases/:database/update', async (request) => {
-    await requireDatabase(request.params.database, context);
-    return {};
   });
+
+  defineRoute<{ Body: CreateBody }>(app, {
+    method: 'POST',
+    url: '/databases',
+    operation: 'createDatabase',
+    summary: 'Creates a database: empty, or as a branch of another one, now or at a time.',
+    access: mayDo('db:create'),
+    audit: 'db-create',
+    body: createBody,
+    answer: object({ database: createdDatabase }),
+    handler: async (request) => {
+      const { organization, body } = request;
+      const { name, location, use_tursodb: useTursodb, image } = body;
+      assertDatabaseAddress({ database: name, organization });
+      if (typeof location === 'string' && location !== '') assertLocation(location, context);
+      for (const option of optionsNotOffered) {
+        if (isUnasked(body[option])) continue;
+        throw new ControlPlaneError('OPTION_NOT_OFFERED', `"${option}" is not offered yet`);
+      }
+      if (!isUnasked(image) && image !== 'latest') {
+        throw new ControlPlaneError('OPTION_NOT_OFFERED', '"image" is not offered: all databases run this release');
+      }
+      const asked = isUnasked(body.group) ? body.group_id : body.group;
+      const askedGroup = typeof asked === 'string' && asked !== '' ? asked : undefined;
+      const seed = isUnasked(body['seed']) ? undefined : parseSeed(body['seed'], context.clock.now());
+      const keyId = parseNamedKey(body['remote_encryption']);
+      const wanted: DatabaseRequest = seed
+        ? await branchRequest(request, name, seed, { group: askedGroup, useTursodb: useTursodb === true }, context)
+        : {
+            organization,
+            name,
+            group: await groupForCreation(request, askedGroup ?? 'default', context),
+            engine: useTursodb === true ? 'tursodb' : 'libsql',
+          };
+      const record = await context.lifecycle.create({ ...wanted, ...(keyId !== undefined && { keyId }) });
+      noteInAudit({ database: record.name, id: record.uuid, group: record.group.name });
+      return { database: toCreatedDatabase(record, context) };
+    },
+  });
+
+  defineRoute<DatabaseRoute>(app, {
+    method: 'GET',
+    url: '/databases/:database',
+    operation: 'getDatabase',
+    summary: 'One database, by name or id.',
+    access: mayDo('read'),
+    answer: object({ database: databaseObject }),
+    handler: async (request) => ({
+      database: toDatabaseObject(await requireDatabase(request, request.params.database, context), context),
+    }),
+  });
+
+  defineRoute<DatabaseRoute>(app, {
+    method: 'DELETE',
+    url: '/databases/:database',
+    operation: 'deleteDatabase',
+    summary: 'Deletes a database, unless it is protected.',
+    access: mayDo('db:delete'),
+    audit: 'db-delete',
+    body: anything,
+    answer: object({ database: text }),
+    handler: async (request) => {
+      const record = await requireDatabaseInAnyState(request, request.params.database, context);
+      noteInAudit({ database: record.name, id: record.uuid, group: record.group.name });
+      await context.lifecycle.delete(record);
+      return { database: record.name };
+    },
+  });
+
+  defineRoute<DatabaseRoute>(app, {
+    method: 'GET',
+    url: '/databases/:database/instances',
+    operation: 'listInstances',
+    summary: 'The one instance of a database, named after its region.',
+    access: mayDo('read'),
+    answer: object({ instances: list(instanceObject) }),
+    handler: async (request) => ({
+      instances: [toInstanceObject(await requireDatabase(request, request.params.database, context), context)],
+    }),
+  });
+  const instance = async (request: FastifyRequest<{ Params: { database: string; instance: string } }>) => {
+    const found = toInstanceObject(await requireDatabase(request, request.params.database, context), context);
+    if (found.name === request.params.instance) return found;
+    throw new ControlPlaneError('INSTANCE_NOT_FOUND', `could not find instance ${request.params.instance}`);
+  };
+  defineRoute<{ Params: { database: string; instance: string } }>(app, {
+    method: 'GET',
+    url: '/databases/:database/instances/:instance',
+    operation: 'getInstance',
+    summary: 'The one instance.',
+    access: mayDo('read'),
+    answer: object({ instance: instanceObject }),
+    handler: async (request) => ({ instance: await instance(request) }),
+  });
+  defineRoute<{ Params: { database: string; instance: string } }>(app, {
+    method: 'GET',
+    url: '/databases/:database/instances/:instance/wait',
+    operation: 'waitForInstance',
+    summary: 'Answers at once: an instance is ready when its database is.',
+    access: mayDo('read'),
+    answer: empty,
+    handler: async (request) => {
+      await instance(request);
+      return {};
+    },
+  });
+
+  for (const [method, url, operation, permission, why] of [
+    ['POST', '/databases/:database/instances', 'createInstance', 'db:configure', replicas],
+    ['DELETE', '/databases/:database/instances/:instance', 'deleteInstance', 'db:configure', replicas],
+    ['POST', '/databases/:database/transfer', 'transferDatabase', 'group:transfer', stays],
+  ] as const) {
+    defineRoute<DatabaseRoute>(app, {
+      method,
+      url,
+      operation,
+      summary: `Refused: ${why}.`,
+      access: mayDo(permission),
+      body: anything,
+      answer: empty,
+      handler: async (request) => {
+        await requireDatabase(request, request.params.database, context);
+        throw new ControlPlaneError('OPTION_NOT_OFFERED', why);
+      },
+    });
+  }
+
+  // A database always runs this release, and never sleeps: there is nothing to bring up to date or to wake.
+  for (const [url, operation] of [
+    ['/databases/:database/update', 'updateDatabaseVersion'],
+    ['/databases/:database/wakeup', 'wakeDatabase'],
+  ] as const) {
+    defineRoute<DatabaseRoute>(app, {
+      method: 'POST',
+      url,
+      operation,
+      summary: 'Does nothing: every database runs this release and answers when it is asked.',
+      access: mayDo('db:configure'),
+      body: anything,
+      answer: empty,
+      handler: async (request) => {
+        await requireDatabase(request, request.params.database, context);
+        return {};
+      },
+    });
+  }
 
   const listPage = async (query: {
+    organization: string;
     group: string | undefined;
     parent: string | undefined;
     after: string;
@@ -158,8 +274,7 @@ export function registerDatabaseRoutes(app: FastifyInstance, context: ApiContext
     for (;;) {
       // One more than asked for tells whether there is a next page.
       const limit = Math.min(pageRows, query.limit + 1 - records.length);
-      const { group, parent } = query;
-      const rows = await listReadyDatabases(catalog, { organization, group, parent, after, limit });
+      const rows = await listReadyDatabases(catalog, { ...query, after, limit });
       records.push(...rows);
       const last = records.at(-1);
       if (records.length > query.limit || rows.length < limit || last === undefined) break;
@@ -171,18 +286,42 @@ export function registerDatabaseRoutes(app: FastifyInstance, context: ApiContext
   };
 }
 
+/** The uuid of the group that a list is of, undefined for all, `none` when the caller sees none of it. */
+async function listedGroup(
+  request: FastifyRequest<{ Querystring: ListQuery }>,
+  context: ApiContext,
+): Promise<string | undefined> {
+  const only = onlyGroup(request);
+  const asked = isUnasked(request.query.group) ? request.query.group_id : request.query.group;
+  if (asked === undefined || asked === '') return only;
+  const group = await findGroup(context.catalog, request.organization, asked);
+  return group === undefined || (only !== undefined && group.uuid !== only) ? 'none' : group.uuid;
+}
+
+/** The name of the group that a database is to be created in, if the caller may use it. Throws `GROUP_UNKNOWN`. */
+async function groupForCreation(request: FastifyRequest, nameOrUuid: string, context: ApiContext): Promise<string> {
+  const group = await findGroup(context.catalog, request.organization, nameOrUuid);
+  const only = onlyGroup(request);
+  if (group === undefined || (only !== undefined && group.uuid !== only)) {
+    throw new ControlPlaneError('GROUP_UNKNOWN', 'group not found');
+  }
+  await context.limiter.assertRate([{ scope: 'group', subject: group.uuid }]);
+  return group.name;
+}
+
 /**
  * A branch lives in its parent's group and engine; a request that asks for others is refused. The group `default` counts
  * as none: clients name it when their user named no group.
  */
 async function branchRequest(
+  request: FastifyRequest,
   name: string,
   { parent: parentName, timeMs }: Seed,
   asked: { group: string | undefined; useTursodb: boolean },
   context: ApiContext,
 ): Promise<DatabaseRequest> {
-  const { organization, group, engine, uuid, name: found } = await requireDatabase(parentName, context);
-  if (asked.group !== undefined && asked.group !== group.name && asked.group !== 'default') {
+  const { organization, group, engine, uuid, name: found } = await requireDatabase(request, parentName, context);
+  if (asked.group !== undefined && ![group.name, group.uuid, 'default'].includes(asked.group)) {
     throw new ControlPlaneError('SEED_INVALID', `a branch of ${found} lives in its group, ${group.name}`);
   }
   if (asked.useTursodb && engine !== 'tursodb') {
@@ -192,19 +331,12 @@ async function branchRequest(
   return { organization, name, group: group.name, engine, branch: { parent, ...(timeMs !== undefined && { timeMs }) } };
 }
 
-/** The database of this name, when it is ready. Throws `DATABASE_NOT_FOUND`. */
-export async function requireDatabase(name: string, context: ApiContext): Promise<DatabaseRecord> {
-  const record = await findDatabase(context.catalog, context.organization, name);
-  if (record?.state !== 'ready') throw databaseNotFound(name);
-  return record;
-}
-
-function databaseNotFound(name: string): ControlPlaneError {
-  return new ControlPlaneError('DATABASE_NOT_FOUND', `could not find database with name ${name}: record not found`);
-}
-
 export function hostnameOf(record: DatabaseRecord, context: ApiContext): string {
-  return `${hostLabel({ database: record.name, organization: record.organization })}.${context.hostnameSuffix}`;
+  return `${hostLabel({ database: record.name, organization: record.addressOrganization })}.${context.hostnameSuffix}`;
+}
+
+export function toCreatedDatabase(record: DatabaseRecord, context: ApiContext) {
+  return { DbId: record.uuid, Hostname: hostnameOf(record, context), Name: record.name };
 }
 
 function toDatabaseObject(record: DatabaseRecord, context: ApiContext) {
@@ -212,12 +344,12 @@ function toDatabaseObject(record: DatabaseRecord, context: ApiContext) {
     Name: record.name,
     DbId: record.uuid,
     Hostname: hostnameOf(record, context),
-    block_reads: false,
-    block_writes: false,
+    block_reads: record.configuration.blockReads,
+    block_writes: record.configuration.blockWrites,
     regions: [context.primaryRegion],
     primaryRegion: context.primaryRegion,
     group: record.group.name,
-    delete_protection: false,
+    delete_protection: record.configuration.deleteProtection,
     type: databaseType,
     database_type: record.engine,
     version: `v${context.release}`,

@@ -1,20 +1,26 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { noteInAudit } from '../../audit/audited-call.js';
 import { parseExpiration } from '../../auth/expiration.js';
+import type { MintedToken } from '../../auth/token-minter.js';
+import {
+  generationsOf,
+  nextGeneration,
+  revokeMintedToken,
+  tokensInForce,
+  type IssuedToken,
+} from '../../catalog/access-rules.js';
 import { mintedTokenRecord } from '../../catalog/minted-tokens.js';
 import { ControlPlaneError } from '../../errors/catalogue.js';
 import type { ApiContext } from '../api-context.js';
+import { defineRoute, mayDo } from '../define-route.js';
+import { requireDatabase, requireGroup } from '../named-resources.js';
+import { anything, empty, input, list, object, text } from '../schemas.js';
 import { isUnasked } from '../unasked.js';
-import { requireDatabase } from './database-routes.js';
-import { requireGroup } from './group-routes.js';
 
-const querystring = {
-  type: 'object',
-  additionalProperties: false,
-  properties: {
-    expiration: { type: 'string' },
-    authorization: { type: 'string', enum: ['', 'full-access', 'read-only'] },
-  },
-} as const;
+const query = input({
+  expiration: text,
+  authorization: { type: 'string', enum: ['', 'full-access', 'read-only'] },
+});
 
 const body = {
   type: 'object',
@@ -43,26 +49,114 @@ interface TokenRoute {
   };
 }
 
-/** Tokens for one database or for all databases of a group. Each is recorded before it is handed out. */
-export function registerDatabaseTokenRoutes(app: FastifyInstance, context: ApiContext): void {
-  const schema = { querystring, body };
-  app.post<TokenRoute & { Params: { database: string } }>(
-    '/databases/:database/auth/tokens',
-    { schema },
-    async (request) => {
-      const database = await requireDatabase(request.params.database, context);
-      return mint(request, { kind: 'database', subject: database.uuid });
-    },
-  );
-  app.post<TokenRoute & { Params: { group: string } }>('/groups/:group/auth/tokens', { schema }, async (request) => {
-    const group = await requireGroup(request.params.group, context);
-    return mint(request, { kind: 'group', subject: group.uuid });
-  });
+/** Of the tokens that are listed, at most. */
+const maxListed = 1_000;
+const issuedToken = object({ id: text, access: text, minted_by: text, created_at: text, expires_at: text }, [
+  'expires_at',
+]);
 
-  const mint = async (
-    request: FastifyRequest<TokenRoute>,
-    target: { readonly kind: 'database' | 'group'; readonly subject: string },
-  ): Promise<{ jwt: string }> => {
+/** What tokens are for: a database with its group, or a group. */
+interface Target {
+  readonly kind: 'database' | 'group';
+  readonly subject: string;
+  /** Of a database. */
+  readonly group?: string;
+}
+
+/**
+ * Tokens for one database or for all databases of a group. Each is recorded before it is handed out. Rotation ends all
+ * tokens of a database, or of a group and its databases; single ones can be revoked, too. Data nodes follow within ten
+ * seconds.
+ */
+export function registerDatabaseTokenRoutes(app: FastifyInstance, context: ApiContext): void {
+  const kinds = [
+    {
+      path: '/databases/:database/auth',
+      name: 'Database',
+      right: 'db',
+      target: async (request: FastifyRequest): Promise<Target> => {
+        const { database } = request.params as { database: string };
+        const { uuid, group } = await requireDatabase(request, database, context);
+        return { kind: 'database', subject: uuid, group: group.uuid };
+      },
+    },
+    {
+      path: '/groups/:group/auth',
+      name: 'Group',
+      right: 'group',
+      target: async (request: FastifyRequest): Promise<Target> => {
+        const { group } = request.params as { group: string };
+        return { kind: 'group', subject: (await requireGroup(request, group, context)).uuid };
+      },
+    },
+  ] as const;
+  for (const { path, name, right, target } of kinds) {
+    defineRoute<TokenRoute>(app, {
+      method: 'POST',
+      url: `${path}/tokens`,
+      operation: `create${name}Token`,
+      summary: 'Mints a token for SQL clients.',
+      access: mayDo(`${right}:mint-token`),
+      audit: `${right}-token-create`,
+      query,
+      body,
+      answer: object({ jwt: text }),
+      handler: async (request) => ({ jwt: (await mint(request, await target(request))).jwt }),
+    });
+    defineRoute(app, {
+      method: 'GET',
+      url: `${path}/tokens`,
+      operation: `list${name}Tokens`,
+      summary: 'The tokens that are in force, the last minted first: who minted them, not the tokens themselves.',
+      access: mayDo(`${right}:mint-token`),
+      answer: object({ tokens: list(issuedToken) }),
+      handler: async (request) => {
+        const { subject } = await target(request);
+        const tokens = await tokensInForce(context.catalog, subject, context.clock.now(), maxListed);
+        return { tokens: tokens.map(toTokenObject) };
+      },
+    });
+    defineRoute<{ Params: { token: string } }>(app, {
+      method: 'DELETE',
+      url: `${path}/tokens/:token`,
+      operation: `revoke${name}Token`,
+      summary: 'Revokes one token, by id.',
+      access: mayDo(`${right}:rotate-creds`),
+      audit: `${right}-token-revoke`,
+      body: anything,
+      answer: object({ token: text }),
+      handler: async (request) => {
+        const { subject } = await target(request);
+        const { token } = request.params;
+        if (!(await revokeMintedToken(context.catalog, subject, token, context.clock.now()))) {
+          throw new ControlPlaneError('TOKEN_NOT_FOUND', `could not find token ${token}`);
+        }
+        await context.accessRules.publish();
+        return { token };
+      },
+    });
+    defineRoute(app, {
+      method: 'POST',
+      url: `${path}/rotate`,
+      operation: `rotate${name}Tokens`,
+      summary: 'Ends every token that was minted before.',
+      access: mayDo(`${right}:rotate-creds`),
+      audit: `${right}-token-rotate`,
+      body: anything,
+      answer: empty,
+      handler: async (request) => {
+        const { subject } = await target(request);
+        noteInAudit({ id: subject });
+        await context.catalog.write(nextGeneration([subject]));
+        context.lifecycle.reached('rotation-recorded', (request.params as { database?: string }).database ?? '');
+        await context.accessRules.publish();
+        context.lifecycle.reached('rotation-published', (request.params as { database?: string }).database ?? '');
+        return {};
+      },
+    });
+  }
+
+  const mint = async (request: FastifyRequest<TokenRoute>, target: Target): Promise<MintedToken> => {
     const { expiration, authorization } = request.query;
     const { permissions, fine_grained_permissions: fineGrained } = request.body;
     if (!isUnasked(permissions?.read_attach?.databases)) {
@@ -71,13 +165,30 @@ export function registerDatabaseTokenRoutes(app: FastifyInstance, context: ApiCo
     if (!isUnasked(fineGrained)) {
       throw new ControlPlaneError('OPTION_NOT_OFFERED', '"fine_grained_permissions" is not offered yet');
     }
+    const { kind, subject, group } = target;
+    const lifetimeSeconds = parseExpiration(expiration);
+    const generations = await generationsOf(context.catalog, subject, ...(group === undefined ? [] : [group]));
     const token = await context.minter.mint({
-      ...target,
+      kind,
+      subject,
       access: authorization === 'read-only' ? 'ro' : 'rw',
       mintedBy: request.principal.tokenId,
-      lifetimeSeconds: parseExpiration(expiration),
+      lifetimeSeconds,
+      generation: generations.get(subject) ?? 0,
+      groupGeneration: (group === undefined ? undefined : generations.get(group)) ?? 0,
     });
+    noteInAudit({ id: subject, jti: token.jti, access: token.access, expiration: expiration ?? 'never' });
     await context.catalog.write([mintedTokenRecord(token)]);
-    return { jwt: token.jwt };
+    return token;
+  };
+}
+
+function toTokenObject({ id, access, mintedBy, mintedAtMs, expiresAtUnixSeconds }: IssuedToken) {
+  return {
+    id,
+    access: access === 'ro' ? 'read-only' : 'full-access',
+    minted_by: mintedBy,
+    created_at: new Date(mintedAtMs).toISOString(),
+    ...(expiresAtUnixSeconds !== undefined && { expires_at: new Date(expiresAtUnixSeconds * 1000).toISOString() }),
   };
 }

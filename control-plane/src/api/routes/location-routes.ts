@@ -1,7 +1,8 @@
 import type { FastifyInstance } from 'fastify';
 import { ControlPlaneError } from '../../errors/catalogue.js';
 import type { ApiContext } from '../api-context.js';
-import { assertOrganization } from '../assert-organization.js';
+import { anyToken, defineRoute, mayDo } from '../define-route.js';
+import { anything, list, object, text } from '../schemas.js';
 
 /** Names of regions as people know them; a region that is not here is described by its code. */
 const descriptions: Readonly<Record<string, string>> = {
@@ -21,15 +22,46 @@ export function registerLocationRoutes(app: FastifyInstance, context: ApiContext
   const description = descriptions[code] ?? code;
   const platform = code.startsWith('aws-') ? 'aws' : code;
 
-  app.get('/v1/locations', async () => ({ locations: { [code]: description } }));
-  app.get<{ Params: { code: string } }>('/v1/locations/:code', async (request) => {
-    assertLocation(request.params.code, context);
-    return { location: { code, description, closest: [] } };
+  const ofPlatform = { locations: { [platform]: { [code]: description } } };
+
+  defineRoute(app, {
+    method: 'GET',
+    url: '/v1/locations',
+    operation: 'listLocations',
+    summary: 'The one location of this deployment.',
+    access: anyToken,
+    answer: object({ locations: { type: 'object' } }),
+    handler: async () => ({ locations: { [code]: description } }),
   });
-  app.get('/v2/locations', async () => ({ locations: { [platform]: { [code]: description } } }));
-  app.get('/v2/organizations/:organization/locations', async (request) => {
-    assertOrganization(request.params, context.organization);
-    return { locations: { [platform]: { [code]: description } } };
+  defineRoute<{ Params: { code: string } }>(app, {
+    method: 'GET',
+    url: '/v1/locations/:code',
+    operation: 'getLocation',
+    summary: 'One location.',
+    access: anyToken,
+    answer: object({ location: object({ code: text, description: text, closest: list(anything) }) }),
+    handler: async (request) => {
+      assertLocation(request.params.code, context);
+      return { location: { code, description, closest: [] } };
+    },
+  });
+  defineRoute(app, {
+    method: 'GET',
+    url: '/v2/locations',
+    operation: 'listLocationsByPlatform',
+    summary: 'The one location of this deployment, below its platform.',
+    access: anyToken,
+    answer: object({ locations: { type: 'object' } }),
+    handler: async () => ofPlatform,
+  });
+  defineRoute(app, {
+    method: 'GET',
+    url: '/v2/organizations/:organization/locations',
+    operation: 'listLocationsOfOrganization',
+    summary: 'The same.',
+    access: mayDo('read'),
+    answer: object({ locations: { type: 'object' } }),
+    handler: async () => ofPlatform,
   });
 }
 

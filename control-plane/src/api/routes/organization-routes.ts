@@ -1,74 +1,184 @@
+import { randomUUID } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
+import { noteInAudit } from '../../audit/audited-call.js';
+import { insertGroup, listGroups } from '../../catalog/groups.js';
+import {
+  findOrganization,
+  insertOrganization,
+  organizationsNamed,
+  removeOrganization,
+  updateOrganization,
+  type OrganizationRecord,
+} from '../../catalog/organizations.js';
+import { listReadyDatabases } from '../../catalog/databases.js';
+import { catalogAddress } from '../../catalog/open-catalog.js';
 import { ControlPlaneError } from '../../errors/catalogue.js';
 import type { ApiContext } from '../api-context.js';
-import { assertOrganization } from '../assert-organization.js';
+import { anyToken, defineRoute, mayDo, userToken } from '../define-route.js';
+import { requireOrganization } from '../named-resources.js';
+import { anything, empty, flag, input, list, object, organizationObject, orNull, text } from '../schemas.js';
 import { isUnasked } from '../unasked.js';
 
-const updateBody = {
-  type: 'object',
-  additionalProperties: false,
-  properties: { overages: { type: ['boolean', 'null'] }, require_mfa: { type: ['boolean', 'null'] } },
-} as const;
+const one = '/v1/organizations/:organization';
+/** Part of every host name of the organization, beside the name of the database. */
+const maxSlugLength = 32;
 
-/** The one organization, and its one member. */
+/** Organizations: list, create, get, change, delete. */
 export function registerOrganizationRoutes(app: FastifyInstance, context: ApiContext): void {
-  const slug = context.organization;
-  const organization = {
-    name: slug,
+  const { catalog } = context;
+
+  const listed = async (principal: {
+    memberships: ReadonlyMap<string, unknown>;
+    restriction?: { organization: string };
+  }) => {
+    const slugs = [...principal.memberships.keys()].filter(
+      (slug) => principal.restriction === undefined || principal.restriction.organization === slug,
+    );
+    return organizationsNamed(catalog, slugs);
+  };
+  defineRoute(app, {
+    method: 'GET',
+    url: '/v1/organizations',
+    operation: 'listOrganizations',
+    summary: 'The organizations that the user is a member of.',
+    access: anyToken,
+    answer: object({ organizations: list(organizationObject) }),
+    handler: async ({ principal }) => ({ organizations: (await listed(principal)).map(toOrganizationObject) }),
+  });
+  defineRoute(app, {
+    method: 'GET',
+    url: '/v2/organizations',
+    operation: 'listOrganizationsForCli',
+    summary: 'The same, in the shape that the CLI reads.',
+    access: anyToken,
+    answer: object({ organizations: list(object({ id: text, name: text, slug: text, type: text, overages: flag })) }),
+    handler: async ({ principal }) => ({
+      organizations: (await listed(principal)).map(({ uuid, name, slug, type }) => ({
+        id: uuid,
+        name,
+        slug,
+        type,
+        overages: false,
+      })),
+    }),
+  });
+
+  defineRoute<{ Querystring: { dry_run?: string }; Body: { name: string } }>(app, {
+    method: 'POST',
+    url: '/v1/organizations',
+    operation: 'createOrganization',
+    summary: 'Creates an organization with a group "default"; the caller becomes its owner.',
+    access: userToken,
+    audit: 'org-create',
+    query: input({ dry_run: { type: 'string', enum: ['', 'true', 'false'] } }),
+    body: input({ name: text, stripe_id: orNull(text) }, ['name']),
+    answer: object({ org: organizationObject }),
+    handler: async ({ query, body: { name }, principal }) => {
+      const slug = slugFor(name);
+      const createdAtMs = context.clock.now();
+      const organization: OrganizationRecord = {
+        uuid: randomUUID(),
+        slug,
+        name: name.trim(),
+        type: 'team',
+        requireMfa: false,
+        createdAtMs,
+      };
+      const taken = (): ControlPlaneError =>
+        new ControlPlaneError('ORGANIZATION_EXISTS', `organization ${slug} already exists`);
+      if (slug === catalogAddress.organization) throw taken();
+      if (query.dry_run === 'true') {
+        if ((await findOrganization(catalog, slug)) !== undefined) throw taken();
+        return { org: toOrganizationObject(organization) };
+      }
+      if (!(await insertOrganization(catalog, organization, principal.user.uuid))) throw taken();
+      context.authenticator.forgetAll();
+      const group = { uuid: randomUUID(), name: 'default', location: context.primaryRegion, deleteProtection: false };
+      await insertGroup(catalog, { ...group, organization: slug, createdAtMs });
+      noteInAudit({ organization: slug, uuid: organization.uuid });
+      return { org: toOrganizationObject(organization) };
+    },
+  });
+
+  defineRoute(app, {
+    method: 'GET',
+    url: one,
+    operation: 'getOrganization',
+    summary: 'One organization.',
+    access: mayDo('organization:read'),
+    answer: object({ organization: organizationObject }),
+    handler: async (request) => ({ organization: toOrganizationObject(await requireOrganization(request, context)) }),
+  });
+  defineRoute<{ Body: { overages?: boolean | null; require_mfa?: boolean | null } }>(app, {
+    method: 'PATCH',
+    url: one,
+    operation: 'updateOrganization',
+    summary:
+      'Changes an organization. There are no overages, and second factors are the identity provider’s to ask for.',
+    access: mayDo('organization:configure'),
+    audit: 'org-update',
+    body: input({ overages: orNull(flag), require_mfa: orNull(flag) }),
+    answer: object({ organization: organizationObject }),
+    handler: async (request) => {
+      for (const option of ['overages', 'require_mfa'] as const) {
+        if (isUnasked(request.body[option])) continue;
+        throw new ControlPlaneError('OPTION_NOT_OFFERED', `"${option}" cannot be switched on in this deployment`);
+      }
+      const organization = await requireOrganization(request, context);
+      if (request.body.require_mfa === false && organization.requireMfa) {
+        await updateOrganization(catalog, organization.uuid, false);
+      }
+      return { organization: toOrganizationObject(await requireOrganization(request, context)) };
+    },
+  });
+  defineRoute(app, {
+    method: 'DELETE',
+    url: one,
+    operation: 'deleteOrganization',
+    summary: 'Deletes an organization that has no databases any more, with its groups, members and tokens.',
+    access: mayDo('organization:delete'),
+    audit: 'org-delete',
+    body: anything,
+    answer: empty,
+    handler: async (request) => {
+      const organization = await requireOrganization(request, context);
+      const { slug } = organization;
+      if (slug === context.organization) {
+        throw new ControlPlaneError('OPTION_NOT_OFFERED', 'the first organization of a deployment cannot be deleted');
+      }
+      const notEmpty = (): ControlPlaneError =>
+        new ControlPlaneError('ORGANIZATION_NOT_EMPTY', `organization ${slug} still has databases`);
+      if ((await listReadyDatabases(catalog, { organization: slug, after: '', limit: 1 })).length > 0) throw notEmpty();
+      for (const group of await listGroups(catalog, slug)) await context.lifecycle.deleteGroup(group);
+      if (!(await removeOrganization(catalog, organization))) throw notEmpty();
+      context.authenticator.forgetAll();
+      return {};
+    },
+  });
+}
+
+/** What stands in host names for an organization of this name. Throws `INVALID_NAME`. */
+function slugFor(name: string): string {
+  const slug = name.toLowerCase().replace(/[\s_-]+/g, '');
+  if (/^[a-z0-9]+$/.test(slug) && slug.length <= maxSlugLength) return slug;
+  throw new ControlPlaneError(
+    'INVALID_NAME',
+    `an organization name consists of at most ${maxSlugLength} letters and digits; spaces and dashes do not count`,
+  );
+}
+
+export function toOrganizationObject({ uuid, name, slug, type, requireMfa }: OrganizationRecord) {
+  return {
+    id: uuid,
+    name,
     slug,
-    type: 'personal',
+    type,
     overages: false,
-    require_mfa: false,
+    require_mfa: requireMfa,
     blocked_reads: false,
     blocked_writes: false,
     plan_id: 'byoc',
     plan_timeline: '',
     platform: 'byoc',
   };
-  const member = { username: slug, role: 'owner', email: '' };
-  const one = '/v1/organizations/:organization';
-
-  app.get('/v1/organizations', async () => ({ organizations: [organization] }));
-  app.get('/v2/organizations', async () => ({
-    organizations: [{ id: slug, name: slug, slug, type: 'personal', overages: false }],
-  }));
-  app.get(one, async (request) => {
-    assertOrganization(request.params, slug);
-    return { organization };
-  });
-  app.patch<{ Body: { overages?: boolean | null; require_mfa?: boolean | null } }>(
-    one,
-    { schema: { body: updateBody } },
-    async (request) => {
-      assertOrganization(request.params, slug);
-      for (const option of ['overages', 'require_mfa'] as const) {
-        if (isUnasked(request.body[option])) continue;
-        throw new ControlPlaneError('OPTION_NOT_OFFERED', `"${option}" cannot be switched on in this deployment`);
-      }
-      return { organization };
-    },
-  );
-  app.delete(one, async (request) => {
-    assertOrganization(request.params, slug);
-    throw new ControlPlaneError('OPTION_NOT_OFFERED', 'the organization of this deployment cannot be deleted');
-  });
-
-  app.get(`${one}/members`, async (request) => {
-    assertOrganization(request.params, slug);
-    return { members: [member] };
-  });
-  app.get<{ Params: { username: string } }>(`${one}/members/:username`, async (request) => {
-    assertOrganization(request.params, slug);
-    if (request.params.username === member.username) return { member };
-    throw new ControlPlaneError('MEMBER_NOT_FOUND', 'could not find member');
-  });
-  // Nobody can be invited and nothing is billed, so these lists are empty as a matter of fact.
-  app.get('/v2/organizations/:organization/invites', async (request) => {
-    assertOrganization(request.params, slug);
-    return { invites: [] };
-  });
-  app.get(`${one}/invoices`, async (request) => {
-    assertOrganization(request.params, slug);
-    return { invoices: [] };
-  });
 }

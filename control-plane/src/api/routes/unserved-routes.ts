@@ -1,51 +1,25 @@
-import type { FastifyInstance, HTTPMethods } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import { ControlPlaneError } from '../../errors/catalogue.js';
+import { anyToken, defineRoute } from '../define-route.js';
+import { anything } from '../schemas.js';
+
+type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';
 
 /**
  * Calls of the Platform API that this release does not offer, relative to an organization. They are answered by name,
  * so that nobody mistakes a missing feature for a wrong address, and never with made-up values.
  */
-const unserved: readonly [HTTPMethods, string][] = [
-  ['GET', '/databases/:database/configuration'],
-  ['PATCH', '/databases/:database/configuration'],
-  ['POST', '/databases/:database/instances'],
-  ['DELETE', '/databases/:database/instances/:instance'],
-  ['GET', '/databases/:database/usage'],
+const unserved: readonly [Method, string][] = [
   ['GET', '/databases/:database/usage/queries'],
-  ['GET', '/databases/:database/stats'],
-  ['POST', '/databases/:database/auth/rotate'],
-  ['POST', '/databases/:database/transfer'],
-  ['POST', '/databases/:database/wakeup'],
   ['POST', '/databases/:database/seed'],
   ['POST', '/databases/dumps'],
-  ['GET', '/groups/:group/configuration'],
-  ['PATCH', '/groups/:group/configuration'],
-  ['POST', '/groups/:group/auth/rotate'],
-  ['POST', '/groups/:group/transfer'],
-  ['POST', '/groups/:group/unarchive'],
-  ['POST', '/groups/:group/rename'],
-  ['POST', '/groups/:group/locations/:location'],
-  ['DELETE', '/groups/:group/locations/:location'],
-  ['GET', '/groups/:group/aws/migration/info'],
-  ['POST', '/groups/:group/aws/migration/start'],
-  ['POST', '/groups/:group/aws/migration/abort'],
-  ['POST', '/members'],
-  ['POST', '/members/:username'],
-  ['PATCH', '/members/:username'],
-  ['DELETE', '/members/:username'],
-  ['GET', '/audit-logs'],
-  ['GET', '/api-tokens'],
-  ['GET', '/usage'],
-  ['GET', '/subscription'],
-  ['POST', '/subscription'],
+  ['POST', '/billing/portal'],
+  ['GET', '/billing/customer'],
+  ['PUT', '/billing/customer'],
 ];
 
 /** The same, relative to the root. */
-const unservedAtRoot: readonly [HTTPMethods, string][] = [
-  ['POST', '/v1/organizations'],
-  ['GET', '/v1/plans'],
-  ['POST', '/v2/organizations/:organization/invites'],
-  ['DELETE', '/v2/organizations/:organization/invites/:email'],
+const unservedAtRoot: readonly [Method, string][] = [
   ['GET', '/v2/organizations/:organization/jwks'],
   ['GET', '/v2/organizations/:organization/jwks-template'],
   ['PUT', '/v2/organizations/:organization/jwks/:name'],
@@ -62,11 +36,17 @@ export function registerUnservedRootRoutes(app: FastifyInstance): void {
   for (const [method, url] of unservedAtRoot) registerUnserved(app, method, url);
 }
 
-function registerUnserved(app: FastifyInstance, method: HTTPMethods, url: string): void {
+function registerUnserved(app: FastifyInstance, method: Method, url: string): void {
   const call = `${method} ${url.replace(/:(\w+)/g, '{$1}')}`;
-  app.route({
+  const words = url.split('/').map((word) => word.replace(/\W/g, ''));
+  defineRoute(app, {
     method,
     url,
+    operation: `${method.toLowerCase()}${words.map((word) => word.slice(0, 1).toUpperCase() + word.slice(1)).join('')}`,
+    summary: 'Not offered yet.',
+    access: anyToken,
+    ...(method !== 'GET' && { body: anything }),
+    answer: anything,
     handler: async () => {
       throw new ControlPlaneError('NOT_OFFERED', `${call} is not offered yet`);
     },

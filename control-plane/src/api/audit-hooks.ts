@@ -1,0 +1,59 @@
+import { randomUUID } from 'node:crypto';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { AuditEntry } from '../audit/audit-entry.js';
+import { runAudited, type AuditedCall } from '../audit/audited-call.js';
+import type { ApiContext } from './api-context.js';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    auditedCall: AuditedCall | undefined;
+  }
+}
+
+/** Makes every call of a route that has an audit code an entry of the audit log, once it changes something. */
+export function registerAuditHooks(app: FastifyInstance, context: ApiContext): void {
+  app.addHook('preHandler', (request, _reply, done) => {
+    const code = request.routeOptions.config.route?.audit;
+    if (code === undefined) return done();
+    const call = newCall(request, code, context);
+    request.auditedCall = call;
+    context.audit.opened(call);
+    runAudited(call, done);
+  });
+  // Before the answer leaves, and also when nobody waits for it any more.
+  app.addHook('onSend', async (request, reply, payload) => {
+    if (request.auditedCall) context.audit.closed(request.auditedCall, outcomeOf(reply.statusCode));
+    return payload;
+  });
+}
+
+function newCall(request: FastifyRequest, code: string, context: ApiContext): AuditedCall {
+  const parameters = request.params as Record<string, string>;
+  const { organization: _organization, ...named } = parameters;
+  const target = Object.values(named).join(' ');
+  const author = (request.principal as FastifyRequest['principal'] | undefined)?.user.username ?? 'nobody';
+  return {
+    isRecorded: false,
+    draft: {
+      id: randomUUID(),
+      code,
+      message: target === '' ? code : `${code} ${target}`,
+      origin: request.headers['tursocliversion'] === undefined ? 'api' : 'cli',
+      author,
+      organization: (request.organization as string | undefined) ?? '',
+      created_at: new Date(context.clock.now()).toISOString(),
+      ip: request.ip,
+      // Never the body: it may hold a key.
+      data: {
+        ...named,
+        request: request.id,
+        token: (request.principal as FastifyRequest['principal'] | undefined)?.tokenId,
+      },
+    },
+  };
+}
+
+function outcomeOf(status: number): AuditEntry['outcome'] {
+  if (status < 400) return 'done';
+  return status < 500 ? 'refused' : 'failed';
+}

@@ -1,0 +1,49 @@
+import type { FastifyInstance } from 'fastify';
+import type { AuditEntry } from '../../audit/audit-entry.js';
+import type { ApiContext } from '../api-context.js';
+import { defineRoute, mayDo } from '../define-route.js';
+import { anything, input, integer, list, object, text } from '../schemas.js';
+
+const number = { type: 'string', pattern: '^(?:[1-9][0-9]{0,5})?$' } as const;
+const maxPageSize = 1_000;
+
+const auditObject = object(
+  {
+    id: text,
+    code: text,
+    message: text,
+    origin: text,
+    author: text,
+    organization: text,
+    created_at: text,
+    ip: text,
+    data: anything,
+    outcome: { enum: ['done', 'refused', 'failed', 'interrupted'] },
+  },
+  ['ip'],
+);
+
+/** The audit log of an organization. */
+export function registerAuditRoutes(app: FastifyInstance, context: ApiContext): void {
+  defineRoute<{ Querystring: { page?: string; page_size?: string } }>(app, {
+    method: 'GET',
+    url: '/audit-logs',
+    operation: 'listAuditLogs',
+    summary: 'What was changed, the last first.',
+    access: mayDo('audit:read'),
+    query: input({ page: number, page_size: number }),
+    answer: object({
+      audit_logs: list(auditObject),
+      pagination: object({ page: integer, page_size: integer, total_pages: integer, total_rows: integer }),
+    }),
+    handler: async ({ organization, query }) => {
+      const page = Number(query.page ?? '') || 1;
+      const size = Math.min(Number(query.page_size ?? '') || 100, maxPageSize);
+      const { entries, total } = await context.audit.page(organization, { offset: (page - 1) * size, limit: size });
+      return {
+        audit_logs: entries satisfies AuditEntry[],
+        pagination: { page, page_size: size, total_pages: Math.ceil(total / size), total_rows: total },
+      };
+    },
+  });
+}

@@ -1,0 +1,88 @@
+import type { FastifyInstance } from 'fastify';
+import { noteInAudit } from '../../audit/audited-call.js';
+import { configureDatabase, type DatabaseConfiguration } from '../../catalog/databases.js';
+import { ControlPlaneError } from '../../errors/catalogue.js';
+import type { ApiContext } from '../api-context.js';
+import { defineRoute, mayDo } from '../define-route.js';
+import { requireDatabase } from '../named-resources.js';
+import { databaseConfiguration, flag, input, orNull, text } from '../schemas.js';
+import { isUnasked } from '../unasked.js';
+
+const texts = { type: ['array', 'null'], items: text } as const;
+
+interface ConfigurationBody {
+  size_limit?: string | null;
+  allow_attach?: boolean | null;
+  block_reads?: boolean | null;
+  block_writes?: boolean | null;
+  delete_protection?: boolean | null;
+  allowed_ips?: string[] | null;
+  allowed_aws_vpc_ids?: string[] | null;
+}
+
+const notOffered = ['size_limit', 'allow_attach', 'allowed_ips', 'allowed_aws_vpc_ids'] as const;
+
+/**
+ * What a database is set to. Blocks reach the data nodes with the access rules, within seconds; an answer to a change waits
+ * until they are published.
+ */
+export function registerDatabaseConfigurationRoutes(app: FastifyInstance, context: ApiContext): void {
+  const url = '/databases/:database/configuration';
+  defineRoute<{ Params: { database: string } }>(app, {
+    method: 'GET',
+    url,
+    operation: 'getDatabaseConfiguration',
+    summary: 'What a database is set to.',
+    access: mayDo('read'),
+    answer: databaseConfiguration,
+    handler: async (request) =>
+      toConfigurationObject((await requireDatabase(request, request.params.database, context)).configuration),
+  });
+  defineRoute<{ Params: { database: string }; Body: ConfigurationBody }>(app, {
+    method: 'PATCH',
+    url,
+    operation: 'updateDatabaseConfiguration',
+    summary: 'Changes what is given; null leaves a flag as it is.',
+    access: mayDo('db:configure'),
+    audit: 'db-configure',
+    body: input({
+      size_limit: orNull(text),
+      allow_attach: orNull(flag),
+      block_reads: orNull(flag),
+      block_writes: orNull(flag),
+      delete_protection: orNull(flag),
+      allowed_ips: texts,
+      allowed_aws_vpc_ids: texts,
+    }),
+    answer: databaseConfiguration,
+    handler: async (request) => {
+      const { body } = request;
+      for (const option of notOffered) {
+        if (isUnasked(body[option])) continue;
+        throw new ControlPlaneError('OPTION_NOT_OFFERED', `"${option}" is not offered yet`);
+      }
+      const { uuid, configuration: now } = await requireDatabase(request, request.params.database, context);
+      const next: DatabaseConfiguration = {
+        deleteProtection: body.delete_protection ?? now.deleteProtection,
+        blockReads: body.block_reads ?? now.blockReads,
+        blockWrites: body.block_writes ?? now.blockWrites,
+      };
+      await configureDatabase(context.catalog, uuid, next);
+      await context.accessRules.publish();
+      noteInAudit({ id: uuid, ...toConfigurationObject(next) });
+      return toConfigurationObject(next);
+    },
+  });
+}
+
+function toConfigurationObject({ deleteProtection, blockReads, blockWrites }: DatabaseConfiguration) {
+  return {
+    size_limit: '',
+    allow_attach: false,
+    block_reads: blockReads,
+    block_writes: blockWrites,
+    delete_protection: deleteProtection,
+    allowed_ips: [],
+    allowed_aws_vpc_ids: [],
+  };
+}

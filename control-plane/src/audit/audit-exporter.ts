@@ -1,0 +1,91 @@
+/**
+ * Exports the audit chain to the control store, where it can be put under object lock: objects that are written once,
+ * each with consecutive entries and, last, the control plane's signature of where the chain then stood. Several replicas
+ * may export at once: an object's name is the number of its first entry, and whoever comes second takes what is there.
+ */
+import type { Logger } from 'pino';
+import { OutcomeUnknownError, type ObjectStore } from '@turso-byoc/data-plane/object-store/object-store.js';
+import type { TokenSigner } from '../auth/token-signer.js';
+import { entriesAfter, exportedUpTo, noteExported } from '../catalog/audit-log.js';
+import type { CatalogConnection } from '../catalog/catalog-connection.js';
+import type { Clock } from '../clock.js';
+import { auditHeadType, auditObject, encodeAuditObject, parseAuditObject } from './audit-object.js';
+
+const entriesPerObject = 5_000;
+/** How long entries wait for others before they are exported. */
+export const exportDelayMs = 30_000;
+
+export class AuditExporter {
+  readonly #stop = new AbortController();
+  #running: Promise<void> | undefined;
+  #hasMore = false;
+
+  constructor(
+    private readonly store: ObjectStore,
+    private readonly signer: TokenSigner,
+    private readonly catalog: CatalogConnection,
+    private readonly clock: Clock,
+    private readonly logger: Logger,
+  ) {}
+
+  /** Exports what there is a little later; an idle chain is not asked. */
+  schedule(): void {
+    if (this.#stop.signal.aborted) return;
+    this.#hasMore = true;
+    this.#running ??= this.#later().finally(() => {
+      this.#running = undefined;
+      if (this.#hasMore) this.schedule();
+    });
+  }
+
+  /** Exports everything that is chained. Returns how many entries were exported. Throws the errors of store and catalog. */
+  async exportNow(): Promise<number> {
+    let exported = 0;
+    for (;;) {
+      const after = await exportedUpTo(this.catalog);
+      const entries = await entriesAfter(this.catalog, after, entriesPerObject);
+      const last = entries.at(-1);
+      if (last === undefined) return exported;
+      const head = { sequence: last.sequence, hash: last.hash };
+      const signature = await this.signer.signBytes(Buffer.from(JSON.stringify(head)), auditHeadType);
+      const key = auditObject(after + 1);
+      const end = await this.#put(key, encodeAuditObject({ entries, signature }), last.sequence);
+      await noteExported(this.catalog, end);
+      exported += end - after;
+    }
+  }
+
+  /** Exports what is left and begins nothing more. */
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await this.#running;
+    await this.exportNow().catch((error: unknown) => {
+      this.logger.warn({ err: error }, 'audit entries wait for their export');
+    });
+  }
+
+  async #later(): Promise<void> {
+    try {
+      await this.clock.sleep(exportDelayMs, this.#stop.signal);
+      this.#hasMore = false;
+      await this.exportNow();
+    } catch (error) {
+      if (this.#stop.signal.aborted) return;
+      this.#hasMore = true;
+      this.logger.warn({ err: error }, 'audit entries could not be exported yet');
+    }
+  }
+
+  /** Number of the last entry in the object that is there afterwards. */
+  async #put(key: string, body: Buffer, lastSequence: number): Promise<number> {
+    try {
+      const result = await this.store.put(key, body, { ifAbsent: true });
+      if (result.won) return lastSequence;
+    } catch (error) {
+      if (!(error instanceof OutcomeUnknownError)) throw error;
+    }
+    const there = await this.store.get(key);
+    if (there === undefined) throw new Error(`the audit object ${key} could not be written`);
+    return parseAuditObject(key, there.body).entries.at(-1)?.sequence ?? lastSequence;
+  }
+}

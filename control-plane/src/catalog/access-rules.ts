@@ -1,0 +1,173 @@
+/**
+ * The `access_rules` table: what data nodes are to be told of single databases and groups. Every change notes the shard
+ * that has to be published; see access/access-rules-publisher.ts.
+ */
+import type { InStatement } from '@libsql/client';
+import { maxRevokedPerSubject, shardOf, type SubjectRules } from '@turso-byoc/data-plane/auth/access-rules.js';
+import { ControlPlaneError } from '../errors/catalogue.js';
+import type { CatalogConnection } from './catalog-connection.js';
+import { integerOf, textOf } from './row-values.js';
+
+/** A shard with changes that are not published, and the last of them. */
+export interface UnpublishedShard {
+  readonly shard: string;
+  readonly change: number;
+}
+
+/** Notes that the shards of these subjects have to be published. */
+function noteShards(subjects: readonly string[]): InStatement {
+  return {
+    sql: `INSERT INTO unpublished_shards (shard, change) SELECT DISTINCT value, 1 FROM json_each(?) WHERE true
+          ON CONFLICT (shard) DO UPDATE SET change = change + 1`,
+    args: [JSON.stringify(subjects.map(shardOf))],
+  };
+}
+
+/** Begins the next generation of tokens of these databases or groups. May run twice: then one generation is skipped. */
+export function nextGeneration(subjects: readonly string[]): InStatement[] {
+  return [
+    {
+      sql: `INSERT INTO access_rules (subject, shard, generation)
+            SELECT value, substr(value, 1, 2), 1 FROM json_each(?) WHERE true
+            ON CONFLICT (subject) DO UPDATE SET generation = generation + 1`,
+      args: [JSON.stringify(subjects)],
+    },
+    noteShards(subjects),
+  ];
+}
+
+/** Sets what is blocked of a database. */
+export function setBlocks(uuid: string, blocks: { readonly reads: boolean; readonly writes: boolean }): InStatement[] {
+  const [reads, writes] = [blocks.reads ? 1 : 0, blocks.writes ? 1 : 0];
+  return [
+    {
+      sql: `INSERT INTO access_rules (subject, shard, block_reads, block_writes) VALUES (?, ?, ?, ?)
+            ON CONFLICT (subject) DO UPDATE SET block_reads = excluded.block_reads, block_writes = excluded.block_writes`,
+      args: [uuid, shardOf(uuid), reads, writes],
+    },
+    noteShards([uuid]),
+  ];
+}
+
+/** The present generations of the tokens of a database, and of a group. */
+export async function generationsOf(
+  catalog: CatalogConnection,
+  ...subjects: readonly string[]
+): Promise<ReadonlyMap<string, number>> {
+  const { rows } = await catalog.read({
+    sql: 'SELECT subject, generation FROM access_rules WHERE subject IN (SELECT value FROM json_each(?))',
+    args: [JSON.stringify(subjects)],
+  });
+  return new Map(rows.map((row) => [textOf(row, 'subject'), integerOf(row, 'generation')]));
+}
+
+/** A database token that was minted and is in force. */
+export interface IssuedToken {
+  readonly id: string;
+  readonly access: string;
+  readonly mintedBy: string;
+  readonly mintedAtMs: number;
+  readonly expiresAtUnixSeconds?: number;
+}
+
+const isInForce = `subject = ? AND revoked_at_ms IS NULL AND (expires_at_unix_seconds IS NULL OR expires_at_unix_seconds > ?)
+  AND generation >= coalesce((SELECT generation FROM access_rules r WHERE r.subject = minted_tokens.subject), 0)`;
+
+/** The tokens of a database or group that are in force, the last minted first; at most `limit`. */
+export async function tokensInForce(
+  catalog: CatalogConnection,
+  subject: string,
+  nowMs: number,
+  limit: number,
+): Promise<IssuedToken[]> {
+  const { rows } = await catalog.read({
+    sql: `SELECT jti, access, minted_by, minted_at_ms, expires_at_unix_seconds FROM minted_tokens
+          WHERE ${isInForce} ORDER BY minted_at_ms DESC, jti LIMIT ?`,
+    args: [subject, nowMs / 1000, limit],
+  });
+  return rows.map((row) => ({
+    id: textOf(row, 'jti'),
+    access: textOf(row, 'access'),
+    mintedBy: textOf(row, 'minted_by'),
+    mintedAtMs: integerOf(row, 'minted_at_ms'),
+    ...(row['expires_at_unix_seconds'] !== null && {
+      expiresAtUnixSeconds: integerOf(row, 'expires_at_unix_seconds'),
+    }),
+  }));
+}
+
+/** Revokes one token of a database or group. Whether there was such a token in force. Throws `REVOCATIONS_FULL`. */
+export async function revokeMintedToken(
+  catalog: CatalogConnection,
+  subject: string,
+  jti: string,
+  nowMs: number,
+): Promise<boolean> {
+  const { rows } = await catalog.read({
+    sql: `SELECT (SELECT count(*) FROM minted_tokens WHERE subject = ? AND revoked_at_ms IS NOT NULL
+                  AND (expires_at_unix_seconds IS NULL OR expires_at_unix_seconds > ?)) AS revoked
+          FROM minted_tokens WHERE jti = ? AND ${isInForce}`,
+    args: [subject, nowMs / 1000, jti, subject, nowMs / 1000],
+  });
+  const row = rows[0];
+  if (row === undefined) return false;
+  if (integerOf(row, 'revoked') >= maxRevokedPerSubject) {
+    throw new ControlPlaneError('REVOCATIONS_FULL', `${maxRevokedPerSubject} tokens are revoked one by one`);
+  }
+  await catalog.write([
+    {
+      sql: `INSERT INTO access_rules (subject, shard) VALUES (?, ?) ON CONFLICT DO NOTHING`,
+      args: [subject, shardOf(subject)],
+    },
+    {
+      sql: 'UPDATE minted_tokens SET revoked_at_ms = coalesce(revoked_at_ms, ?) WHERE jti = ? AND subject = ?',
+      args: [nowMs, jti, subject],
+    },
+    noteShards([subject]),
+  ]);
+  return true;
+}
+
+export async function unpublishedShards(catalog: CatalogConnection): Promise<UnpublishedShard[]> {
+  const { rows } = await catalog.read('SELECT shard, change FROM unpublished_shards ORDER BY shard');
+  return rows.map((row) => ({ shard: textOf(row, 'shard'), change: integerOf(row, 'change') }));
+}
+
+/** Notes that these changes are published; later ones stay noted. */
+export async function publishedShards(catalog: CatalogConnection, changes: readonly UnpublishedShard[]): Promise<void> {
+  await catalog.write([
+    {
+      sql: `DELETE FROM unpublished_shards WHERE EXISTS (SELECT 1 FROM json_each(?) c
+              WHERE c.value ->> 'shard' = unpublished_shards.shard AND c.value ->> 'change' = unpublished_shards.change)`,
+      args: [JSON.stringify(changes)],
+    },
+  ]);
+}
+
+/** What is to be published of a shard: nothing of a token that has expired or was rotated away. */
+export async function rulesOfShard(
+  catalog: CatalogConnection,
+  shard: string,
+  nowMs: number,
+): Promise<Record<string, SubjectRules>> {
+  const { rows } = await catalog.read({
+    sql: `SELECT r.subject, r.generation, r.block_reads, r.block_writes,
+            (SELECT json_group_array(t.jti) FROM minted_tokens t WHERE t.subject = r.subject
+               AND t.revoked_at_ms IS NOT NULL AND t.generation >= r.generation
+               AND (t.expires_at_unix_seconds IS NULL OR t.expires_at_unix_seconds > ?)) AS revoked
+          FROM access_rules r WHERE r.shard = ? ORDER BY r.subject`,
+    args: [nowMs / 1000, shard],
+  });
+  const subjects: Record<string, SubjectRules> = {};
+  for (const row of rows) {
+    const generation = integerOf(row, 'generation');
+    const revoked = JSON.parse(textOf(row, 'revoked')) as string[];
+    subjects[textOf(row, 'subject')] = {
+      ...(generation > 0 && { generation }),
+      ...(revoked.length > 0 && { revoked }),
+      ...(integerOf(row, 'block_reads') === 1 && { blockReads: true as const }),
+      ...(integerOf(row, 'block_writes') === 1 && { blockWrites: true as const }),
+    };
+  }
+  return subjects;
+}

@@ -1,0 +1,91 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+interface Stored {
+  readonly id: string;
+  name: string;
+  readonly organization: string;
+  readonly group: { readonly id: string; readonly name: string };
+  readonly engine: string;
+  readonly createdAtMs: number;
+  readonly parent?: { readonly id: string; readonly name: string };
+  deletedAtMs?: number;
+}
+
+/** The admin interface of a data node that keeps its databases in memory and stores nothing in them. */
+export class AdminNodeForTests {
+  readonly databases = new Map<string, Stored>();
+  /** Answers everything with 503 while it is set. */
+  isAway = false;
+  readonly #server = createServer((request, response) => void this.#answer(request, response));
+
+  async listen(): Promise<string> {
+    await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve));
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/`;
+  }
+
+  async close(): Promise<void> {
+    this.#server.closeAllConnections();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const parts: Buffer[] = [];
+    for await (const part of request) parts.push(part as Buffer);
+    const text = Buffer.concat(parts).toString('utf8');
+    const [status, body] = this.isAway
+      ? [503, { code: 'NOT_READY', message: 'away' }]
+      : this.#carryOut(request.method ?? '', request.url ?? '', text === '' ? {} : JSON.parse(text));
+    response.writeHead(status as number, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+  }
+
+  #carryOut(method: string, url: string, body: any): [number, unknown] {
+    const { pathname, searchParams } = new URL(url, 'http://admin');
+    const [, , , , id = '', action = ''] = pathname.split('/');
+    if (method === 'POST' && id === '') return this.#create(body);
+    if (method === 'GET' && id === '') {
+      const after = searchParams.get('after') ?? '';
+      const all = [...this.databases.values()].sort((one, other) => (one.id < other.id ? -1 : 1));
+      const page = all.filter((each) => each.id > after).slice(0, 2);
+      return [200, { databases: page, next: page.length < 2 ? null : page.at(-1)?.id }];
+    }
+    const found = this.databases.get(id);
+    if (method === 'DELETE') {
+      if (found) found.deletedAtMs ??= Date.now();
+      return [200, {}];
+    }
+    if (found === undefined) return [404, { code: 'DATABASE_NOT_FOUND', message: 'database not found' }];
+    if (action === 'storage') return [200, { bytes: 4096 }];
+    if (action === 'undelete') {
+      delete found.deletedAtMs;
+      found.name = body.name ?? found.name;
+    }
+    return [200, { database: found }];
+  }
+
+  #create(body: any): [number, unknown] {
+    const existing = this.databases.get(body.id);
+    if (existing?.deletedAtMs !== undefined)
+      return [409, { code: 'DATABASE_EXISTS', message: 'the id was used before' }];
+    const isTaken = [...this.databases.values()].some(
+      (each) =>
+        each.id !== body.id &&
+        each.name === body.name &&
+        each.organization === body.organization &&
+        each.deletedAtMs === undefined,
+    );
+    if (isTaken) return [409, { code: 'DATABASE_EXISTS', message: `database with name ${body.name} already exists` }];
+    const { branch, ...fields } = body;
+    const parent = branch === undefined ? undefined : this.databases.get(branch.parent);
+    if (branch !== undefined && parent === undefined) {
+      return [404, { code: 'DATABASE_NOT_FOUND', message: 'database not found' }];
+    }
+    const stored: Stored = {
+      ...fields,
+      createdAtMs: Date.now(),
+      ...(parent && { parent: { id: parent.id, name: parent.name } }),
+    };
+    this.databases.set(body.id, existing ?? stored);
+    return [200, { database: existing ?? stored }];
+  }
+}
