@@ -50,6 +50,41 @@ describe('readConfig', () => {
     );
   });
 
+  const oidc = {
+    TURSO_BYOC_OIDC_ISSUER: 'https://id.example.com',
+    TURSO_BYOC_OIDC_CLIENT_ID: 'turso-byoc',
+    TURSO_BYOC_OIDC_CLIENT_SECRET_FILE: '/run/oidc',
+    TURSO_BYOC_PUBLIC_URL: 'https://api.example.com/',
+  };
+
+  it('reads what sign-in and the first administrator need, where it is set', () => {
+    expect(readConfig({ ...complete, ...oidc, TURSO_BYOC_BOOTSTRAP_TOKEN_FILE: '/run/bootstrap' })).toMatchObject({
+      bootstrapTokenFile: '/run/bootstrap',
+      oidc: {
+        issuer: 'https://id.example.com',
+        clientId: 'turso-byoc',
+        clientSecretFile: '/run/oidc',
+        publicUrl: 'https://api.example.com',
+      },
+    });
+    const local = { ...oidc, TURSO_BYOC_OIDC_ISSUER: 'http://127.0.0.1:3000' };
+    expect(readConfig({ ...complete, ...local })).toMatchObject({ oidc: { issuer: 'http://127.0.0.1:3000' } });
+    for (const name of Object.keys(oidc)) {
+      if (name === 'TURSO_BYOC_OIDC_ISSUER') continue;
+      expect(() => readConfig({ ...complete, ...oidc, [name]: '' })).toThrow(
+        expect.objectContaining({ code: 'SETTING_INVALID', message: expect.stringContaining(name) }),
+      );
+    }
+  });
+
+  it.each(['TURSO_BYOC_OIDC_ISSUER', 'TURSO_BYOC_PUBLIC_URL'])('takes for %s nothing that others can read', (name) => {
+    for (const value of ['http://id.example.com', 'ftp://127.0.0.1', 'id.example.com']) {
+      expect(() => readConfig({ ...complete, ...oidc, [name]: value })).toThrow(
+        expect.objectContaining({ code: 'SETTING_INVALID', message: expect.stringContaining(name) }),
+      );
+    }
+  });
+
   it.each([
     ['TURSO_BYOC_API_PORT', '80a'],
     ['TURSO_BYOC_API_PORT', '65536'],

@@ -35,6 +35,8 @@ import { SignIn } from './sign-in/sign-in.js';
 const retryBudgetMs = 15_000;
 const startBudgetMs = 60_000;
 const attemptTimeoutMs = 10_000;
+/** Together with an attempt, shorter than a runner's lease. */
+const migrationRetryBudgetMs = 10_000;
 
 export interface ControlPlane {
   readonly apiPort: number;
@@ -98,7 +100,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     clock,
     logger,
     dataUrl: config.dataUrl,
-    retryBudgetMs,
+    retryBudgetMs: migrationRetryBudgetMs,
     attemptTimeoutMs,
   });
   const signIn = await openSignIn(config, { catalog, platformTokens, authenticator, clock });

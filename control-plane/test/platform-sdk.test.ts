@@ -94,7 +94,6 @@ describe('@tursodatabase/api', () => {
     await expect(api.databases.create('x', { group: 'none' })).rejects.toEqual(refused(400, 'group not found'));
     await expect(api.databases.create('Not A Name')).rejects.toEqual(refused(400, /lower-case/));
     await expect(api.databases.create('a'.repeat(60))).rejects.toEqual(refused(400, /63 characters/));
-    await expect(api.databases.create('x', { seed: { type: 'dump' } })).rejects.toEqual(refused(400, /seed/));
     // eslint-disable-next-line @typescript-eslint/no-deprecated -- deprecated as it is, it is a call of the package
     await expect(api.groups.addLocation('default', 'local')).rejects.toEqual(refused(400, /not supported/));
     // eslint-disable-next-line @typescript-eslint/no-deprecated -- the same

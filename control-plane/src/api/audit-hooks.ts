@@ -47,7 +47,7 @@ function newCall(request: FastifyRequest, code: string, context: ApiContext): Au
       data: {
         ...named,
         request: request.id,
-        token: (request.principal as FastifyRequest['principal'] | undefined)?.tokenId,
+        by_token: (request.principal as FastifyRequest['principal'] | undefined)?.tokenId,
       },
     },
   };

@@ -91,6 +91,16 @@ export async function insertApiToken(
   return holder?.rows[0]?.['id'] === token.jti;
 }
 
+/** Forgets the tokens of a user's sign-ins that were minted before a time, when they have expired. */
+export async function forgetSessions(catalog: CatalogConnection, userUuid: string, beforeMs: number): Promise<void> {
+  await catalog.write([
+    {
+      sql: 'DELETE FROM api_tokens WHERE user_uuid = ? AND is_session = 1 AND created_at_ms < ?',
+      args: [userUuid, beforeMs],
+    },
+  ]);
+}
+
 /** Takes the platform token with this id out of force. */
 export async function revokeApiToken(catalog: CatalogConnection, id: string, nowMs: number): Promise<void> {
   await catalog.write([

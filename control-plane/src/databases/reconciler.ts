@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { runUnaudited } from '../audit/audited-call.js';
 import type { CatalogConnection } from '../catalog/catalog-connection.js';
 import { pendingDatabases } from '../catalog/databases.js';
 import { groupsBeingDeleted } from '../catalog/groups.js';
@@ -30,7 +31,8 @@ export class Reconciler {
   wake(): void {
     if (this.#stop.signal.aborted) return;
     this.#wokenAgain = true;
-    this.#running ??= this.#run().finally(() => {
+    // Not part of the call that woke it, whose record is of what it did itself.
+    this.#running ??= runUnaudited(async () => this.#run()).finally(() => {
       this.#running = undefined;
     });
   }

@@ -7,6 +7,7 @@ import { randomUUID } from 'node:crypto';
 import { createClient } from '@libsql/client';
 import type { Logger } from 'pino';
 import { hostLabel } from '@turso-byoc/data-plane/naming/host-label.js';
+import { runUnaudited } from '../audit/audited-call.js';
 import type { TokenMinter } from '../auth/token-minter.js';
 import { generationsOf } from '../catalog/access-rules.js';
 import type { CatalogConnection } from '../catalog/catalog-connection.js';
@@ -27,7 +28,7 @@ import { applyMigration } from './apply-migration.js';
 /** Databases that are worked on at the same time. */
 const parallel = 8;
 /** Longer than any batch takes. */
-const leaseMs = 60_000;
+const leaseMs = 30_000;
 const tokenLifetimeSeconds = 3_600;
 /** Below so many databases a failure rate says little. */
 const leastSample = 20;
@@ -56,7 +57,7 @@ export class Operations {
     const { catalog, clock, logger } = this.options;
     for (const { id } of await unattendedOperations(catalog, clock.now())) {
       if (this.#running.has(id) || this.#stop.signal.aborted) continue;
-      const run = this.#run(id)
+      const run = runUnaudited(async () => this.#run(id))
         .catch((error: unknown) => logger.warn({ err: error, operation: id }, 'an operation waits for its next runner'))
         .finally(() => this.#running.delete(id));
       this.#running.set(id, run);

@@ -2,6 +2,7 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import type { PlatformAuthenticator } from '../auth/platform-authenticator.js';
 import type { PlatformTokens } from '../auth/platform-tokens.js';
+import { forgetSessions } from '../catalog/api-tokens.js';
 import type { CatalogConnection } from '../catalog/catalog-connection.js';
 import { acceptInvitesOf } from '../catalog/invites.js';
 import { insertSignIn, takeSignIn } from '../catalog/sign-ins.js';
@@ -83,7 +84,9 @@ export class SignIn {
     }
     const identity = await this.provider.identityFrom(query, pending);
     const user = await this.#userFor(identity);
-    await acceptInvitesOf(this.catalog, identity.email, user.uuid, this.clock.now());
+    const nowMs = this.clock.now();
+    await acceptInvitesOf(this.catalog, identity.email, user.uuid, nowMs);
+    await forgetSessions(this.catalog, user.uuid, nowMs - sessionLifetimeSeconds * 1_000);
     this.authenticator.forgetAll();
     const token = await this.platformTokens.mint({
       userUuid: user.uuid,
