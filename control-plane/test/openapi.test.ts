@@ -3,7 +3,7 @@
  * and what it should.
  */
 import { readFileSync } from 'node:fs';
-import Ajv from 'ajv';
+import { Ajv } from 'ajv';
 import fc from 'fast-check';
 import { startApiForTests, type ApiForTests } from './support/api-for-tests.js';
 
