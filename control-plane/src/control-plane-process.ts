@@ -5,7 +5,7 @@ import { startControlPlane, type ControlPlane } from './control-plane.js';
 import type { StepObserver } from './databases/database-lifecycle.js';
 import { isControlPlaneError } from './errors/catalogue.js';
 import { exitCodeConfiguration } from './exit-codes.js';
-import { isToControlPlane, type ToLauncher } from './launcher-messages.js';
+import { isToControlPlane, type ToControlPlane, type ToLauncher } from './launcher-messages.js';
 
 /** How long calls in hand may take to end when the process is told to stop. */
 const stopBudgetMs = 10_000;
@@ -77,7 +77,7 @@ function serveLauncher(controlPlane: ControlPlane, logger: Logger): void {
   };
   process.on('message', (message) => {
     if (!isToControlPlane(message)) return;
-    void controlPlane.ensureLocalToken(message.name, message.current).then(
+    void localToken(controlPlane, message).then(
       (token) => tell({ type: 'platform-token', token }),
       (error: unknown) => {
         logger.fatal({ err: error }, 'the first platform token could not be minted');
@@ -86,4 +86,10 @@ function serveLauncher(controlPlane: ControlPlane, logger: Logger): void {
     );
   });
   tell({ type: 'ready', apiPort: controlPlane.apiPort });
+}
+
+/** A platform token of the user that the launcher acts for: the one it knows, while that is in force. */
+async function localToken(controlPlane: ControlPlane, { name, current }: ToControlPlane): Promise<string> {
+  const { uuid } = await controlPlane.localUser();
+  return controlPlane.platformTokens.ensure(uuid, name, current, 'launcher');
 }

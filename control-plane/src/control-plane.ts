@@ -18,6 +18,7 @@ import { findTokenHolder } from './catalog/api-tokens.js';
 import { ensureLocalUser } from './catalog/bootstrap.js';
 import type { CatalogConnection } from './catalog/catalog-connection.js';
 import { openCatalog } from './catalog/open-catalog.js';
+import type { UserRecord } from './catalog/users.js';
 import type { Clock } from './clock.js';
 import type { ControlPlaneConfig } from './config.js';
 import { AdminClient } from './data-node/admin-client.js';
@@ -40,8 +41,9 @@ const migrationRetryBudgetMs = 10_000;
 
 export interface ControlPlane {
   readonly apiPort: number;
-  /** A platform token of the user that a launcher on this machine acts for: `current` while that one is in force. */
-  ensureLocalToken(name: string, current: string | undefined): Promise<string>;
+  readonly platformTokens: PlatformTokens;
+  /** The user that whoever runs this deployment on the machine itself acts for; made when there is none. */
+  localUser(): Promise<UserRecord>;
   /** Answers the calls in hand, then closes. */
   stop(): Promise<void>;
 }
@@ -142,12 +144,12 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const takenUp = takeUp().catch((error: unknown) => logger.warn({ err: error }, 'left work could not be taken up'));
   return {
     apiPort: (api.server.address() as AddressInfo).port,
-    ensureLocalToken: async (name, current) => {
-      const createdAtMs = clock.now();
+    platformTokens,
+    localUser: async () => {
       const user = { uuid: randomUUID(), username: organization, email: '', name: organization, isOperator: true };
-      const { uuid } = await ensureLocalUser(catalog, { ...user, createdAtMs }, organization);
+      const found = await ensureLocalUser(catalog, { ...user, createdAtMs: clock.now() }, organization);
       authenticator.forgetAll();
-      return platformTokens.ensure(uuid, name, current, 'launcher');
+      return found;
     },
     stop: async () => {
       await api.close();

@@ -7,7 +7,7 @@ describe('what a load balancer is told', () => {
   it('is that calls are welcome only while the catalog answers; that the process lives, always', async () => {
     let isReady = true;
     // The routes that need the rest are not called.
-    const api = buildPlatformApi(
+    const { app: api } = buildPlatformApi(
       { primaryRegion: 'local', isReady: () => isReady } as unknown as ApiContext,
       pino({ level: 'silent' }),
     );

@@ -109,7 +109,7 @@ export function buildPlatformApi(context: ApiContext, logger: Logger): PlatformA
   // Within a plugin, because a route is collected only when it is registered after the hook is in place.
   void app.register(async (open) => {
     registerAuditHooks(open, context);
-    registerPublicRoutes(open, document);
+    registerPublicRoutes(open, context, document);
     registerSignInRoutes(open, context);
     registerBootstrapRoute(open, context);
   });
@@ -153,7 +153,7 @@ function sendError(reply: FastifyReply, error: ControlPlaneError): FastifyReply 
   return reply.code(error.status).header('content-type', 'application/json').send(body);
 }
 
-function registerPublicRoutes(app: FastifyInstance, document: PlatformApi['document']): void {
+function registerPublicRoutes(app: FastifyInstance, context: ApiContext, document: PlatformApi['document']): void {
   defineRoute(app, {
     method: 'GET',
     url: '/health',
@@ -162,6 +162,19 @@ function registerPublicRoutes(app: FastifyInstance, document: PlatformApi['docum
     access: isPublic,
     answer: object({ status: text }),
     handler: async () => ({ status: 'ok' }),
+  });
+  defineRoute(app, {
+    method: 'GET',
+    url: '/ready',
+    operation: 'getReadiness',
+    summary: 'Whether calls are welcome: the catalog answers.',
+    access: isPublic,
+    answer: object({ status: text }),
+    handler: async (_request, reply) => {
+      if (context.isReady()) return { status: 'ready' };
+      // Nothing of it is worth a line in the log each time a load balancer asks.
+      return sendError(reply, new ControlPlaneError('DATA_PLANE_UNAVAILABLE', 'the catalog does not answer'));
+    },
   });
   // Lower than any release of the CLI, which then never offers to replace itself.
   defineRoute(app, {

@@ -10,8 +10,9 @@ runCommand(async () => {
         'Prints a platform token of this name (letters, digits, ".", "_", "-"). One that had the name before is revoked.',
     );
   }
-  const token = await withOwnControlPlane(process.env, async ({ platformTokens }) =>
-    platformTokens.ensure(name, undefined, 'platform-token command'),
-  );
+  const token = await withOwnControlPlane(process.env, async (controlPlane) => {
+    const { uuid } = await controlPlane.localUser();
+    return controlPlane.platformTokens.ensure(uuid, name, undefined, 'platform-token command');
+  });
   process.stdout.write(`${token}\n`);
 });

@@ -13,8 +13,10 @@ runCommand(async () => {
   const [url = ''] = process.argv.slice(2);
   if (!/^https?:\/\//.test(url)) throw new UsageError('usage: smoke-test-command.js http(s)://HOST:PORT');
   const name = `smoke-test-${randomBytes(4).toString('hex')}`;
-  await withOwnControlPlane(process.env, async ({ platformTokens }) => {
-    const { jwt, jti } = await platformTokens.mint(name, 'smoke test');
+  await withOwnControlPlane(process.env, async (controlPlane) => {
+    const { platformTokens } = controlPlane;
+    const { uuid: userUuid } = await controlPlane.localUser();
+    const { jwt, jti } = await platformTokens.mint({ userUuid, name, mintedBy: 'smoke test' });
     try {
       await smokeTest({
         apiUrl: url.replace(/\/$/, ''),
@@ -25,7 +27,7 @@ runCommand(async () => {
         report: (line) => process.stdout.write(`${line}\n`),
       });
     } finally {
-      await platformTokens.revoke(jti);
+      await platformTokens.revoke(userUuid, jti);
     }
   });
 });

@@ -100,6 +100,7 @@ export async function startApiForTests(
       hostnameSuffix: 'db.example.com',
       primaryRegion: 'aws-eu-west-1',
       release: '0.0.0-test',
+      isReady: () => true,
     },
     logger,
   );
