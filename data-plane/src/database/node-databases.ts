@@ -89,7 +89,7 @@ export class NodeDatabases implements DatabaseService {
 
   /** `found` is the manifest when it was just read. */
   async execute(id: DatabaseId, request: SqlRequest, found?: VersionedManifest): Promise<SqlResponse> {
-    const entry = await this.#acquire(id, () => continuesStream(request.body), found);
+    const entry = await this.#acquire(id, () => continuesStream(request.kind, request.body), found);
     let response: SqlResponse | undefined;
     try {
       response = await (await entry.database).execute(request);
