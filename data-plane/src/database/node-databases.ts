@@ -249,12 +249,12 @@ export class NodeDatabases implements DatabaseService {
    */
   async #enter(
     id: DatabaseId,
-    { body, clientKey }: SqlRequest,
+    { kind, body, clientKey }: SqlRequest,
     found: VersionedManifest | undefined,
   ): Promise<{ readonly entry: Entry; readonly database: OpenDatabase }> {
     for (let manifest = found; ; manifest = undefined) {
       const open = (): Entry => this.#startOpening(id, manifest, clientKey);
-      const entry = await this.#acquire(id, () => continuesStream(body), open);
+      const entry = await this.#acquire(id, () => continuesStream(kind, body), open);
       try {
         return { entry, database: await entry.database };
       } catch (error) {
