@@ -9,6 +9,7 @@ import { ByocError, isByocError } from '../../errors/catalogue.js';
 import { answeredError } from '../../errors/error-answer.js';
 import { statusClass, type StatusClass } from '../../metering/metrics.js';
 import type { GrantedAccess } from '../database-access.js';
+import { presentedKey } from '../client-key-headers.js';
 import { executeGranted } from '../granted-execution.js';
 import { shuttingDown } from '../http-server.js';
 import type { RequestTarget } from '../request-target.js';
@@ -76,7 +77,10 @@ export class GrantedSocket {
       budget.take(body.length);
       try {
         const signal = evenIfGone ? neverAborted : this.#signal;
-        const answer = await executeGranted(databases, granted, { kind, body, signal, isForwarded: false }, grant);
+        // A key that the client holds comes with the request that opened the connection, and with none after it.
+        const clientKey = presentedKey(this.#headers);
+        const asked = { kind, body, signal, isForwarded: false, clientKey };
+        const answer = await executeGranted(databases, granted, asked, grant);
         status = statusClass(answer.status);
         if (answer.status === 200) return answer;
         throw answeredError(await wholeBody(answer)) ?? new ByocError('INTERNAL', `status ${answer.status}`);
