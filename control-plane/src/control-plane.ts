@@ -14,6 +14,7 @@ import { loadTokenSigner } from './auth/token-signer.js';
 import { publishVerificationKey } from './auth/verification-keys.js';
 import { AuditExporter } from './audit/audit-exporter.js';
 import { AuditLog } from './audit/audit-log.js';
+import { restoreAuditLog } from './audit/restore-audit.js';
 import { findTokenHolder } from './catalog/api-tokens.js';
 import { ensureLocalUser } from './catalog/bootstrap.js';
 import type { CatalogConnection } from './catalog/catalog-connection.js';
@@ -94,6 +95,8 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const reconciler = new Reconciler(catalog, lifecycle, clock, logger);
   const platformTokens = new PlatformTokens(catalog, minter, authenticator, clock);
   const accessRules = new AccessRulesPublisher(store, signer, catalog, clock);
+  const restored = await restoreAuditLog(store, catalog);
+  if (restored > 0) logger.warn({ entries: restored }, 'the catalog had lost its audit log; it came back from the export');
   const exporter = new AuditExporter(store, signer, catalog, clock, logger);
   const audit = new AuditLog(catalog, clock, logger, () => exporter.schedule());
   const operations = new Operations({

@@ -3,6 +3,7 @@ import { verifyAudit } from '../src/audit/verify-audit.js';
 import { AuditExporter } from '../src/audit/audit-exporter.js';
 import { auditHeadType, encodeAuditObject, parseAuditObject } from '../src/audit/audit-object.js';
 import { AuditLog } from '../src/audit/audit-log.js';
+import { restoreAuditLog } from '../src/audit/restore-audit.js';
 import { runAudited, type AuditedCall } from '../src/audit/audited-call.js';
 import { publishVerificationKey } from '../src/auth/verification-keys.js';
 import { insertUser } from '../src/catalog/users.js';
@@ -66,6 +67,8 @@ describe('the audit log', () => {
     const { body } = await api.call('GET', '/v1/organizations/other/audit-logs');
     expect(body.audit_logs).toMatchObject([{ code: 'group-create', organization: 'other' }]);
     expect(JSON.stringify((await api.call('GET', auditLogs)).body)).not.toContain('theirs');
+    // What is of no organization is for operators.
+    expect((await api.call('GET', '/v1/deployment/audit-logs')).body.audit_logs).toMatchObject([{ code: 'org-create' }]);
   });
 
   const grow = async (): Promise<void> => {
@@ -159,6 +162,34 @@ describe('the audit log', () => {
     await exporter.exportNow();
     expect(await verifyAudit(api.store)).toMatchObject({ faults: [], head: { sequence: 40 } });
     await replica.stop();
+  });
+
+  it('goes on where it stood when the catalog was lost', async () => {
+    await grow();
+    await exporter.exportNow();
+    const before = (await api.call('GET', auditLogs)).body.audit_logs as unknown[];
+    await api.catalog.write(['DELETE FROM audit_log', 'UPDATE audit_export SET sequence = 0']);
+    expect(await restoreAuditLog(api.store, api.catalog)).toBe(before.length);
+    expect(await restoreAuditLog(api.store, api.catalog)).toBe(0);
+    expect((await api.call('GET', auditLogs)).body.audit_logs).toEqual(before);
+    await api.call('POST', '/v1/groups', { name: 'after' });
+    await api.audit.settled();
+    await exporter.exportNow();
+    expect(await verifyAudit(api.store)).toMatchObject({ objects: 2, faults: [], head: { sequence: before.length + 1 } });
+  });
+
+  it('does not take another chain’s export for its own, nor a damaged one back', async () => {
+    await grow();
+    await exporter.exportNow();
+    await api.catalog.write(['DELETE FROM audit_log', 'UPDATE audit_export SET sequence = 0']);
+    await api.call('POST', '/v1/groups', { name: 'other-chain' });
+    await api.audit.settled();
+    await expect(exporter.exportNow()).rejects.toMatchObject({ code: 'AUDIT_DAMAGED' });
+    await api.catalog.write(['DELETE FROM audit_log']);
+    const [key] = [...api.store.objects.keys()].filter((each) => each.startsWith('audit/'));
+    const stored = api.store.objects.get(key!)!;
+    stored.body = Buffer.from(stored.body.toString('utf8').replace('group-create', 'group-delete'));
+    await expect(restoreAuditLog(api.store, api.catalog)).rejects.toMatchObject({ code: 'AUDIT_DAMAGED' });
   });
 
   it('says of a call that was cut off that it was interrupted', async () => {

@@ -107,6 +107,32 @@ describe('AccessRulesPublisher', () => {
     expect(() => rules.judge(token(database.id), database)).toThrow();
   });
 
+  it('gives a catalog that was lost its rules back: what was rotated away or revoked stays so', async () => {
+    await rotate(database.id);
+    await rotate(database.id);
+    await files.catalog.write([
+      ...setBlocks(other.id, { reads: false, writes: true }),
+      {
+        sql: `INSERT INTO minted_tokens (jti, kind, subject, access, minted_by, minted_at_ms, revoked_at_ms)
+              VALUES ('lost', 'database', ?, 'rw', 'test', 0, 1)`,
+        args: [other.id],
+      },
+    ]);
+    await publisher().publish();
+    await files.catalog.write(['DELETE FROM access_rules', 'DELETE FROM minted_tokens']);
+    await publisher().takeBack();
+    await publisher().takeBack();
+    // The next change of a shard publishes it anew from the catalog.
+    await rotate(database.id);
+    await files.catalog.write(setBlocks(other.id, { reads: false, writes: true }));
+    await publisher().publish();
+    const rules = await read();
+    expect(() => rules.judge(token(database.id, 2), database)).toThrow();
+    expect(rules.judge(token(database.id, 3), database)).toEqual({ writesBlocked: false });
+    expect(rules.judge(token(other.id), other)).toEqual({ writesBlocked: true });
+    expect(() => rules.judge({ ...token(other.id), jti: 'lost' }, other)).toThrow();
+  });
+
   it('does not build on an index that is damaged', async () => {
     await rotate(database.id);
     await store.put(accessRulesIndexObject, Buffer.from('garbage'), { ifAbsent: true });

@@ -13,11 +13,13 @@ import {
   encodeShard,
   maxShardBytes,
   parseIndex,
+  parseShard,
   type AccessRulesIndex,
+  type SubjectRules,
 } from '@turso-byoc/data-plane/auth/access-rules.js';
 import { OutcomeUnknownError, type ETag, type ObjectStore } from '@turso-byoc/data-plane/object-store/object-store.js';
 import type { TokenSigner } from '../auth/token-signer.js';
-import { publishedShards, rulesOfShard, unpublishedShards } from '../catalog/access-rules.js';
+import { insertPublishedRules, publishedShards, rulesOfShard, unpublishedShards } from '../catalog/access-rules.js';
 import type { CatalogConnection } from '../catalog/catalog-connection.js';
 import type { Clock } from '../clock.js';
 import { ControlPlaneError } from '../errors/catalogue.js';
@@ -48,6 +50,21 @@ export class AccessRulesPublisher {
         return this.#start();
       });
     return this.#upcoming;
+  }
+
+  /**
+   * Takes what is published back into a catalog that has lost it, so that tokens that were rotated away stay so. What the
+   * catalog has is newer and stays. Throws `CONTROL_STORE_CORRUPT`, and the errors of the store.
+   */
+  async takeBack(): Promise<void> {
+    const { index } = await this.#readIndex();
+    for (const [shard, digest] of Object.entries(index?.shards ?? {})) {
+      const key = accessRulesShardObject(shard, digest);
+      const object = await this.store.get(key);
+      // Replaced since the index was read: by somebody who has the rules.
+      if (object === undefined) continue;
+      await insertPublishedRules(this.catalog, parsedShard(key, digest, object.body), this.clock.now());
+    }
   }
 
   async #start(): Promise<void> {
@@ -119,6 +136,16 @@ export class AccessRulesPublisher {
       ),
     );
     return result?.won === true;
+  }
+}
+
+function parsedShard(key: string, digest: string, body: Buffer): ReadonlyMap<string, SubjectRules> {
+  try {
+    return parseShard(key, digest, body);
+  } catch (error) {
+    throw new ControlPlaneError('CONTROL_STORE_CORRUPT', `the object ${key} of the control store holds no access rules`, {
+      cause: error,
+    });
   }
 }
 

@@ -17,7 +17,7 @@ import { registerAuditHooks } from './audit-hooks.js';
 import { registerCallerHooks } from './caller.js';
 import { defineRoute, isPublic } from './define-route.js';
 import { parseJsonBody } from './json-body.js';
-import { registerAuditRoutes } from './routes/audit-routes.js';
+import { registerAuditRoutes, registerDeploymentAuditRoute } from './routes/audit-routes.js';
 import { registerAuthRoutes } from './routes/auth-routes.js';
 import { registerDatabaseConfigurationRoutes } from './routes/database-configuration-routes.js';
 import { registerDatabaseRoutes } from './routes/database-routes.js';
@@ -120,6 +120,7 @@ export function buildPlatformApi(context: ApiContext, logger: Logger): PlatformA
     registerUserRoutes(authenticated, context);
     registerLimitRoutes(authenticated, context);
     registerDriftRoutes(authenticated, context);
+    registerDeploymentAuditRoute(authenticated, context);
     registerLocationRoutes(authenticated, context);
     registerOrganizationRoutes(authenticated, context);
     registerMemberRoutes(authenticated, context);

@@ -4,12 +4,13 @@
  * may export at once: an object's name is the number of its first entry, and whoever comes second takes what is there.
  */
 import type { Logger } from 'pino';
-import { OutcomeUnknownError, type ObjectStore } from '@turso-byoc/data-plane/object-store/object-store.js';
+import { OutcomeUnknownError, StoreUnavailableError, type ObjectStore } from '@turso-byoc/data-plane/object-store/object-store.js';
 import type { TokenSigner } from '../auth/token-signer.js';
 import { entriesAfter, exportedUpTo, noteExported } from '../catalog/audit-log.js';
 import type { CatalogConnection } from '../catalog/catalog-connection.js';
 import type { Clock } from '../clock.js';
-import { auditHeadType, auditObject, encodeAuditObject, parseAuditObject } from './audit-object.js';
+import { ControlPlaneError } from '../errors/catalogue.js';
+import { auditHeadType, auditObject, encodeAuditObject, parseAuditObject, type AuditObject } from './audit-object.js';
 
 const entriesPerObject = 5_000;
 /** How long entries wait for others before they are exported. */
@@ -49,7 +50,7 @@ export class AuditExporter {
       const head = { sequence: last.sequence, hash: last.hash };
       const signature = await this.signer.signBytes(Buffer.from(JSON.stringify(head)), auditHeadType);
       const key = auditObject(after + 1);
-      const end = await this.#put(key, encodeAuditObject({ entries, signature }), last.sequence);
+      const end = await this.#put(key, { entries, signature });
       await noteExported(this.catalog, end);
       exported += end - after;
     }
@@ -76,16 +77,22 @@ export class AuditExporter {
     }
   }
 
-  /** Number of the last entry in the object that is there afterwards. */
-  async #put(key: string, body: Buffer, lastSequence: number): Promise<number> {
+  /** Number of the last entry in the object that is there afterwards. Throws `AUDIT_DAMAGED` when it is of another chain. */
+  async #put(key: string, object: AuditObject): Promise<number> {
     try {
-      const result = await this.store.put(key, body, { ifAbsent: true });
-      if (result.won) return lastSequence;
+      const result = await this.store.put(key, encodeAuditObject(object), { ifAbsent: true });
+      if (result.won) return object.entries.at(-1)?.sequence ?? 0;
     } catch (error) {
       if (!(error instanceof OutcomeUnknownError)) throw error;
     }
     const there = await this.store.get(key);
-    if (there === undefined) throw new Error(`the audit object ${key} could not be written`);
-    return parseAuditObject(key, there.body).entries.at(-1)?.sequence ?? lastSequence;
+    if (there === undefined) throw new StoreUnavailableError(`the audit object ${key} could not be written`);
+    const { entries } = parseAuditObject(key, there.body);
+    // One of the two may be longer; as far as both go they must be the same.
+    const last = Math.min(entries.length, object.entries.length) - 1;
+    if (entries[last]?.hash !== object.entries[last]?.hash) {
+      throw new ControlPlaneError('AUDIT_DAMAGED', `the audit object ${key} is of another chain than the catalog's`);
+    }
+    return entries.at(-1)?.sequence ?? 0;
   }
 }

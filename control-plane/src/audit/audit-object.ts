@@ -1,3 +1,4 @@
+import type { ObjectStore } from '@turso-byoc/data-plane/object-store/object-store.js';
 import { ControlPlaneError } from '../errors/catalogue.js';
 import type { ChainedEntry } from './audit-chain.js';
 
@@ -14,6 +15,16 @@ export const auditHeadType = 'turso-byoc/audit-head+jws';
 /** Where the object that begins with this entry lies; names sort as numbers do. */
 export function auditObject(firstSequence: number): string {
   return `${auditPrefix}${String(firstSequence).padStart(16, '0')}.jsonl`;
+}
+
+/** The names of all exported objects, in the order of their entries. */
+export async function* auditKeys(store: Pick<ObjectStore, 'list'>): AsyncGenerator<string> {
+  let after: string | undefined;
+  do {
+    const page = await store.list(auditPrefix, after === undefined ? {} : { after });
+    yield* page.keys;
+    after = page.next;
+  } while (after !== undefined);
 }
 
 /** One line of JSON for each entry, then one with the signature. */

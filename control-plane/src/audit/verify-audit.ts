@@ -6,7 +6,7 @@ import { parseVerificationKeySet } from '@turso-byoc/data-plane/auth/verificatio
 import type { ObjectStore } from '@turso-byoc/data-plane/object-store/object-store.js';
 import { isControlPlaneError } from '../errors/catalogue.js';
 import { genesis, linkFault, type ChainHead } from './audit-chain.js';
-import { auditHeadType, auditPrefix, parseAuditObject } from './audit-object.js';
+import { auditHeadType, auditKeys, parseAuditObject } from './audit-object.js';
 
 export interface AuditVerification {
   readonly objects: number;
@@ -51,15 +51,6 @@ export async function verifyAudit(store: Pick<ObjectStore, 'get' | 'list'>): Pro
     }
   }
   return { objects, head, faults };
-}
-
-async function* auditKeys(store: Pick<ObjectStore, 'list'>): AsyncGenerator<string> {
-  let after: string | undefined;
-  do {
-    const page = await store.list(auditPrefix, after === undefined ? {} : { after });
-    yield* page.keys;
-    after = page.next;
-  } while (after !== undefined);
 }
 
 async function faultOfSignature(

@@ -128,6 +128,35 @@ export async function revokeMintedToken(
   return true;
 }
 
+/**
+ * Puts rules that were published into the catalog: of a subject that it does not know all of them, of others only a later
+ * generation and revoked tokens that it does not know.
+ */
+export async function insertPublishedRules(
+  catalog: CatalogConnection,
+  subjects: ReadonlyMap<string, SubjectRules>,
+  nowMs: number,
+): Promise<void> {
+  const json = JSON.stringify([...subjects].map(([subject, rules]) => ({ subject, ...rules })));
+  await catalog.write([
+    {
+      sql: `INSERT INTO access_rules (subject, shard, generation, block_reads, block_writes)
+            SELECT s.value ->> 'subject', substr(s.value ->> 'subject', 1, 2), coalesce(s.value ->> 'generation', 0),
+              coalesce(s.value ->> 'blockReads', 0), coalesce(s.value ->> 'blockWrites', 0)
+            FROM json_each(?) s WHERE true
+            ON CONFLICT (subject) DO UPDATE SET generation = max(generation, excluded.generation)`,
+      args: [json],
+    },
+    {
+      sql: `INSERT INTO minted_tokens (jti, kind, subject, access, minted_by, minted_at_ms, revoked_at_ms, generation)
+            SELECT r.value, 'unknown', s.value ->> 'subject', 'unknown', 'unknown', 0, ?,
+              coalesce(s.value ->> 'generation', 0)
+            FROM json_each(?) s, json_each(s.value, '$.revoked') r WHERE true ON CONFLICT DO NOTHING`,
+      args: [nowMs, json],
+    },
+  ]);
+}
+
 export async function unpublishedShards(catalog: CatalogConnection): Promise<UnpublishedShard[]> {
   const { rows } = await catalog.read('SELECT shard, change FROM unpublished_shards ORDER BY shard');
   return rows.map((row) => ({ shard: textOf(row, 'shard'), change: integerOf(row, 'change') }));

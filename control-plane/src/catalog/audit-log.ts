@@ -44,6 +44,18 @@ export async function appendToChain(
   return new Set(held?.rows.map((row) => textOf(row, 'id')));
 }
 
+/** Puts entries into the chain that were exported from it; those that are there stay. */
+export async function insertExported(catalog: CatalogConnection, entries: readonly ChainedCall[]): Promise<void> {
+  await catalog.write([
+    {
+      sql: `INSERT INTO audit_log (sequence, id, organization, entry, hash)
+            SELECT e.value ->> 'sequence', e.value ->> 'id', e.value ->> 'organization', e.value ->> 'entry', e.value ->> 'hash'
+            FROM json_each(?) e WHERE true ON CONFLICT DO NOTHING`,
+      args: [JSON.stringify(entries)],
+    },
+  ]);
+}
+
 /** Which of these entries the chain holds. */
 export async function heldByChain(catalog: CatalogConnection, ids: readonly string[]): Promise<ReadonlySet<string>> {
   const { rows } = await catalog.read({

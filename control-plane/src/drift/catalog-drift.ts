@@ -2,6 +2,7 @@
  * Compares the catalog with what the manifests say, and puts back what a catalog has lost. The manifests are the truth
  * about which databases there are; nothing is ever deleted because the catalog, or the data plane, does not have it.
  */
+import type { AccessRulesPublisher } from '../access/access-rules-publisher.js';
 import type { CatalogConnection } from '../catalog/catalog-connection.js';
 import { catalogAddress } from '../catalog/open-catalog.js';
 import { databasesOfManifests, insertRebuilt, readyDatabaseCount, rowsWithout } from '../catalog/rebuild.js';
@@ -41,16 +42,19 @@ export async function findDrift(
   {
     catalog,
     admin,
+    accessRules,
     clock,
     primaryRegion,
   }: {
     readonly catalog: CatalogConnection;
     readonly admin: AdminClient;
+    readonly accessRules: AccessRulesPublisher;
     readonly clock: Clock;
     readonly primaryRegion: string;
   },
   { rebuild }: { readonly rebuild: boolean },
 ): Promise<DriftReport> {
+  if (rebuild) await accessRules.takeBack();
   const drift: Drift[] = [];
   const present: string[] = [];
   let manifests = 0;

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { AuditEntry } from '../../audit/audit-entry.js';
 import type { ApiContext } from '../api-context.js';
-import { defineRoute, mayDo } from '../define-route.js';
+import { defineRoute, mayDo, operatorToken } from '../define-route.js';
 import { anything, input, integer, list, object, text } from '../schemas.js';
 
 const number = { type: 'string', pattern: '^(?:[1-9][0-9]{0,5})?$' } as const;
@@ -23,27 +23,50 @@ const auditObject = object(
   ['ip'],
 );
 
+const query = input({ page: number, page_size: number });
+const answer = object({
+  audit_logs: list(auditObject),
+  pagination: object({ page: integer, page_size: integer, total_pages: integer, total_rows: integer }),
+});
+
+interface AuditRoute {
+  Querystring: { page?: string; page_size?: string };
+}
+
 /** The audit log of an organization. */
 export function registerAuditRoutes(app: FastifyInstance, context: ApiContext): void {
-  defineRoute<{ Querystring: { page?: string; page_size?: string } }>(app, {
+  defineRoute<AuditRoute>(app, {
     method: 'GET',
     url: '/audit-logs',
     operation: 'listAuditLogs',
     summary: 'What was changed, the last first.',
     access: mayDo('audit:read'),
-    query: input({ page: number, page_size: number }),
-    answer: object({
-      audit_logs: list(auditObject),
-      pagination: object({ page: integer, page_size: integer, total_pages: integer, total_rows: integer }),
-    }),
-    handler: async ({ organization, query }) => {
-      const page = Number(query.page ?? '') || 1;
-      const size = Math.min(Number(query.page_size ?? '') || 100, maxPageSize);
-      const { entries, total } = await context.audit.page(organization, { offset: (page - 1) * size, limit: size });
-      return {
-        audit_logs: entries satisfies AuditEntry[],
-        pagination: { page, page_size: size, total_pages: Math.ceil(total / size), total_rows: total },
-      };
-    },
+    query,
+    answer,
+    handler: async (request) => auditPage(request.organization, request.query, context),
   });
+}
+
+/** The entries that are of no organization: users, limits, tokens of users, the first administrator. */
+export function registerDeploymentAuditRoute(app: FastifyInstance, context: ApiContext): void {
+  defineRoute<AuditRoute>(app, {
+    method: 'GET',
+    url: '/v1/deployment/audit-logs',
+    operation: 'listDeploymentAuditLogs',
+    summary: 'What was changed in no organization, the last first.',
+    access: operatorToken,
+    query,
+    answer,
+    handler: async (request) => auditPage('', request.query, context),
+  });
+}
+
+async function auditPage(organization: string, { page: asked, page_size: askedSize }: AuditRoute['Querystring'], context: ApiContext) {
+  const page = Number(asked ?? '') || 1;
+  const size = Math.min(Number(askedSize ?? '') || 100, maxPageSize);
+  const { entries, total } = await context.audit.page(organization, { offset: (page - 1) * size, limit: size });
+  return {
+    audit_logs: entries satisfies AuditEntry[],
+    pagination: { page, page_size: size, total_pages: Math.ceil(total / size), total_rows: total },
+  };
 }
