@@ -5,6 +5,7 @@
  */
 import type { InStatement, Row } from '@libsql/client';
 import { databaseId, type DatabaseId, type EngineName } from '@turso-byoc/data-plane/identity.js';
+import { isCipherName, type CipherName } from '@turso-byoc/data-plane/keys/ciphers.js';
 import type { CatalogConnection } from './catalog-connection.js';
 import { integerOf, textOf } from './row-values.js';
 
@@ -38,10 +39,13 @@ export interface DatabaseRecord {
   readonly seedTimeMs?: number;
   /** The key of the key service that was named for it, by itself or by its group. */
   readonly keyId?: string;
+  /** The cipher that was declared for it; present when its client holds the key. */
+  readonly encryptionCipher?: CipherName;
 }
 
 const selectDatabases = `SELECT d.uuid, d.organization, d.name, d.group_uuid, g.name AS group_name, d.engine, d.state,
-  d.claimed_by, d.created_at_ms, d.origin, d.parent_uuid, d.parent_name, d.seed_time_ms, d.key_id FROM databases d JOIN groups g ON g.uuid = d.group_uuid`;
+  d.claimed_by, d.created_at_ms, d.origin, d.parent_uuid, d.parent_name, d.seed_time_ms, d.key_id, d.encryption_cipher
+  FROM databases d JOIN groups g ON g.uuid = d.group_uuid`;
 
 const byName = (organization: string, name: string): InStatement => ({
   sql: `${selectDatabases} WHERE d.organization = ? AND d.name = ?`,
@@ -70,8 +74,8 @@ export async function insertCreating(
   const [, holder] = await catalog.write([
     {
       sql: `INSERT INTO databases (uuid, organization, name, group_uuid, engine, state, created_at_ms, origin,
-              parent_uuid, parent_name, seed_time_ms, key_id)
-            SELECT ?, ?, ?, uuid, ?, 'creating', ?, ?, ?, ?, ?, ? FROM groups WHERE uuid = ? AND state = 'ready'
+              parent_uuid, parent_name, seed_time_ms, key_id, encryption_cipher)
+            SELECT ?, ?, ?, uuid, ?, 'creating', ?, ?, ?, ?, ?, ?, ? FROM groups WHERE uuid = ? AND state = 'ready'
             ON CONFLICT DO NOTHING`,
       args: [
         database.uuid,
@@ -84,6 +88,7 @@ export async function insertCreating(
         database.parent?.name ?? null,
         database.seedTimeMs ?? null,
         database.keyId ?? null,
+        database.encryptionCipher ?? null,
         database.group.uuid,
       ],
     },
@@ -127,8 +132,8 @@ export async function removeDeleted(catalog: CatalogConnection, uuid: DatabaseId
   await catalog.write([
     {
       sql: `INSERT INTO deleted_databases (uuid, organization, name, group_uuid, engine, parent_uuid, parent_name,
-              created_at_ms, deleted_at_ms)
-            SELECT uuid, organization, name, group_uuid, engine, parent_uuid, parent_name, created_at_ms, ?
+              encryption_cipher, created_at_ms, deleted_at_ms)
+            SELECT uuid, organization, name, group_uuid, engine, parent_uuid, parent_name, encryption_cipher, created_at_ms, ?
             FROM databases WHERE uuid = ? AND state = 'deleting'
             ON CONFLICT (uuid) DO UPDATE SET name = excluded.name, deleted_at_ms = excluded.deleted_at_ms`,
       args: [deletedAtMs, uuid],
@@ -197,7 +202,14 @@ function databaseFromRow(row: Row): DatabaseRecord {
     ...(row['parent_uuid'] !== null && { parent: parentOf(row) }),
     ...(row['seed_time_ms'] !== null && { seedTimeMs: integerOf(row, 'seed_time_ms') }),
     ...(row['key_id'] !== null && { keyId: textOf(row, 'key_id') }),
+    ...cipherOf(row),
   };
+}
+
+/** The cipher in a row that has one. */
+export function cipherOf(row: Row): { readonly encryptionCipher?: CipherName } {
+  const cipher = row['encryption_cipher'];
+  return isCipherName(cipher) ? { encryptionCipher: cipher } : {};
 }
 
 /** The parent in a row that has one. */

@@ -81,6 +81,11 @@ const migrations: readonly ((context: MigrationContext) => InStatement[])[] = [
     'ALTER TABLE groups ADD COLUMN key_id TEXT',
     'ALTER TABLE databases ADD COLUMN key_id TEXT',
   ],
+  () => [
+    // The cipher that was declared where a client holds the key; the key itself is nowhere.
+    'ALTER TABLE databases ADD COLUMN encryption_cipher TEXT',
+    'ALTER TABLE deleted_databases ADD COLUMN encryption_cipher TEXT',
+  ],
 ];
 
 /**

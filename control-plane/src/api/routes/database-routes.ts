@@ -4,7 +4,12 @@ import { findDatabase, listReadyDatabases, type DatabaseRecord } from '../../cat
 import { ControlPlaneError } from '../../errors/catalogue.js';
 import type { ApiContext } from '../api-context.js';
 import type { DatabaseRequest } from '../../databases/database-lifecycle.js';
-import { parseNamedKey } from '../named-key.js';
+import {
+  branchClientEncryption,
+  newClientEncryption,
+  parseRemoteEncryption,
+  type AskedEncryption,
+} from '../remote-encryption.js';
 import { parseSeed, type Seed } from '../seed.js';
 import { isUnasked } from '../unasked.js';
 import { listCursor, parseListCursor } from '../list-cursor.js';
@@ -105,16 +110,18 @@ export function registerDatabaseRoutes(app: FastifyInstance, context: ApiContext
     }
     const askedGroup = typeof group === 'string' && group !== '' ? group : undefined;
     const seed = isUnasked(request.body['seed']) ? undefined : parseSeed(request.body['seed'], context.clock.now());
-    const keyId = parseNamedKey(request.body['remote_encryption']);
+    const encryption = parseRemoteEncryption(request.body['remote_encryption']);
     const asked: DatabaseRequest = seed
-      ? await branchRequest(name, seed, { group: askedGroup, useTursodb: useTursodb === true }, context)
+      ? await branchRequest(name, seed, { group: askedGroup, useTursodb: useTursodb === true, encryption }, context)
       : {
           organization,
           name,
           group: askedGroup ?? 'default',
           engine: useTursodb === true ? 'tursodb' : 'libsql',
+          ...(encryption &&
+            ('clientKey' in encryption ? { clientEncryption: newClientEncryption(encryption.clientKey) } : encryption)),
         };
-    const record = await context.lifecycle.create({ ...asked, ...(keyId !== undefined && { keyId }) });
+    const record = await context.lifecycle.create(asked);
     return { database: { DbId: record.uuid, Hostname: hostnameOf(record, context), Name: record.name } };
   });
 
@@ -178,18 +185,29 @@ export function registerDatabaseRoutes(app: FastifyInstance, context: ApiContext
 async function branchRequest(
   name: string,
   { parent: parentName, timeMs }: Seed,
-  asked: { group: string | undefined; useTursodb: boolean },
+  asked: { group: string | undefined; useTursodb: boolean; encryption: AskedEncryption | undefined },
   context: ApiContext,
 ): Promise<DatabaseRequest> {
-  const { organization, group, engine, uuid, name: found } = await requireDatabase(parentName, context);
+  const parentRecord = await requireDatabase(parentName, context);
+  const { organization, group, engine, uuid, name: found } = parentRecord;
   if (asked.group !== undefined && asked.group !== group.name && asked.group !== 'default') {
     throw new ControlPlaneError('SEED_INVALID', `a branch of ${found} lives in its group, ${group.name}`);
   }
   if (asked.useTursodb && engine !== 'tursodb') {
     throw new ControlPlaneError('SEED_INVALID', `a branch of ${found} has its engine, ${engine}`);
   }
+  const askedKey = asked.encryption && 'clientKey' in asked.encryption ? asked.encryption.clientKey : undefined;
+  const clientEncryption = branchClientEncryption(askedKey, parentRecord);
   const parent = { uuid, name: found };
-  return { organization, name, group: group.name, engine, branch: { parent, ...(timeMs !== undefined && { timeMs }) } };
+  return {
+    organization,
+    name,
+    group: group.name,
+    engine,
+    branch: { parent, ...(timeMs !== undefined && { timeMs }) },
+    ...(asked.encryption && 'keyId' in asked.encryption && asked.encryption),
+    ...(clientEncryption && { clientEncryption }),
+  };
 }
 
 /** The database of this name, when it is ready. Throws `DATABASE_NOT_FOUND`. */
@@ -226,6 +244,7 @@ function toDatabaseObject(record: DatabaseRecord, context: ApiContext) {
     allow_attach: false,
     schema: '',
     is_schema: false,
+    ...(record.encryptionCipher !== undefined && { encryption_cipher: record.encryptionCipher }),
     ...(record.parent && {
       parent: {
         id: record.parent.uuid,

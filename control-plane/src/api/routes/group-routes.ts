@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { findGroup, insertGroup, listGroups, type GroupRecord } from '../../catalog/groups.js';
 import { ControlPlaneError } from '../../errors/catalogue.js';
 import type { ApiContext } from '../api-context.js';
-import { parseNamedKey } from '../named-key.js';
+import { parseRemoteEncryption } from '../remote-encryption.js';
 import { isUnasked } from '../unasked.js';
 import { assertLocation } from './location-routes.js';
 
@@ -59,12 +59,15 @@ export function registerGroupRoutes(app: FastifyInstance, context: ApiContext): 
     if (!isUnasked(version) && version !== 'latest') {
       throw new ControlPlaneError('OPTION_NOT_OFFERED', '"version" is not offered: all databases run this release');
     }
-    const keyId = parseNamedKey(request.body.remote_encryption);
+    const encryption = parseRemoteEncryption(request.body.remote_encryption);
+    if (encryption && 'clientKey' in encryption) {
+      throw new ControlPlaneError('OPTION_NOT_OFFERED', 'a group has no key of a client; each database has its own');
+    }
     const group = {
       uuid: randomUUID(),
       name,
       location: context.primaryRegion,
-      ...(keyId !== undefined && { keyId }),
+      ...encryption,
     };
     if (!(await insertGroup(catalog, { ...group, organization, createdAtMs: context.clock.now() }))) {
       throw new ControlPlaneError('GROUP_EXISTS', 'group already exists');
