@@ -96,7 +96,8 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const platformTokens = new PlatformTokens(catalog, minter, authenticator, clock);
   const accessRules = new AccessRulesPublisher(store, signer, catalog, clock);
   const restored = await restoreAuditLog(store, catalog);
-  if (restored > 0) logger.warn({ entries: restored }, 'the catalog had lost its audit log; it came back from the export');
+  if (restored > 0)
+    logger.warn({ entries: restored }, 'the catalog had lost its audit log; it came back from the export');
   const exporter = new AuditExporter(store, signer, catalog, clock, logger);
   const audit = new AuditLog(catalog, clock, logger, () => exporter.schedule());
   const operations = new Operations({

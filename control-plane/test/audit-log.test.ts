@@ -68,7 +68,9 @@ describe('the audit log', () => {
     expect(body.audit_logs).toMatchObject([{ code: 'group-create', organization: 'other' }]);
     expect(JSON.stringify((await api.call('GET', auditLogs)).body)).not.toContain('theirs');
     // What is of no organization is for operators.
-    expect((await api.call('GET', '/v1/deployment/audit-logs')).body.audit_logs).toMatchObject([{ code: 'org-create' }]);
+    expect((await api.call('GET', '/v1/deployment/audit-logs')).body.audit_logs).toMatchObject([
+      { code: 'org-create' },
+    ]);
   });
 
   const grow = async (): Promise<void> => {
@@ -175,7 +177,11 @@ describe('the audit log', () => {
     await api.call('POST', '/v1/groups', { name: 'after' });
     await api.audit.settled();
     await exporter.exportNow();
-    expect(await verifyAudit(api.store)).toMatchObject({ objects: 2, faults: [], head: { sequence: before.length + 1 } });
+    expect(await verifyAudit(api.store)).toMatchObject({
+      objects: 2,
+      faults: [],
+      head: { sequence: before.length + 1 },
+    });
   });
 
   it('does not take another chain’s export for its own, nor a damaged one back', async () => {

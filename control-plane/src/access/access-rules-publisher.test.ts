@@ -32,7 +32,11 @@ describe('AccessRulesPublisher', () => {
   const rotate = async (id: string) => files.catalog.write(nextGeneration([id]));
   /** What a data node reads. */
   async function read(): Promise<PublishedRules> {
-    const keys = { format: 'turso-byoc/verification-keys/1', version: 1, keys: [{ kid: signer.kid, algorithm: 'Ed25519', publicKey: signer.publicKey }] };
+    const keys = {
+      format: 'turso-byoc/verification-keys/1',
+      version: 1,
+      keys: [{ kid: signer.kid, algorithm: 'Ed25519', publicKey: signer.publicKey }],
+    };
     const rules = new PublishedRules(store);
     await rules.read(parseVerificationKeySet(Buffer.from(JSON.stringify(keys))).keys);
     return rules;
@@ -45,7 +49,9 @@ describe('AccessRulesPublisher', () => {
     await files.catalog.write(setBlocks(other.id, { reads: false, writes: true }));
     await publisher().publish();
     const rules = await read();
-    expect(() => rules.judge(token(database.id), database)).toThrow(expect.objectContaining({ code: 'AUTH_JWT_REVOKED' }) as Error);
+    expect(() => rules.judge(token(database.id), database)).toThrow(
+      expect.objectContaining({ code: 'AUTH_JWT_REVOKED' }) as Error,
+    );
     expect(rules.judge(token(database.id, 1), database)).toEqual({ writesBlocked: false });
     expect(rules.judge(token(other.id), other)).toEqual({ writesBlocked: true });
     expect(await unpublishedShards(files.catalog)).toEqual([]);

@@ -143,9 +143,13 @@ function parsedShard(key: string, digest: string, body: Buffer): ReadonlyMap<str
   try {
     return parseShard(key, digest, body);
   } catch (error) {
-    throw new ControlPlaneError('CONTROL_STORE_CORRUPT', `the object ${key} of the control store holds no access rules`, {
-      cause: error,
-    });
+    throw new ControlPlaneError(
+      'CONTROL_STORE_CORRUPT',
+      `the object ${key} of the control store holds no access rules`,
+      {
+        cause: error,
+      },
+    );
   }
 }
 

@@ -51,9 +51,10 @@ export const databaseObject = object(
     allow_attach: flag,
     schema: text,
     is_schema: flag,
+    encryption_cipher: text,
     parent: object({ id: text, name: text, branched_at: text }),
   },
-  ['parent'],
+  ['encryption_cipher', 'parent'],
 );
 
 export const createdDatabase = object({ DbId: text, Hostname: text, Name: text });

@@ -4,7 +4,11 @@
  * may export at once: an object's name is the number of its first entry, and whoever comes second takes what is there.
  */
 import type { Logger } from 'pino';
-import { OutcomeUnknownError, StoreUnavailableError, type ObjectStore } from '@turso-byoc/data-plane/object-store/object-store.js';
+import {
+  OutcomeUnknownError,
+  StoreUnavailableError,
+  type ObjectStore,
+} from '@turso-byoc/data-plane/object-store/object-store.js';
 import type { TokenSigner } from '../auth/token-signer.js';
 import { entriesAfter, exportedUpTo, noteExported } from '../catalog/audit-log.js';
 import type { CatalogConnection } from '../catalog/catalog-connection.js';

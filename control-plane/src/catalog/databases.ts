@@ -6,6 +6,7 @@
 import type { InStatement, Row } from '@libsql/client';
 import { databaseId, isDatabaseId, type DatabaseId, type EngineName } from '@turso-byoc/data-plane/identity.js';
 import { setBlocks } from './access-rules.js';
+import { isCipherName, type CipherName } from '@turso-byoc/data-plane/keys/ciphers.js';
 import type { CatalogConnection } from './catalog-connection.js';
 import { integerOf, textOf } from './row-values.js';
 
@@ -42,6 +43,8 @@ export interface DatabaseRecord {
   readonly seedTimeMs?: number;
   /** The key of the key service that was named for it, by itself or by its group. */
   readonly keyId?: string;
+  /** The cipher that was declared for it; present when its client holds the key. */
+  readonly encryptionCipher?: CipherName;
   readonly configuration: DatabaseConfiguration;
 }
 
@@ -53,7 +56,8 @@ export interface DatabaseConfiguration {
 }
 
 const selectDatabases = `SELECT d.uuid, d.organization, d.name, d.group_uuid, g.name AS group_name, d.engine, d.state,
-  d.claimed_by, d.created_at_ms, d.origin, d.parent_uuid, d.parent_name, d.seed_time_ms, d.key_id, d.address_organization,
+  d.claimed_by, d.created_at_ms, d.origin, d.parent_uuid, d.parent_name, d.seed_time_ms, d.key_id, d.encryption_cipher,
+  d.address_organization,
   d.delete_protection, coalesce(r.block_reads, 0) AS block_reads, coalesce(r.block_writes, 0) AS block_writes
   FROM databases d JOIN groups g ON g.uuid = d.group_uuid LEFT JOIN access_rules r ON r.subject = d.uuid`;
 
@@ -93,8 +97,8 @@ export async function insertCreating(
   const [, holder, group] = await catalog.write([
     {
       sql: `INSERT INTO databases (uuid, organization, name, group_uuid, engine, state, created_at_ms, origin,
-              parent_uuid, parent_name, seed_time_ms, key_id, address_organization)
-            SELECT ?, ?, ?, uuid, ?, 'creating', ?, ?, ?, ?, ?, ?, ? FROM groups
+              parent_uuid, parent_name, seed_time_ms, key_id, encryption_cipher, address_organization)
+            SELECT ?, ?, ?, uuid, ?, 'creating', ?, ?, ?, ?, ?, ?, ?, ? FROM groups
             WHERE uuid = ? AND state = 'ready' AND ${hasRoom}
             ON CONFLICT DO NOTHING`,
       args: [
@@ -108,6 +112,7 @@ export async function insertCreating(
         database.parent?.name ?? null,
         database.seedTimeMs ?? null,
         database.keyId ?? null,
+        database.encryptionCipher ?? null,
         database.addressOrganization,
         database.group.uuid,
         database.organization,
@@ -191,9 +196,9 @@ export async function removeDeleted(catalog: CatalogConnection, uuid: DatabaseId
   await catalog.write([
     {
       sql: `INSERT INTO deleted_databases (uuid, organization, name, group_uuid, engine, parent_uuid, parent_name,
-              address_organization, created_at_ms, deleted_at_ms)
-            SELECT uuid, organization, name, group_uuid, engine, parent_uuid, parent_name, address_organization,
-              created_at_ms, ?
+              encryption_cipher, address_organization, created_at_ms, deleted_at_ms)
+            SELECT uuid, organization, name, group_uuid, engine, parent_uuid, parent_name, encryption_cipher,
+              address_organization, created_at_ms, ?
             FROM databases WHERE uuid = ? AND state = 'deleting'
             ON CONFLICT (uuid) DO UPDATE SET name = excluded.name, deleted_at_ms = excluded.deleted_at_ms`,
       args: [deletedAtMs, uuid],
@@ -269,7 +274,14 @@ function databaseFromRow(row: Row): DatabaseRecord {
       blockReads: integerOf(row, 'block_reads') === 1,
       blockWrites: integerOf(row, 'block_writes') === 1,
     },
+    ...cipherOf(row),
   };
+}
+
+/** The cipher in a row that has one. */
+export function cipherOf(row: Row): { readonly encryptionCipher?: CipherName } {
+  const cipher = row['encryption_cipher'];
+  return isCipherName(cipher) ? { encryptionCipher: cipher } : {};
 }
 
 /** The parent in a row that has one. */

@@ -1,8 +1,9 @@
 /** The `deleted_databases` table: what was deleted, so that it can be brought back for as long as the data plane keeps it. */
 import type { Row } from '@libsql/client';
 import { databaseId, type DatabaseId, type EngineName } from '@turso-byoc/data-plane/identity.js';
+import type { CipherName } from '@turso-byoc/data-plane/keys/ciphers.js';
 import type { CatalogConnection } from './catalog-connection.js';
-import { parentOf, type ParentDatabase } from './databases.js';
+import { cipherOf, parentOf, type ParentDatabase } from './databases.js';
 import { integerOf, textOf } from './row-values.js';
 
 export interface DeletedDatabase {
@@ -14,6 +15,8 @@ export interface DeletedDatabase {
   readonly groupUuid: string;
   readonly engine: EngineName;
   readonly parent?: ParentDatabase;
+  /** Present when its client holds the key. */
+  readonly encryptionCipher?: CipherName;
   readonly createdAtMs: number;
   readonly deletedAtMs: number;
 }
@@ -58,6 +61,7 @@ function deletedFromRow(row: Row): DeletedDatabase {
     groupUuid: textOf(row, 'group_uuid'),
     engine: textOf(row, 'engine') as EngineName,
     ...(row['parent_uuid'] !== null && { parent: parentOf(row) }),
+    ...cipherOf(row),
     createdAtMs: integerOf(row, 'created_at_ms'),
     deletedAtMs: integerOf(row, 'deleted_at_ms'),
   };

@@ -240,6 +240,11 @@ const migrations: readonly ((context: MigrationContext) => InStatement[])[] = [
        created_at_ms INTEGER NOT NULL
      )`,
   ],
+  () => [
+    // The cipher that was declared where a client holds the key; the key itself is nowhere.
+    'ALTER TABLE databases ADD COLUMN encryption_cipher TEXT',
+    'ALTER TABLE deleted_databases ADD COLUMN encryption_cipher TEXT',
+  ],
 ];
 
 /**

@@ -1,4 +1,5 @@
 import { databaseId, type DatabaseId, type EngineName } from '@turso-byoc/data-plane/identity.js';
+import type { CipherName } from '@turso-byoc/data-plane/keys/ciphers.js';
 import type { Clock } from '../clock.js';
 import { ControlPlaneError } from '../errors/catalogue.js';
 import { isRetriable, isRetriableDataPlaneCode, isRetriableStatus } from '../retry/retriable-errors.js';
@@ -25,6 +26,8 @@ export interface AdminDatabase {
   readonly engine: EngineName;
   /** The key of the key service that is to wrap its data key. @default of a branch the parent's, else the deployment's */
   readonly keyId?: string;
+  /** The client's key is to wrap it instead. Not repeated in any error of this client. */
+  readonly encryption?: { readonly key: string; readonly cipher?: CipherName };
   /** Begin as another database is, or was at a time in milliseconds since 1970. */
   readonly branch?: { readonly parent: DatabaseId; readonly timeMs?: number };
 }
@@ -85,6 +88,14 @@ export class AdminClient {
       throw refusal(reply);
     }
     return { id: databaseId(database.id) };
+  }
+
+  /** Whether the database is there and not deleted. */
+  async exists(id: DatabaseId): Promise<boolean> {
+    const reply = await this.#call('GET', `/admin/v1/databases/${id}`);
+    if (reply.status === 200) return true;
+    if (reply.status === 404 && reply.body['code'] === 'DATABASE_NOT_FOUND') return false;
+    throw refusal(reply);
   }
 
   /** Creates the database, or finds that it was created before under the same id. Throws `AdminRefusal`. */

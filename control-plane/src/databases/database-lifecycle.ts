@@ -2,9 +2,14 @@
  * Creation and deletion of databases, across two stores that cannot change in one transaction: the catalog and the data
  * plane. The catalog's row comes first and leaves last, so a crash at any point leaves a row that names the unfinished
  * work, and every step may be repeated by anyone, at once or later, without changing the outcome.
+ *
+ * One thing is in no row: a key that a client holds. It is in memory while the request lasts that brought it. A creation with
+ * such a key that was cut off is finished by whoever asks for it again with the key; without it, what the data plane has made
+ * counts, and what it has not made is given up in the end.
  */
 import { randomUUID } from 'node:crypto';
 import { newDatabaseId, type EngineName } from '@turso-byoc/data-plane/identity.js';
+import type { CipherName } from '@turso-byoc/data-plane/keys/ciphers.js';
 import type { CatalogConnection } from '../catalog/catalog-connection.js';
 import {
   databasesOfGroup,
@@ -50,10 +55,14 @@ export interface DatabaseRequest {
   readonly engine: EngineName;
   /** The key of the key service that is to wrap its data key. @default of a branch the parent's, else the group's */
   readonly keyId?: string;
+  /** The client's key is to wrap it instead. */
+  readonly clientEncryption?: { readonly key: string; readonly cipher: CipherName };
   /** Begin as another database is, or was at a time. Group and engine are that database's. */
   readonly branch?: { readonly parent: ParentDatabase; readonly timeMs?: number };
 }
 
+/** Longer than a request works on a creation; after it nobody has the key any more. */
+const keyAwaitedMs = 600_000;
 /** More rounds than any number of competing requests for one name should need. */
 const maxRounds = 20;
 
@@ -82,6 +91,7 @@ export class DatabaseLifecycle {
       if (group === undefined) throw unknownGroup();
       const uuid = newDatabaseId(request.engine);
       const keyId = keyFor(request, group);
+      const { clientEncryption } = request;
       const row = await insertCreating(this.catalog, {
         uuid,
         organization: request.organization,
@@ -94,6 +104,7 @@ export class DatabaseLifecycle {
         ...(request.branch && { parent: request.branch.parent }),
         ...(request.branch?.timeMs !== undefined && { seedTimeMs: request.branch.timeMs }),
         ...(keyId !== undefined && { keyId }),
+        ...(clientEncryption && { encryptionCipher: clientEncryption.cipher }),
       });
       if (row === 'no group') throw unknownGroup();
       if (row === 'no room') throw quotaExceeded();
@@ -103,20 +114,25 @@ export class DatabaseLifecycle {
       }
       if (row.uuid === uuid) this.observe('creating-row-inserted', row.name);
       else if (row.state === 'ready' || !isSameRequest(row, request, group)) throw alreadyExists(request.name);
-      return this.finishCreation(row, claimant);
+      return this.finishCreation(row, claimant, clientEncryption?.key);
     }
     throw new ControlPlaneError('DATA_PLANE_UNAVAILABLE', `too many requests compete for the name ${request.name}`);
   }
 
   /**
    * Takes a `creating` row the rest of the way. With a claimant, returns only if that one gets the claim and throws
-   * `DATABASE_EXISTS` otherwise; without one, leaves the claim to the request that began the creation.
+   * `DATABASE_EXISTS` otherwise; without one, leaves the claim to the request that began the creation. `clientKey`: of a
+   * database whose client holds the key.
    */
-  async finishCreation(row: DatabaseRecord, claimant: string | undefined): Promise<DatabaseRecord> {
+  async finishCreation(row: DatabaseRecord, claimant: string | undefined, clientKey?: string): Promise<DatabaseRecord> {
     try {
-      await this.#make(row);
+      await this.#make(row, clientKey);
     } catch (error) {
       if (!(error instanceof AdminRefusal)) throw error;
+      // Another request for this row was faster, with another key.
+      if (error.code === 'ENCRYPTION_KEY_WRONG' && (await this.admin.exists(row.uuid))) {
+        throw alreadyExists(row.name, error);
+      }
       await removeCreating(this.catalog, row.uuid);
       if (error.code === 'DATABASE_EXISTS') throw alreadyExists(row.name, error);
       if (error.code === 'UNDELETE_EXPIRED') {
@@ -125,6 +141,31 @@ export class DatabaseLifecycle {
       }
       throw new ControlPlaneError('DATABASE_REFUSED', error.message, { cause: error });
     }
+    return this.#markReady(row, claimant);
+  }
+
+  /**
+   * Finishes a creation for nobody: whoever asked for it is gone. Returns whether it is done; it is not while somebody may
+   * still have the client's key that it needs. Throws as `finishCreation` does, and `DATABASE_NOT_FOUND` when it was given up
+   * for want of that key.
+   */
+  async finishLeftCreation(row: DatabaseRecord): Promise<boolean> {
+    if (!needsClientKey(row)) {
+      await this.finishCreation(row, undefined);
+      return true;
+    }
+    if (await this.admin.exists(row.uuid)) {
+      await this.#markReady(row, undefined);
+      return true;
+    }
+    if (this.clock.now() < row.createdAtMs + keyAwaitedMs) return false;
+    await this.#settleCreation(row);
+    await this.admin.delete(row.uuid);
+    await removeCreating(this.catalog, row.uuid);
+    throw new ControlPlaneError('DATABASE_NOT_FOUND', `the creation of ${row.name} was cut off, and its key with it`);
+  }
+
+  async #markReady(row: DatabaseRecord, claimant: string | undefined): Promise<DatabaseRecord> {
     this.observe('created-on-data-plane', row.name);
     const ready = await markReady(this.catalog, row.uuid, claimant);
     if (ready?.state !== 'ready') {
@@ -146,17 +187,9 @@ export class DatabaseLifecycle {
     for (let round = 0; round < maxRounds; round += 1) {
       const group = await findGroupByUuid(this.catalog, deleted.groupUuid);
       if (group === undefined) throw unknownGroup();
-      const { uuid, organization, addressOrganization, engine, parent, createdAtMs } = deleted;
-      const fields = {
-        uuid,
-        organization,
-        addressOrganization,
-        name,
-        group,
-        engine,
-        createdAtMs,
-        ...(parent && { parent }),
-      };
+      const { groupUuid: _groupUuid, deletedAtMs: _deletedAtMs, ...kept } = deleted;
+      const { uuid } = kept;
+      const fields = { ...kept, name, group };
       const row = await insertCreating(this.catalog, { ...fields, origin: 'undelete' });
       if (row === 'no group') throw unknownGroup();
       if (row === 'no room') throw quotaExceeded();
@@ -210,47 +243,63 @@ export class DatabaseLifecycle {
   /**
    * A stalled creator may still send its call. Creating the database before deleting it leaves the id deleted on the
    * data plane, where that late call is then refused, instead of unknown, where it would make a database without a row.
+   * In the place of one that needs a key of its client any other does.
    */
   async #settleCreation(row: DatabaseRecord): Promise<void> {
     try {
-      await this.#make(row);
+      if (needsClientKey(row)) await this.admin.create(identityOf(row));
+      else await this.#make(row);
     } catch (error) {
       if (!(error instanceof AdminRefusal)) throw error;
     }
   }
 
-  async #make(row: DatabaseRecord): Promise<void> {
+  async #make(row: DatabaseRecord, clientKey?: string): Promise<void> {
     if (row.origin === 'undelete') await this.admin.undelete(row.uuid, row.name);
-    else await this.admin.create(toAdminDatabase(row));
+    else await this.admin.create(toAdminDatabase(row, clientKey));
   }
 }
 
+/** Whether making it takes a key that its client holds. */
+function needsClientKey({ encryptionCipher, origin }: DatabaseRecord): boolean {
+  return encryptionCipher !== undefined && origin !== 'undelete';
+}
+
 /** The key that is named for a database, by itself or by its group; a branch goes on with its parent's. */
-function keyFor({ keyId, branch }: DatabaseRequest, group: GroupRecord): string | undefined {
-  return keyId ?? (branch ? undefined : group.keyId);
+function keyFor({ keyId, clientEncryption, branch }: DatabaseRequest, group: GroupRecord): string | undefined {
+  return keyId ?? (branch || clientEncryption ? undefined : group.keyId);
 }
 
 /** Whether an unfinished creation is of what is asked for now. */
 function isSameRequest(row: DatabaseRecord, request: DatabaseRequest, group: GroupRecord): boolean {
-  const { engine, branch } = request;
+  const { engine, branch, clientEncryption } = request;
   return (
     row.engine === engine &&
     row.group.uuid === group.uuid &&
     row.origin === (branch ? 'branch' : 'new') &&
     row.parent?.uuid === branch?.parent.uuid &&
     row.seedTimeMs === branch?.timeMs &&
-    row.keyId === keyFor(request, group)
+    row.keyId === keyFor(request, group) &&
+    row.encryptionCipher === clientEncryption?.cipher
   );
 }
 
-function toAdminDatabase(row: DatabaseRecord): AdminDatabase {
+function identityOf(row: DatabaseRecord): AdminDatabase {
   return {
     id: row.uuid,
     name: row.name,
     organization: row.addressOrganization,
     group: { id: row.group.uuid, name: row.group.name },
     engine: row.engine,
+  };
+}
+
+function toAdminDatabase(row: DatabaseRecord, clientKey: string | undefined): AdminDatabase {
+  const cipher = row.encryptionCipher;
+  return {
+    ...identityOf(row),
     ...(row.keyId !== undefined && { keyId: row.keyId }),
+    ...(clientKey !== undefined && cipher !== undefined && { encryption: { key: clientKey, cipher } }),
     ...(row.origin === 'branch' && row.parent && { branch: toAdminBranch(row.parent, row.seedTimeMs) }),
   };
 }

@@ -70,8 +70,11 @@ export class Reconciler {
         if (this.#stopped()) return false;
         const work = { database: row.name, databaseId: row.uuid, state: row.state };
         try {
-          if (row.state === 'creating') await this.lifecycle.finishCreation(row, undefined);
-          else await this.lifecycle.finishDeletion(row);
+          if (row.state === 'deleting') await this.lifecycle.finishDeletion(row);
+          else if (!(await this.lifecycle.finishLeftCreation(row))) {
+            failures += 1;
+            continue;
+          }
           this.logger.info(work, 'finished what was left of a database');
         } catch (error) {
           // Refused for good: the row is gone, nothing is left to do for it.

@@ -63,6 +63,10 @@ export const catalogue = {
   DATABASE_NOT_FOUND: entry(404, 'Use a database that GET /v1/databases lists.'),
   DATABASE_EXISTS: entry(409, 'Choose another name, or use the existing database.'),
   SEED_INVALID: entry(400, 'Name an existing database and, if one is wanted, a time in its kept history.'),
+  ENCRYPTION_INVALID: entry(
+    400,
+    'Send "encryption_key" in base64 with the "encryption_cipher" that it is for; with a branch, the key of its parent.',
+  ),
   DELETED_DATABASE_NOT_FOUND: entry(
     404,
     'Use a database that GET /v1/organizations/{organization}/deleted-databases lists.',

@@ -1,7 +1,7 @@
 /**
  * The ciphers that official clients declare for a database whose key they hold, as Turso Cloud knows them. A cipher decides
  * how long the client's key is and how many bytes are kept free at the end of every page; what is stored is sealed by our
- * own sealing whatever was declared (docs/decisions/0014).
+ * own sealing whatever was declared (docs/decisions/0015).
  */
 export const ciphers = {
   aes128gcm: { keyBytes: 16, reservedBytes: 28 },

@@ -7,9 +7,14 @@ import { ControlPlaneError } from '../../errors/catalogue.js';
 import type { ApiContext } from '../api-context.js';
 import type { DatabaseRequest } from '../../databases/database-lifecycle.js';
 import { defineRoute, mayDo } from '../define-route.js';
-import { parseNamedKey } from '../named-key.js';
 import { onlyGroup, requireDatabase, requireDatabaseInAnyState } from '../named-resources.js';
 import { anything, createdDatabase, databaseObject, empty, input, list, object, orNull, text } from '../schemas.js';
+import {
+  branchClientEncryption,
+  newClientEncryption,
+  parseRemoteEncryption,
+  type AskedEncryption,
+} from '../remote-encryption.js';
 import { parseSeed, type Seed } from '../seed.js';
 import { isUnasked } from '../unasked.js';
 import { listCursor, parseListCursor } from '../list-cursor.js';
@@ -140,16 +145,26 @@ export function registerDatabaseRoutes(app: FastifyInstance, context: ApiContext
       const asked = isUnasked(body.group) ? body.group_id : body.group;
       const askedGroup = typeof asked === 'string' && asked !== '' ? asked : undefined;
       const seed = isUnasked(body['seed']) ? undefined : parseSeed(body['seed'], context.clock.now());
-      const keyId = parseNamedKey(body['remote_encryption']);
+      const encryption = parseRemoteEncryption(body['remote_encryption']);
       const wanted: DatabaseRequest = seed
-        ? await branchRequest(request, name, seed, { group: askedGroup, useTursodb: useTursodb === true }, context)
+        ? await branchRequest(
+            request,
+            name,
+            seed,
+            { group: askedGroup, useTursodb: useTursodb === true, encryption },
+            context,
+          )
         : {
             organization,
             name,
             group: await groupForCreation(request, askedGroup ?? 'default', context),
             engine: useTursodb === true ? 'tursodb' : 'libsql',
+            ...(encryption &&
+              ('clientKey' in encryption
+                ? { clientEncryption: newClientEncryption(encryption.clientKey) }
+                : encryption)),
           };
-      const record = await context.lifecycle.create({ ...wanted, ...(keyId !== undefined && { keyId }) });
+      const record = await context.lifecycle.create(wanted);
       noteInAudit({ database: record.name, id: record.uuid, group: record.group.name });
       return { database: toCreatedDatabase(record, context) };
     },
@@ -317,18 +332,29 @@ async function branchRequest(
   request: FastifyRequest,
   name: string,
   { parent: parentName, timeMs }: Seed,
-  asked: { group: string | undefined; useTursodb: boolean },
+  asked: { group: string | undefined; useTursodb: boolean; encryption: AskedEncryption | undefined },
   context: ApiContext,
 ): Promise<DatabaseRequest> {
-  const { organization, group, engine, uuid, name: found } = await requireDatabase(request, parentName, context);
+  const parentRecord = await requireDatabase(request, parentName, context);
+  const { organization, group, engine, uuid, name: found } = parentRecord;
   if (asked.group !== undefined && ![group.name, group.uuid, 'default'].includes(asked.group)) {
     throw new ControlPlaneError('SEED_INVALID', `a branch of ${found} lives in its group, ${group.name}`);
   }
   if (asked.useTursodb && engine !== 'tursodb') {
     throw new ControlPlaneError('SEED_INVALID', `a branch of ${found} has its engine, ${engine}`);
   }
+  const askedKey = asked.encryption && 'clientKey' in asked.encryption ? asked.encryption.clientKey : undefined;
+  const clientEncryption = branchClientEncryption(askedKey, parentRecord);
   const parent = { uuid, name: found };
-  return { organization, name, group: group.name, engine, branch: { parent, ...(timeMs !== undefined && { timeMs }) } };
+  return {
+    organization,
+    name,
+    group: group.name,
+    engine,
+    branch: { parent, ...(timeMs !== undefined && { timeMs }) },
+    ...(asked.encryption && 'keyId' in asked.encryption && asked.encryption),
+    ...(clientEncryption && { clientEncryption }),
+  };
 }
 
 export function hostnameOf(record: DatabaseRecord, context: ApiContext): string {
@@ -358,6 +384,7 @@ function toDatabaseObject(record: DatabaseRecord, context: ApiContext) {
     allow_attach: false,
     schema: '',
     is_schema: false,
+    ...(record.encryptionCipher !== undefined && { encryption_cipher: record.encryptionCipher }),
     ...(record.parent && {
       parent: {
         id: record.parent.uuid,

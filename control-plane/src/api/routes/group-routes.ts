@@ -14,9 +14,9 @@ import { ControlPlaneError } from '../../errors/catalogue.js';
 import type { ApiContext } from '../api-context.js';
 import { assertPermitted } from '../../auth/permissions.js';
 import { defineRoute, mayDo } from '../define-route.js';
-import { parseNamedKey } from '../named-key.js';
 import { onlyGroup, requireGroup } from '../named-resources.js';
 import { anything, empty, flag, groupObject, input, list, object, orNull, text } from '../schemas.js';
+import { parseRemoteEncryption } from '../remote-encryption.js';
 import { isUnasked } from '../unasked.js';
 import { assertLocation } from './location-routes.js';
 
@@ -88,14 +88,17 @@ export function registerGroupRoutes(app: FastifyInstance, context: ApiContext): 
       if (!isUnasked(version) && version !== 'latest') {
         throw new ControlPlaneError('OPTION_NOT_OFFERED', '"version" is not offered: all databases run this release');
       }
-      const keyId = parseNamedKey(body.remote_encryption);
+      const encryption = parseRemoteEncryption(body.remote_encryption);
+      if (encryption && 'clientKey' in encryption) {
+        throw new ControlPlaneError('OPTION_NOT_OFFERED', 'a group has no key of a client; each database has its own');
+      }
       await context.limiter.assertRoom('groups', organization);
       const group = {
         uuid: randomUUID(),
         name,
         location: context.primaryRegion,
         deleteProtection: false,
-        ...(keyId !== undefined && { keyId }),
+        ...encryption,
       };
       if (!(await insertGroup(catalog, { ...group, organization, createdAtMs: context.clock.now() }))) {
         throw new ControlPlaneError('GROUP_EXISTS', 'group already exists');
