@@ -170,3 +170,8 @@ export class ByocError extends Error {
 export function isByocError(value: unknown, ...codes: ErrorCode[]): value is ByocError {
   return value instanceof ByocError && (codes.length === 0 || codes.includes(value.code));
 }
+
+/** A thrown value as an error of the catalogue: itself if it is one, else `INTERNAL`. */
+export function asByocError(value: unknown): ByocError {
+  return value instanceof ByocError ? value : new ByocError('INTERNAL', 'unexpected failure', { cause: value });
+}
