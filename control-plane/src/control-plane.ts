@@ -123,6 +123,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       ...(config.oidc && { publicUrl: config.oidc.publicUrl }),
       ...(bootstrapDigest !== undefined && { bootstrapDigest }),
       lifecycle,
+      admin,
       reconciler,
       minter,
       platformTokens,

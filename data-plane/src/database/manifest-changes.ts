@@ -5,16 +5,21 @@
  * sees both or neither, and a manifest that was read before is never taken for a newer one.
  */
 import { asByocError, ByocError } from '../errors/catalogue.js';
+import type { PresentedKey } from '../keys/client-key.js';
 import type { HeldKey } from '../keys/key-watch.js';
 import type { Sealer } from '../keys/sealing.js';
+import { isResealing } from '../storage/data-key-use.js';
 import type { Manifest } from '../storage/manifest.js';
 import type { VersionedManifest } from '../storage/manifest-store.js';
 import type { Moment } from '../storage/moment.js';
 import { branchDatabase } from './branch-database.js';
+import { changeWrapping, type WrappingChange } from './change-wrapping.js';
+import { admittedKey, isKeyRefusal } from './client-key-admission.js';
 import { collectDatabase } from './collect-database.js';
 import { heldKeys, keyError } from './database-keys.js';
 import type { DatabaseDescription, NewDatabase } from './database-service.js';
 import { foldDatabase, isFoldDue } from './fold-database.js';
+import { rekeyDatabase, resealStep, type RekeyRequest } from './rekey-database.js';
 import type { NodeContext } from './node-context.js';
 import type { OwnedDatabase } from './ready-database.js';
 import { rewrapDatabase } from './rewrap-database.js';
@@ -23,6 +28,8 @@ import { rewrapDatabase } from './rewrap-database.js';
 export interface OpenInstance {
   /** Why it was given up, if it was. */
   readonly defunct: () => ByocError | undefined;
+  /** Resolves when everything that was committed before the call is durable; rejects when the instance was given up. */
+  readonly durable: () => Promise<void>;
   /** Gives it up. */
   readonly abandon: (error: ByocError) => void;
   /** Gives it up because a key that its data keys are wrapped by must not be used any more. */
@@ -101,17 +108,50 @@ export class ManifestChanges {
 
   /** Collects what the database needs no more. Throws as `collectDatabase` does. */
   async collect(): Promise<void> {
-    this.#adopt(await this.#whileOwned(async () => collectDatabase(this.#context, this.#owned.owned)));
+    await this.#changeKeys(async () => collectDatabase(this.#context, this.#owned.owned));
+  }
+
+  /**
+   * Takes another data key: new objects are sealed under it at once, old ones by folds that follow in the background. Throws
+   * as `rekeyDatabase` does.
+   */
+  async rekey(request: RekeyRequest): Promise<void> {
+    const { encryption } = request;
+    await this.#changeKeys(async () => rekeyDatabase(this.#context, this.#owned.owned, request), encryption);
+    this.foldIfDue();
+  }
+
+  /** Has the data keys wrapped by somebody else's key. Throws as `changeWrapping` does. */
+  async changeWrapping(change: WrappingChange): Promise<void> {
+    await this.#changeKeys(async () => changeWrapping(this.#context, this.#owned.owned, change));
+  }
+
+  async #follow(presented: PresentedKey | undefined): Promise<void> {
+    const client = presented && admittedKey(this.manifest, presented);
+    try {
+      await this.#owned.unlocked.follow(this.manifest, client);
+    } finally {
+      client?.wipe();
+    }
   }
 
   /** Wraps the data keys by another key. Whether that changed anything. Throws as `rewrapDatabase` does. */
   async rewrap(keyId: string): Promise<boolean> {
+    return this.#changeKeys(async () => rewrapDatabase(this.#context, this.#owned.owned, keyId));
+  }
+
+  /**
+   * Makes a change that may concern the key ring, and goes on with the new one; `presented`: what the client sent of its key,
+   * where it may wrap a new one. Whether the ring, or what wraps it, changed.
+   */
+  async #changeKeys(change: () => Promise<VersionedManifest>, presented?: PresentedKey): Promise<boolean> {
     const before = this.manifest.keys;
-    this.#adopt(await this.#whileOwned(async () => rewrapDatabase(this.#context, this.#owned.owned, keyId)));
+    this.#adopt(await this.#whileOwned(change));
+    const { keys } = this.manifest;
     // What is given up by now depends on no key.
-    if (this.#instance.defunct() || this.#isEnding || this.manifest.keys === before) {
-      return this.manifest.keys !== before;
-    }
+    if (this.#instance.defunct() || this.#isEnding) return keys !== before;
+    await this.#whileOwned(async () => this.#follow(presented));
+    if (keys === before || this.#instance.defunct() || this.#isEnding) return keys !== before;
     const release = this.#releaseKeys;
     this.watchKeys(heldKeys(this.manifest));
     release();
@@ -123,13 +163,13 @@ export class ManifestChanges {
     this.#adopt(await foldDatabase(this.#context, this.#owned, this.#nextGeneration()));
   }
 
-  /** Begins a fold when the fragments since the last one have become many. */
+  /** Begins a fold when the fragments since the last one have become many, or something is to be sealed anew. */
   foldIfDue(): void {
     if (
       this.#folding ||
       this.#instance.defunct() ||
       this.#isEnding ||
-      !isFoldDue(this.#context, this.manifest, this.databasePages, this.#tailBytes)
+      !(isResealing(this.manifest) || isFoldDue(this.#context, this.manifest, this.databasePages, this.#tailBytes))
     )
       return;
     this.#folding = this.#fold().finally(() => {
@@ -139,11 +179,9 @@ export class ManifestChanges {
 
   async #fold(): Promise<void> {
     try {
-      const owned = await foldDatabase(this.#context, this.#owned, this.#nextGeneration());
-      // The next instance may hold the manifest from before this fold: with it, it needs every fragment.
-      if (this.#instance.defunct()) return;
-      this.#adopt(owned);
-      this.#tailBytes = 0;
+      let goesOn = await this.#foldOnce();
+      while (goesOn && !this.#instance.defunct() && !this.#isEnding) goesOn = await this.#foldOnce();
+      if (this.manifest.retiring?.some(({ dropHistory }) => dropHistory) && !this.#isEnding) await this.collect();
     } catch (error) {
       // Its keys were wiped when this instance was given up; that was reported.
       if (this.#instance.defunct()) return;
@@ -152,6 +190,31 @@ export class ManifestChanges {
       if (failure.code === 'DATABASE_MOVED') this.#instance.abandon(failure);
       // The log keeps everything; the next commit makes the fold due again.
       else await this.#context.runtime.sleep(1_000);
+    }
+  }
+
+  /** Whether another one is to follow at once, because something is left to be sealed anew. */
+  async #foldOnce(): Promise<boolean> {
+    const isAnew = isResealing(this.manifest) && (await this.#hasCurrentKey());
+    // What is sealed under the old key is stored before it is said that nothing more comes.
+    if (isAnew) await this.#instance.durable();
+    const fold = isAnew ? resealStep : foldDatabase;
+    const owned = await fold(this.#context, this.#owned, this.#nextGeneration());
+    // The next instance may hold the manifest from before this fold: with it, it needs every fragment.
+    if (this.#instance.defunct()) return false;
+    this.#adopt(owned);
+    this.#tailBytes = 0;
+    return isAnew && isResealing(this.manifest);
+  }
+
+  /** The current key may have come by a write whose answer was lost; the next call that brings the client's key opens it. */
+  async #hasCurrentKey(): Promise<boolean> {
+    try {
+      await this.#follow(undefined);
+      return true;
+    } catch (error) {
+      if (isKeyRefusal(error)) return false;
+      throw error;
     }
   }
 

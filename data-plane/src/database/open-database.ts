@@ -17,6 +17,7 @@ import { commitDefect, type Commit, type FragmentDigest } from '../storage/fragm
 import type { FragmentLocation } from '../storage/log-location.js';
 import type { Manifest } from '../storage/manifest.js';
 import type { Moment } from '../storage/moment.js';
+import type { WrappingChange } from './change-wrapping.js';
 import { assertAdmitted } from './client-key-admission.js';
 import type { DatabaseDescription, NewDatabase, SqlRequest, SqlResponse } from './database-service.js';
 import { heldKeys } from './database-keys.js';
@@ -25,6 +26,7 @@ import { lostRequestError, RequestLostError, runInEngine } from './engine-reques
 import { ManifestChanges } from './manifest-changes.js';
 import type { NodeContext } from './node-context.js';
 import { own, releaseDatabase, restoreTo, type OwnedDatabase, type OwningFrom } from './ready-database.js';
+import type { RekeyRequest } from './rekey-database.js';
 
 /** One stay of the database in one engine process. */
 interface Session {
@@ -110,6 +112,7 @@ export class OpenDatabase implements LoggedDatabase {
     this.#onDefunct = onDefunct;
     this.#changes = new ManifestChanges(context, owned, {
       defunct: () => this.#defunct,
+      durable: async () => this.#durable(this.#handedCommit),
       abandon: (error) => this.abandon(error),
       loseKey: (error) => {
         this.#lostKey = true;
@@ -252,6 +255,16 @@ export class OpenDatabase implements LoggedDatabase {
   /** Collects what the database needs no more. Throws as `collectDatabase` does. */
   async collect(): Promise<void> {
     return this.#changes.collect();
+  }
+
+  /** Has the data keys wrapped by somebody else's key, while the database goes on. Throws as `changeWrapping` does. */
+  async changeWrapping(change: WrappingChange): Promise<void> {
+    return this.#changes.changeWrapping(change);
+  }
+
+  /** Takes another data key, while the database goes on. Throws as `rekeyDatabase` does. */
+  async rekey(request: RekeyRequest): Promise<void> {
+    return this.#changes.rekey(request);
   }
 
   /** Wraps the data keys by another key, while the database goes on. Whether that changed anything. Throws as `rewrapDatabase`. */
