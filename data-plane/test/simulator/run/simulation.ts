@@ -8,6 +8,7 @@ import { Client } from '../workload/client.js';
 import { Population } from '../workload/population.js';
 import { World } from '../world/world.js';
 import { makeBranches } from '../workload/branching.js';
+import { rekeyDatabases } from '../workload/rekeying.js';
 import { Misfortune } from './misfortune.js';
 import { drawWorkload, type WorkloadName } from './workload.js';
 
@@ -122,6 +123,9 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
       const latestClockMs = (): number => cluster.latestClockMs;
       const client = newClient('brancher');
       work.push(makeBranches({ population, client, historyMs, latestClockMs, isOver: () => isOver }));
+    }
+    if (workload.rekeys) {
+      work.push(rekeyDatabases({ population, client: newClient('rekeyer'), isOver: () => isOver }));
     }
     await Promise.all(work);
     isWorking = false;
