@@ -4,9 +4,9 @@ import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import type { EncryptionState } from '../../src/database/encryption-state.js';
-import { storedManifest, type Manifest } from '../../src/storage/manifest.js';
 import { filesBelow } from '../files-below.js';
 import { DataNode, sharedLease, type TestDatabase } from '../support/data-node.js';
+import { StoreSurgery } from '../support/store-surgery.js';
 
 let node: DataNode;
 beforeAll(async () => {
@@ -35,17 +35,6 @@ const admin = (): string[] => ['--node', node.adminUrl, '--credential', node.cre
 async function encryption({ id }: TestDatabase): Promise<EncryptionState> {
   const answer = await node.admin('GET', `/admin/v1/databases/${id}/encryption`);
   return ((await answer.json()) as { encryption: EncryptionState }).encryption;
-}
-
-/** The manifest as the store holds it. */
-async function manifestOf({ id }: TestDatabase): Promise<Manifest> {
-  for (const file of await filesBelow(node.storeDirectory)) {
-    if (!file.includes('/manifests/') || !file.includes(id)) continue;
-    const bytes = await readFile(file);
-    const start = bytes.lastIndexOf('turso-byoc/manifest/');
-    if (start >= 0) return storedManifest.decode(file, bytes.subarray(start));
-  }
-  throw new Error(`no manifest of ${id}`);
 }
 
 /** Whether a text stands in any file of the store. */
@@ -136,7 +125,8 @@ it('keeps the old key for history and branches, and says so', async () => {
 it('shreds a deleted database: its wrapped keys are nowhere, a certificate says so, and copies in backups are named', async () => {
   const database = await node.createDatabase('secret', 'libsql');
   await node.run(database, 'CREATE TABLE t (n)', 'INSERT INTO t VALUES (1)');
-  const wrapped = (await manifestOf(database)).keys.map((key) => key.wrapped);
+  const surgery = await StoreSurgery.of(node);
+  const wrapped = (await surgery.manifestOf(database)).keys.map((key) => key.wrapped);
   const destroy = ['destroy', '--database', database.id, '--by', 'alice', ...admin()];
   expect(await command('shred', ...destroy)).toMatchObject({
     status: 2,

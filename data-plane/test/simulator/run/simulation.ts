@@ -41,6 +41,7 @@ export interface SimulationResult {
   readonly unknown: number;
   readonly nodes: number;
   readonly branches: number;
+  readonly rekeyed: number;
   /** Objects of databases that were deleted. */
   readonly collected: number;
 }
@@ -186,6 +187,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     unknown: population.unknown,
     nodes: cluster.machines.length,
     branches: population.branched,
+    rekeyed: population.rekeyed,
     collected: cluster.dataStore.contents.deleted.filter((key) => key.startsWith('objects/')).length,
   };
 }
