@@ -123,7 +123,6 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       ...(config.oidc && { publicUrl: config.oidc.publicUrl }),
       ...(bootstrapDigest !== undefined && { bootstrapDigest }),
       lifecycle,
-      admin,
       reconciler,
       minter,
       platformTokens,

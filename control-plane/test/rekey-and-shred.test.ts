@@ -57,7 +57,7 @@ describe('data keys through the Platform API', () => {
     expect(body['certificate']).toMatchObject({
       database: id,
       name: 'gone',
-      requestedBy: expect.stringMatching(/^platform token .+ \(.+\)$/) as string,
+      requestedBy: expect.stringMatching(/^default, platform token ./) as string,
       keys: [{ number: 1 }],
     });
     expect((await call('GET', `${path}/certificate`)).body).toEqual(body);

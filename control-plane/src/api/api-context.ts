@@ -17,7 +17,6 @@ export interface ApiContext {
   readonly catalog: CatalogConnection;
   readonly admin: AdminClient;
   readonly lifecycle: DatabaseLifecycle;
-  readonly admin: AdminClient;
   readonly reconciler: Reconciler;
   readonly minter: TokenMinter;
   readonly platformTokens: PlatformTokens;
