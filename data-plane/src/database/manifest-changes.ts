@@ -181,7 +181,7 @@ export class ManifestChanges {
     try {
       let goesOn = await this.#foldOnce();
       while (goesOn && !this.#instance.defunct() && !this.#isEnding) goesOn = await this.#foldOnce();
-      if (this.manifest.retiring?.some(({ dropHistory }) => dropHistory) && !this.#isEnding) await this.collect();
+      await this.#dropHistory();
     } catch (error) {
       // Its keys were wiped when this instance was given up; that was reported.
       if (this.#instance.defunct()) return;
@@ -193,9 +193,23 @@ export class ManifestChanges {
     }
   }
 
+  /** When everything is sealed anew and the history from before is not to be kept: lets it go. */
+  async #dropHistory(): Promise<void> {
+    const { manifest } = this;
+    if (this.#isEnding || isResealing(manifest) || !manifest.retiring?.some(({ dropHistory }) => dropHistory)) return;
+    try {
+      await this.collect();
+    } catch (error) {
+      if (this.#instance.defunct()) return;
+      // The next look for garbage does it.
+      this.#context.report('history was not dropped', { database: manifest.id, error: String(error) });
+    }
+  }
+
   /** Whether another one is to follow at once, because something is left to be sealed anew. */
   async #foldOnce(): Promise<boolean> {
-    const isAnew = isResealing(this.manifest) && (await this.#hasCurrentKey());
+    const wasResealing = isResealing(this.manifest);
+    const isAnew = wasResealing && (await this.#hasCurrentKey());
     // What is sealed under the old key is stored before it is said that nothing more comes.
     if (isAnew) await this.#instance.durable();
     const fold = isAnew ? resealStep : foldDatabase;
@@ -204,7 +218,8 @@ export class ManifestChanges {
     if (this.#instance.defunct()) return false;
     this.#adopt(owned);
     this.#tailBytes = 0;
-    return isAnew && isResealing(this.manifest);
+    // The database may have been rekeyed meanwhile.
+    return isResealing(this.manifest) && (isAnew || !wasResealing);
   }
 
   /** The current key may have come by a write whose answer was lost; the next call that brings the client's key opens it. */

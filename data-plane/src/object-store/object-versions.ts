@@ -3,7 +3,7 @@
  * anywhere, a wrapped key, has to be destroyed in all of them.
  */
 export interface ObjectVersions {
-  /** Names of the versions that are not the present one, delete markers included. Throws `StoreUnavailableError`. */
+  /** Names of the versions that are not the present one. Throws `StoreUnavailableError`. */
   older(key: string): Promise<string[]>;
   /**
    * Removes a version that `older` named, for good; removing one that is gone succeeds. Throws `StoreUnavailableError`, also

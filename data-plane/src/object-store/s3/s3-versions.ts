@@ -1,6 +1,7 @@
 /**
  * Versions of objects in a general purpose bucket. A bucket that never had versioning answers with the present version only;
- * one whose versioning is suspended still shows those from before. Directory buckets have no versions.
+ * one whose versioning is suspended still shows those from before. Delete markers hold nothing. Directory buckets have no
+ * versions.
  */
 import { DeleteObjectCommand, ListObjectVersionsCommand } from '@aws-sdk/client-s3';
 import type { RetryBudget } from '../../aws/retry-budget.js';
@@ -36,8 +37,7 @@ export class S3Versions implements ObjectVersions {
           client.send(new ListObjectVersionsCommand(fields), { abortSignal: signal }),
         ),
       );
-      const versions = [...(answer.Versions ?? []), ...(answer.DeleteMarkers ?? [])];
-      for (const { Key, VersionId, IsLatest } of versions) {
+      for (const { Key, VersionId, IsLatest } of answer.Versions ?? []) {
         if (Key === name && IsLatest !== true && VersionId !== undefined) found.push(VersionId);
       }
       const { NextKeyMarker, NextVersionIdMarker } = answer;
