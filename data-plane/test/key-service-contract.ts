@@ -83,6 +83,18 @@ export function describeKeyServiceContract(
       expect(await service.unwrap(made.keyId, made.wrapped, context)).toHaveLength(32);
     });
 
+    it('wraps a data key that it did not make', async () => {
+      const dataKey = Buffer.alloc(32, 9);
+      const made = await service.wrap(keyId, dataKey, context);
+      expect(made.keyId).toBe(underTest.defaultKey);
+      expect(made.wrapped.includes(dataKey)).toBe(false);
+      expect(await service.unwrap(made.keyId, made.wrapped, context)).toEqual(Buffer.alloc(32, 9));
+      await expect(service.unwrap(made.keyId, made.wrapped, { ...context, database: 'c' })).rejects.toThrow(
+        KeyMismatchError,
+      );
+      await expect(service.wrap(underTest.unknownKeyId, dataKey, context)).rejects.toThrow(KeyRefusedError);
+    });
+
     it('gives the caller a copy that it may wipe', async () => {
       const wrapped = await generate();
       const first = await service.unwrap(keyId, wrapped, context);

@@ -26,6 +26,10 @@ export class MemoryKeyService implements KeyService {
     return this.#wrap(keyId, context, this.#runtime.randomBytes(dataKeyBytes));
   }
 
+  async wrap(keyId: string, dataKey: Buffer, context: EncryptionContext): Promise<WrappedByKey> {
+    return this.#wrap(keyId, context, dataKey);
+  }
+
   async unwrap(keyId: string, wrapped: Uint8Array, context: EncryptionContext): Promise<Buffer> {
     this.#assertUsable(keyId);
     return unwrapDataKey(this.#material, keyId, context, wrapped);

@@ -7,10 +7,18 @@ import {
   type WriteCondition,
   type WriteResult,
 } from '../src/object-store/object-store.js';
+import type { ObjectVersions } from '../src/object-store/object-versions.js';
 
 /** An object store in memory that does what the contract says, at once. */
 export class MemoryStore implements ObjectStore {
   readonly objects = new Map<string, StoredObject>();
+  /** What was replaced, by the version's name; kept only while `isVersioned`. */
+  readonly replaced = new Map<string, Map<string, Buffer>>();
+  isVersioned = false;
+  readonly versions: ObjectVersions = {
+    older: async (key) => [...(this.replaced.get(key)?.keys() ?? [])],
+    remove: async (key, version) => void this.replaced.get(key)?.delete(version),
+  };
   #writes = 0;
 
   async get(key: string): Promise<StoredObject | undefined> {
@@ -28,6 +36,9 @@ export class MemoryStore implements ObjectStore {
     const current = this.objects.get(key);
     const holds = 'ifAbsent' in condition ? !current : current?.etag === condition.ifMatch;
     if (!holds) return { won: false };
+    if (current && this.isVersioned) {
+      this.replaced.set(key, (this.replaced.get(key) ?? new Map<string, Buffer>()).set(current.etag, current.body));
+    }
     const etag = `etag-${++this.#writes}` as ETag;
     this.objects.set(key, { body: Buffer.from(body), etag });
     return { won: true, etag };

@@ -25,6 +25,7 @@ import { registerDatabaseTokenRoutes } from './routes/database-token-routes.js';
 import { registerDeletedDatabaseRoutes } from './routes/deleted-database-routes.js';
 import { registerDriftRoutes } from './routes/drift-routes.js';
 import { registerFleetRoutes } from './routes/fleet-routes.js';
+import { registerEncryptionRoutes } from './routes/encryption-routes.js';
 import { registerGroupRoutes } from './routes/group-routes.js';
 import { registerInviteRoutes } from './routes/invite-routes.js';
 import { registerLimitRoutes } from './routes/limit-routes.js';
@@ -134,6 +135,7 @@ export function buildPlatformApi(context: ApiContext, logger: Logger): PlatformA
           registerDatabaseConfigurationRoutes(organization, context);
           registerDatabaseTokenRoutes(organization, context);
           registerDeletedDatabaseRoutes(organization, context);
+          registerEncryptionRoutes(organization, context);
           registerGroupRoutes(organization, context);
           registerFleetRoutes(organization, context);
           registerUsageRoutes(organization, context);

@@ -137,6 +137,36 @@ export class AdminClient {
     if (reply.status !== 200) throw refusal(reply);
   }
 
+  /** What the database is encrypted with, as the admin interface says it. Throws `AdminRefusal`. */
+  async encryption(id: DatabaseId): Promise<Record<string, unknown>> {
+    return this.#field('encryption', 'GET', `/admin/v1/databases/${id}/encryption`);
+  }
+
+  /** Gives the database another data key than `replaces`. Throws `AdminRefusal`. */
+  async rekey(
+    id: DatabaseId,
+    asked: { readonly replaces: number; readonly dropHistory?: boolean },
+  ): Promise<Record<string, unknown>> {
+    return this.#field('encryption', 'POST', `/admin/v1/databases/${id}/rekey`, asked);
+  }
+
+  /** Destroys what wraps the data keys of a deleted database; its certificate. Throws `AdminRefusal`. */
+  async shred(id: DatabaseId, asked: { readonly requestedBy: string }): Promise<Record<string, unknown>> {
+    return this.#field('certificate', 'POST', `/admin/v1/databases/${id}/shred`, asked);
+  }
+
+  /** The certificate of that. Throws `AdminRefusal`. */
+  async certificate(id: DatabaseId): Promise<Record<string, unknown>> {
+    return this.#field('certificate', 'GET', `/admin/v1/databases/${id}/certificate`);
+  }
+
+  async #field(name: string, method: string, path: string, body?: unknown): Promise<Record<string, unknown>> {
+    const reply = await this.#call(method, path, body);
+    const value = reply.body[name];
+    if (reply.status !== 200 || typeof value !== 'object' || value === null) throw refusal(reply);
+    return value as Record<string, unknown>;
+  }
+
   async #call(method: string, path: string, body?: unknown, retryBudgetMs?: number): Promise<Reply> {
     const { clock } = this.options;
     try {

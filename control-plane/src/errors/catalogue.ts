@@ -71,6 +71,7 @@ export const catalogue = {
     404,
     'Use a database that GET /v1/organizations/{organization}/deleted-databases lists.',
   ),
+  CERTIFICATE_NOT_FOUND: entry(404, 'There is one when the data keys of a deleted database were destroyed.'),
   UNDELETE_EXPIRED: entry(410, 'The content is gone; restore it from a backup of the deployment.'),
   DATABASE_REFUSED: entry(400, 'The data plane refused the database for the reason given; change the request.'),
   MEMBER_NOT_FOUND: entry(404, 'Use a member that GET /v1/organizations/{organization}/members lists.'),

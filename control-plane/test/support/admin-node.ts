@@ -12,6 +12,11 @@ interface Stored {
   deletedAtMs?: number;
 }
 
+function encryptionOf({ id, createdAtMs }: Stored) {
+  const dataKeys = [{ number: 1, keyId: 'default', reasons: [{ because: 'current' }] }];
+  return { id, mode: 'kms', currentKey: 1, currentKeySinceMs: createdAtMs, isResealed: true, dataKeys };
+}
+
 /** The admin interface of a data node that keeps its databases in memory and stores nothing in them. */
 export class AdminNodeForTests {
   readonly databases = new Map<string, Stored>();
@@ -56,6 +61,10 @@ export class AdminNodeForTests {
     }
     if (found === undefined) return [404, { code: 'DATABASE_NOT_FOUND', message: 'database not found' }];
     if (action === 'storage') return [200, { bytes: 4096 }];
+    if (action === 'encryption' || action === 'rekey') return [200, { encryption: encryptionOf(found) }];
+    if (action === 'certificate' || action === 'shred') {
+      return [404, { code: 'CERTIFICATE_NOT_FOUND', message: 'there is none' }];
+    }
     if (action === 'undelete') {
       delete found.deletedAtMs;
       found.name = body.name ?? found.name;

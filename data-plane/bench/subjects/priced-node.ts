@@ -100,7 +100,8 @@ export class PricedNode {
       current: 1,
       keys: new Map([[1, Buffer.alloc(32, 7)]]),
     });
-    const database = new PricedDatabase(this.context, { owned, unlocked: { sealer, wipe: () => undefined } }, pages);
+    const unlocked = { sealer, follow: async () => Promise.resolve(), wipe: () => undefined };
+    const database = new PricedDatabase(this.context, { owned, unlocked }, pages);
     this.databases.push(database);
     return database;
   }

@@ -79,7 +79,7 @@ async function branchAdmitted(
     findRestorePoint({ runtime, dataStore, logStore, sealer, manifest, ranges }, moment);
   // What can be refused is refused before the name is taken: it would stay taken.
   await withUnfoldedRanges(context, owned.manifest, async (ranges) => find(owned, ranges));
-  const plan = await planned(context, owned.manifest, child, client);
+  let plan = await planned(context, owned.manifest, child, client);
   await takeName(context, child);
 
   let parent = owned;
@@ -91,6 +91,8 @@ async function branchAdmitted(
       const pinned = await pin(context, parent, child, attempt, point);
       if (pinned) {
         parent = pinned;
+        // What is pinned may be sealed under a data key that the parent did not have before.
+        if (!sameRing(parent.manifest, owned.manifest)) plan = await planned(context, parent.manifest, child, client);
         const manifest = await begun(context, {
           parent: parent.manifest,
           sealer,
@@ -120,6 +122,14 @@ async function branchAdmitted(
     }
   }
   throw new ByocError('OVERLOADED', `database ${owned.manifest.id} is folded faster than it can be branched`);
+}
+
+/** Whether two manifests of a database hold the same data keys. */
+function sameRing(one: Manifest, other: Manifest): boolean {
+  return (
+    one.currentKey === other.currentKey &&
+    one.keys.every(({ number, opens }) => other.keys.some((key) => key.number === number && key.opens === opens))
+  );
 }
 
 function assertSameHome(parent: Manifest, child: NewDatabase): void {

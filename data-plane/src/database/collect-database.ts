@@ -1,5 +1,6 @@
 /**
- * Garbage collection of one database, by its owner, in three steps that can be repeated from any point: compute what
+ * Garbage collection of one database, by its owner: what wraps the keys of a deleted one goes first (`shred-database.ts`),
+ * then what nothing needs, in three steps that can be repeated from any point: compute what
  * nothing that is kept leads to; record it in the manifest, by If-Match under the owner's term, so that it comes before or
  * after any branch; delete it.
  *
@@ -9,15 +10,17 @@
 import { ByocError } from '../errors/catalogue.js';
 import { claim } from '../ownership/claim.js';
 import { conditionalWrite, readWithRetry } from '../storage/conditional-write.js';
+import { isResealing } from '../storage/data-key-use.js';
 import { findGarbage, horizonAt, storedGarbage } from '../storage/garbage.js';
 import { sha256 } from '../storage/generation.js';
 import { lineOf, type GarbageReference, type Manifest, type Pin } from '../storage/manifest.js';
 import type { VersionedManifest } from '../storage/manifest-store.js';
 import { garbageListName } from '../storage/object-names.js';
 import { newAttempt } from './carry-fragments.js';
-import { isUndeleteOver } from './database-records.js';
 import type { NodeContext } from './node-context.js';
 import { stillOwned } from './ready-database.js';
+import { withoutRetiredKeys } from './rekey-database.js';
+import { destroyOldVersions, recordShred } from './shred-database.js';
 
 /** A pin whose branch does not exist is given up when it is this old: no call to make a branch lasts so long. */
 const abandonedPinMs = 3_600_000;
@@ -32,7 +35,7 @@ const maxRounds = 5;
  * deleted.
  */
 export async function collectDatabase(context: NodeContext, owned: VersionedManifest): Promise<VersionedManifest> {
-  let current = await deleteRecorded(context, owned);
+  let current = await deleteRecorded(context, await recordShred(context, owned));
   for (let round = 1; round <= maxRounds; round++) {
     const recorded = await record(context, current);
     if (recorded) return deleteRecorded(context, recorded);
@@ -60,18 +63,25 @@ export async function collectClosed(context: NodeContext, found: VersionedManife
 }
 
 /** Whether nothing can be left to collect, ever. */
-function isFinished({ collected, pins = [], garbage, parent }: Manifest): boolean {
-  return collected === true && pins.length === 0 && garbage === undefined && (!parent || parent.released === true);
+function isFinished({ collected, pins = [], garbage, parent, shredding }: Manifest): boolean {
+  if (collected !== true || garbage !== undefined || shredding !== undefined) return false;
+  return pins.length === 0 && (!parent || parent.released === true);
 }
 
 /** Computes and records. Undefined when the manifest has changed meanwhile; the same manifest when there is nothing to do. */
 async function record(context: NodeContext, current: VersionedManifest): Promise<VersionedManifest | undefined> {
   const { runtime, dataStore } = context;
   const { manifest } = current;
+  const certificate = manifest.shredding && (await destroyOldVersions(context, manifest, manifest.shredding));
   const pins = await neededPins(context, manifest);
   const kept = await keptManifest(context, { ...manifest, pins });
-  const { keys, sources } = await findGarbage({ runtime, dataStore, manifest: kept });
-  const next = swept(withoutUnneededKeys(kept, sources));
+  const { keys, sources, ownKeys } = await findGarbage({ runtime, dataStore, manifest: kept });
+  const { shredding: _done, ...left } = swept(withoutUnneededKeys(kept, sources));
+  const next = await withoutRetiredKeys(
+    context,
+    { ...left, ...(certificate !== undefined && { certificate }) },
+    ownKeys,
+  );
   const garbage = keys.length > 0 ? await storeList(context, manifest, keys) : undefined;
   const hasChanged =
     garbage !== undefined ||
@@ -85,12 +95,20 @@ async function record(context: NodeContext, current: VersionedManifest): Promise
 /** The manifest with what it keeps from now on. */
 async function keptManifest(context: NodeContext, manifest: Manifest): Promise<Manifest> {
   const { runtime, dataStore, policy } = context;
-  if (manifest.deletedAtMs !== undefined && isUndeleteOver(context, manifest.deletedAtMs)) {
-    const { generation: _generation, horizon: _horizon, carried: _carried, ...rest } = manifest;
-    return { ...rest, keys: [], tail: [], collected: true };
-  }
+  if (manifest.collected === true) return manifest;
+  const dropped = withHistoryDropped(manifest);
+  if (dropped) return dropped;
   const horizon = await horizonAt({ runtime, dataStore, manifest }, runtime.nowMs() - policy.historyMs);
   return { ...manifest, ...(horizon && { horizon }) };
+}
+
+/** Keeps no history from before the present generation, when that was asked for with another data key and it is sealed under it. */
+function withHistoryDropped(manifest: Manifest): Manifest | undefined {
+  const { generation, retiring } = manifest;
+  if (!generation || !retiring?.some(({ dropHistory }) => dropHistory) || isResealing(manifest)) return undefined;
+  // Once only: a branch may hold the old key for long, and history begins anew meanwhile.
+  const rest = retiring.map(({ dropHistory: _dropHistory, ...key }) => key);
+  return { ...manifest, horizon: generation, retiring: rest };
 }
 
 /** The present generation's number is swept with the next one: folds of other terms may have taken it, too. */

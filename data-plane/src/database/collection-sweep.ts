@@ -10,13 +10,13 @@ import type { NodeDatabases } from './node-databases.js';
 
 export class CollectionSweep {
   readonly #context: NodeContext;
-  readonly #databases: Pick<NodeDatabases, 'collect'>;
+  readonly #databases: Pick<NodeDatabases, 'collect' | 'reseal'>;
   readonly #everyMs: number;
   #cancel: (() => void) | undefined;
   #isStopped = false;
 
   /** `everyMs`: 0 = never. */
-  constructor(context: NodeContext, databases: Pick<NodeDatabases, 'collect'>, everyMs: number) {
+  constructor(context: NodeContext, databases: Pick<NodeDatabases, 'collect' | 'reseal'>, everyMs: number) {
     this.#context = context;
     this.#databases = databases;
     this.#everyMs = everyMs;
@@ -46,6 +46,7 @@ export class CollectionSweep {
       try {
         const found = await manifests.read(id);
         if (!found || isSettled(found.manifest) || !(await this.#isOwnBusiness(found.manifest))) continue;
+        await this.#databases.reseal(id);
         await this.#databases.collect(id);
       } catch (error) {
         // Another node's by now: it sweeps, too.
@@ -64,8 +65,10 @@ export class CollectionSweep {
 }
 
 /** Whether time alone gives nothing to collect: everything older than the present generation is gone. */
-function isSettled({ deletedAtMs, collected, generation, horizon, pins = [], garbage, parent }: Manifest): boolean {
+function isSettled(manifest: Manifest): boolean {
+  const { deletedAtMs, collected, generation, horizon, pins = [], garbage, parent, retiring, shredding } = manifest;
   if (garbage !== undefined || pins.length > 0 || (parent && parent.released !== true)) return false;
-  if (deletedAtMs !== undefined) return collected === true;
+  if (deletedAtMs !== undefined) return collected === true && shredding === undefined;
+  if (retiring !== undefined) return false;
   return generation === undefined || horizon?.digest === generation.digest;
 }

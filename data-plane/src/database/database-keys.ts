@@ -27,6 +27,12 @@ import {
 /** A sealer and the plaintext keys it works with; `wipe` overwrites both. */
 export interface UnlockedDatabase {
   readonly sealer: Sealer;
+  /**
+   * Goes on with the ring of a newer manifest of the same database: opens the data keys that have come to it, seals under
+   * its current one from then on, and overwrites those that have left it. `client`: as for `unlock`. Throws the key errors;
+   * then nothing has changed.
+   */
+  follow(manifest: Manifest, client?: ClientKey): Promise<void>;
   wipe(): void;
 }
 
@@ -38,16 +44,22 @@ export async function newDataKey(
   keys: KeyService,
   context: EncryptionContext,
   keyId = keys.defaultKeyId,
+  number = 1,
 ): Promise<ServiceWrappedKey> {
   assertKeyId(keys, keyId);
   const made = await translated(context.database, () => keys.generateWrappedDataKey(keyId, context));
-  return { number: 1, mode: 'kms', keyId: made.keyId, wrapped: made.wrapped.toString('base64'), context };
+  return { number, mode: 'kms', keyId: made.keyId, wrapped: made.wrapped.toString('base64'), context };
 }
 
-/** A data key for a new database, wrapped by its client's key. */
-export function newClientDataKey(runtime: Runtime, client: ClientKey, context: EncryptionContext): ClientWrappedKey {
+/** A data key for a database, wrapped by its client's key. */
+export function newClientDataKey(
+  runtime: Runtime,
+  client: ClientKey,
+  context: EncryptionContext,
+  number = 1,
+): ClientWrappedKey {
   const wrapped = client.generate(context, (count) => runtime.randomBytes(count)).toString('base64');
-  return { number: 1, mode: 'client', wrapped, context };
+  return { number, mode: 'client', wrapped, context };
 }
 
 function assertKeyId(keys: KeyService, keyId: string): void {
@@ -127,6 +139,22 @@ export async function rewrappedKeys(
 }
 
 /**
+ * The 32 bytes of one data key of a manifest, which the caller wipes; `client`: the client's key where that wraps it. Throws
+ * `KEY_REVOKED`, `KEY_WRONG`, `KEY_UNAVAILABLE`, `ENCRYPTION_KEY_REQUIRED`.
+ */
+export async function openDataKey(
+  keys: KeyService,
+  manifest: Manifest,
+  entry: WrappedDataKey,
+  client?: ClientKey,
+): Promise<Buffer> {
+  assertOwnContext(manifest, entry);
+  if (!isServiceWrapped(entry)) return unwrapByClient(client, manifest, entry);
+  const { keyId, wrapped, context } = entry;
+  return translated(manifest.id, () => keys.unwrap(keyId, Buffer.from(wrapped, 'base64'), context));
+}
+
+/**
  * `client`: the client's key where it wraps data keys; it may be wiped as soon as this resolves. Throws `KEY_REVOKED`,
  * `KEY_WRONG`, `KEY_UNAVAILABLE`.
  */
@@ -142,11 +170,8 @@ export async function unlock(
   };
   const unwrapped = await Promise.allSettled(
     manifest.keys.map(async (entry) => {
-      assertOwnContext(manifest, entry);
-      const { number, wrapped, context, opens = manifest.id } = entry;
-      const key = isServiceWrapped(entry)
-        ? await translated(manifest.id, () => keys.unwrap(entry.keyId, Buffer.from(wrapped, 'base64'), context))
-        : await unwrapByClient(client, manifest, entry);
+      const { number, opens = manifest.id } = entry;
+      const key = await openDataKey(keys, manifest, entry, client);
       rings.set(opens, (rings.get(opens) ?? new Map<number, Buffer>()).set(number, key));
     }),
   );
@@ -162,13 +187,75 @@ export async function unlock(
   });
   const ring = { current: currentKey, keys: rings.get(id) ?? new Map<number, Buffer>() };
   const sealer = new Sealer(runtime, deployment, id, ring, ancestors);
+  let isWiped = false;
   return {
     sealer,
+    follow: async (newer, client) => {
+      const own = newer.keys.filter(({ opens }) => opens === undefined);
+      const opened = await openedAll(keys, newer, client, (number) => !ring.keys.has(number));
+      for (const [number, key] of opened) {
+        // Whoever gave the database up meanwhile has overwritten the rest; or it was followed twice at once.
+        if (isWiped || ring.keys.has(number)) key.fill(0);
+        else ring.keys.set(number, key);
+      }
+      if (isWiped) return;
+      ring.current = newer.currentKey;
+      for (const [number, key] of ring.keys) {
+        if (own.some((one) => one.number === number)) continue;
+        sealer.forget(number);
+        key.fill(0);
+        ring.keys.delete(number);
+      }
+    },
     wipe: () => {
+      isWiped = true;
       sealer.wipe();
       wipeRings();
     },
   };
+}
+
+/** The database's own data keys that are wanted, by their number. When one cannot be opened none is left in memory. */
+async function openedAll(
+  keys: KeyService,
+  manifest: Manifest,
+  client: ClientKey | undefined,
+  isWanted: (number: number) => boolean,
+): Promise<Map<number, Buffer>> {
+  const opened = new Map<number, Buffer>();
+  const wanted = manifest.keys.filter(({ number, opens }) => opens === undefined && isWanted(number));
+  const results = await Promise.allSettled(
+    wanted.map(async (entry) => opened.set(entry.number, await openDataKey(keys, manifest, entry, client))),
+  );
+  const failed = results.find((result) => result.status === 'rejected');
+  if (!failed) return opened;
+  for (const key of opened.values()) key.fill(0);
+  throw failed.reason;
+}
+
+/** The same data key, wrapped by a key of the key service. Throws `KEY_ID_INVALID`, `KEY_REVOKED`, `KEY_UNAVAILABLE`. */
+export async function wrapByService(
+  keys: KeyService,
+  manifest: Manifest,
+  keyId: string,
+  { number, context, opens }: WrappedDataKey,
+  dataKey: Buffer,
+): Promise<ServiceWrappedKey> {
+  assertKeyId(keys, keyId);
+  const made = await translated(manifest.id, () => keys.wrap(keyId, dataKey, context));
+  const wrapped = made.wrapped.toString('base64');
+  return { number, mode: 'kms', keyId: made.keyId, wrapped, context, ...(opens && { opens }) };
+}
+
+/** The same data key, wrapped by a key that a client holds. */
+export function wrapByClient(
+  runtime: Runtime,
+  client: ClientKey,
+  { number, context, opens }: WrappedDataKey,
+  dataKey: Buffer,
+): ClientWrappedKey {
+  const wrapped = client.wrap(context, dataKey, runtime.randomBytes(wrappingNonceBytes)).toString('base64');
+  return { number, mode: 'client', wrapped, context, ...(opens && { opens }) };
 }
 
 /** What a holder of the database's data keys depends on at the key service, the current one first. */

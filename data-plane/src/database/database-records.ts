@@ -14,6 +14,7 @@ import { currentKeyOf, newClientDataKey, newDataKey } from './database-keys.js';
 import type { NamedDatabase } from '../storage/name-store.js';
 import type { NodeContext } from './node-context.js';
 import { manifestMissing, unfoldedRanges } from './ready-database.js';
+import { isBeyondUndelete } from './shred-database.js';
 
 /**
  * The database that has the name, or undefined: nobody has it, its creation was cut off, or it is being deleted. Throws
@@ -196,7 +197,7 @@ export async function undeleteDatabase(
     if (!found) throw new ByocError('DATABASE_NOT_FOUND', 'database not found');
     const { deletedAtMs, ...manifest } = found.manifest;
     if (deletedAtMs === undefined) return description(manifest);
-    if (manifest.collected === true || isUndeleteOver(context, deletedAtMs)) {
+    if (isBeyondUndelete(context, found.manifest)) {
       const when = new Date(deletedAtMs).toISOString();
       throw new ByocError('UNDELETE_EXPIRED', `database ${manifest.name} was deleted at ${when}`);
     }
@@ -208,11 +209,6 @@ export async function undeleteDatabase(
     confirmLater(context, { organization: restored.organization, database: restored.name }, id);
     return description(result.manifest);
   }
-}
-
-/** Whether a database that was deleted then can no longer be brought back. */
-export function isUndeleteOver({ runtime, policy }: NodeContext, deletedAtMs: number): boolean {
-  return runtime.nowMs() >= deletedAtMs + policy.undeleteMs;
 }
 
 export function description(manifest: Manifest): DatabaseDescription {

@@ -5,6 +5,11 @@ import type { DatabaseId, EngineName } from '../identity.js';
 import type { RequestKind } from '../engine/ipc/messages.js';
 import type { CipherName } from '../keys/ciphers.js';
 import type { PresentedKey } from '../keys/client-key.js';
+import type { ShredCertificate } from '../storage/shred-certificate.js';
+import type { WrappingChange } from './change-wrapping.js';
+import type { EncryptionState } from './encryption-state.js';
+import type { RekeyRequest } from './rekey-database.js';
+import type { ShredRequest } from './shred-database.js';
 
 /** What is known of a database without opening it. */
 export interface DatabaseDescription {
@@ -127,6 +132,28 @@ export interface DatabaseService {
    * crashes left. Throws `DATABASE_NOT_FOUND`, and the errors of the store.
    */
   collect(id: DatabaseId, options?: { readonly isForwarded?: boolean }): Promise<void>;
+  /**
+   * Gives a database another data key, and seals what it has anew, in part now and the rest in the background. Returns what
+   * it is encrypted with then; the same call again tells how far it has come, and goes on where nothing else does. Throws
+   * `DATABASE_NOT_FOUND`, `REKEY_REFUSED`, the key errors, and the errors of the store.
+   */
+  rekey(id: DatabaseId, request: RekeyRequest, options?: Forwarding): Promise<EncryptionState>;
+  /**
+   * Changes who holds the key that wraps the data keys of a database: the key service, its client, or another key of the same
+   * client. Requests are admitted by the new key from then on. Throws `DATABASE_NOT_FOUND`, the `ENCRYPTION_…` errors when the
+   * call does not bring the present key of the client, the key errors, and the errors of the store.
+   */
+  changeWrapping(id: DatabaseId, change: WrappingChange, options?: Forwarding): Promise<EncryptionState>;
+  /** What a database is encrypted with, and why each of its data keys is there. Throws `DATABASE_NOT_FOUND`. */
+  encryption(id: DatabaseId): Promise<EncryptionState>;
+  /**
+   * Destroys what wraps the data keys of a deleted database, whether or not it could still be brought back, then its
+   * content. Throws `DATABASE_NOT_FOUND`, `SHRED_REFUSED` when it is not deleted, and the errors of the store; then the
+   * same call again goes on with it.
+   */
+  shred(id: DatabaseId, request: ShredRequest, options?: Forwarding): Promise<ShredCertificate>;
+  /** What certifies that it was done, at whoever's wish. Throws `CERTIFICATE_NOT_FOUND`. */
+  certificate(id: DatabaseId): Promise<ShredCertificate>;
   /**
    * Wraps the data keys of a database by another key of the key service, while it is used; also of one that was deleted.
    * Whether that changed anything: running it again is safe. Throws `DATABASE_NOT_FOUND`, `KEY_HELD_BY_CLIENT`, the key

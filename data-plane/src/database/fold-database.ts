@@ -3,7 +3,8 @@ import type { VersionedManifest } from '../storage/manifest-store.js';
 import { fold } from '../storage/fold.js';
 import { pageBytes } from '../storage/fragment.js';
 import { openingFragment, type TailFragment } from '../storage/fragment-chain.js';
-import { readGeneration } from '../storage/generation.js';
+import { isResealing, withGeneration } from '../storage/data-key-use.js';
+import { readGeneration, type Generation } from '../storage/generation.js';
 import type { GenerationReference, Manifest } from '../storage/manifest.js';
 import { chainPoint } from '../storage/restore.js';
 import { Turns } from '../turns.js';
@@ -21,7 +22,9 @@ export function isFoldDue(context: NodeContext, manifest: Manifest, databasePage
 }
 
 /**
- * Folds everything that is durable now. Returns the manifest that names the new generation; the caller adopts it and
+ * Folds everything that is durable now; while a data key is being replaced, a part of what is sealed under it is sealed
+ * anew on the way, with `evenIfNothing` also when nothing is to be folded. That must be asked for only when every commit
+ * that may be sealed under the old key is durable: the new generation claims to be all there is under that key. Returns the manifest that names the new generation; the caller adopts it and
  * drops what it holds from the unfolded fragments in one step. Throws `DATABASE_MOVED` when
  * another epoch has claimed the database meanwhile, and the errors of the store; the database is unharmed then.
  */
@@ -29,6 +32,7 @@ export async function foldDatabase(
   context: NodeContext,
   database: OwnedDatabase,
   number: number,
+  { evenIfNothing = false }: { readonly evenIfNothing?: boolean } = {},
 ): Promise<VersionedManifest> {
   const { runtime, dataStore, logStore } = context;
   const { owned, unlocked } = database;
@@ -44,8 +48,9 @@ export async function foldDatabase(
       fragments.push(await turns.run(openingFragment(sealer, fragment)));
     }
   });
-  if (fragments.length === 0) return owned;
-  const { reference } = await fold({
+  const isAnew = isResealing(manifest);
+  if (fragments.length === 0 && !(evenIfNothing && isAnew && generation)) return owned;
+  const folded = await fold({
     runtime,
     store: dataStore,
     sealer,
@@ -54,19 +59,21 @@ export async function foldDatabase(
     term: manifest.term,
     number,
     fragments,
+    ...(isAnew && { resealBytes: context.policy.resealBytes }),
   });
-  return swing(context, owned, reference);
+  return swing(context, owned, folded);
 }
 
 /** Lets the manifest name the new generation, whatever else changed in it meanwhile under the same term. */
 async function swing(
   context: NodeContext,
   base: VersionedManifest,
-  reference: GenerationReference,
+  { reference, generation }: { readonly reference: GenerationReference; readonly generation: Generation },
 ): Promise<VersionedManifest> {
   for (let current = base; ;) {
     const { carried: _folded, ...rest } = current.manifest;
-    const result = await context.manifests.replace(current, { ...rest, generation: reference, tail: [] });
+    const next = { ...withGeneration(rest, reference, generation), tail: [] };
+    const result = await context.manifests.replace(current, next);
     if (!('lost' in result)) return result;
     const again = await stillOwned(context, base.manifest, result.lost);
     // An earlier fold's answer never came, but its manifest did: what it folded counts.

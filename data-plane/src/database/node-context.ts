@@ -4,6 +4,7 @@ import type { DatabaseId, NodeEpoch } from '../identity.js';
 import type { KeyService } from '../keys/key-service.js';
 import type { KeyWatch } from '../keys/key-watch.js';
 import type { ObjectStore } from '../object-store/object-store.js';
+import type { ObjectVersions } from '../object-store/object-versions.js';
 import type { FindRecovery } from '../ownership/claim.js';
 import type { Lease } from '../ownership/own-record.js';
 import type { Runtime } from '../runtime.js';
@@ -29,6 +30,8 @@ export interface DatabasePolicy {
   readonly foldMaxBytes: number;
   /** So many unfolded fragments make a fold due whatever their size: each is one read when the database is opened. */
   readonly foldFragments: number;
+  /** While a data key is being replaced every fold seals about so much more anew, and takes so much longer. */
+  readonly resealBytes: number;
   /** The engine folds its local WAL into its local file when the WAL has grown by this much. */
   readonly localWalBytes: number;
   /** How far back every commit can be restored. */
@@ -45,6 +48,8 @@ export interface NodeContext {
   readonly deployment: string;
   readonly epoch: NodeEpoch;
   readonly dataStore: ObjectStore;
+  /** What the data store keeps of objects that were replaced. */
+  readonly dataVersions: ObjectVersions;
   /** Begins to read an object of the data store that never changes, for whoever asks for it soon. */
   readonly prefetch: (key: string) => void;
   readonly logStore: LogStore;

@@ -10,6 +10,7 @@ import type { DatabaseId } from '../identity.js';
 import { assertDatabaseAddress, hostLabel, type DatabaseAddress } from '../naming/host-label.js';
 import type { PresentedKey } from '../keys/client-key.js';
 import { branchDatabase } from './branch-database.js';
+import { changeWrappingOfClosed, type WrappingChange } from './change-wrapping.js';
 import { isKeyRefusal, isSamePresented } from './client-key-admission.js';
 import { collectClosed } from './collect-database.js';
 import { rewrapClosed } from './rewrap-database.js';
@@ -25,11 +26,16 @@ import type {
 } from './database-service.js';
 import type { NodeContext } from './node-context.js';
 import { OpenDatabase } from './open-database.js';
+import { encryptionState, type EncryptionState } from './encryption-state.js';
 import { own } from './ready-database.js';
+import { rekeyClosed, resealClosed, type RekeyRequest } from './rekey-database.js';
 import { continuesStream } from './stream-request.js';
 import { settleDatabase } from './settle-database.js';
+import { readCertificate, requestShred, type ShredRequest } from './shred-database.js';
 import { onStreamEnd } from './stream-end.js';
+import { isResealing } from '../storage/data-key-use.js';
 import type { VersionedManifest } from '../storage/manifest-store.js';
+import type { ShredCertificate } from '../storage/shred-certificate.js';
 
 interface Entry {
   /** The open database, or the attempt to open it. */
@@ -144,6 +150,71 @@ export class NodeDatabases implements DatabaseService {
       if (done) return done.result;
     }
     return this.#alone(id, async () => rewrapClosed(this.#context, await this.#manifestToChange(id), keyId));
+  }
+
+  async rekey(id: DatabaseId, request: RekeyRequest): Promise<EncryptionState> {
+    while (this.#open.has(id)) {
+      const done = await this.#whileOpen(id, async (database) => database.rekey(request));
+      if (done) return this.encryption(id);
+    }
+    await this.#alone(id, async () => rekeyClosed(this.#context, await this.#manifestToChange(id), request));
+    // What is left is done by the next call, by whoever opens the database, or by the next look for garbage.
+    const resealed = await this.#resealStep(id);
+    if (resealed && !isResealing(resealed.manifest) && resealed.manifest.retiring?.some((key) => key.dropHistory)) {
+      await this.collect(id);
+    }
+    return this.encryption(id);
+  }
+
+  async changeWrapping(id: DatabaseId, change: WrappingChange): Promise<EncryptionState> {
+    let isDone = false;
+    while (!isDone && this.#open.has(id)) {
+      isDone = (await this.#whileOpen(id, async (database) => database.changeWrapping(change))) !== undefined;
+    }
+    if (!isDone) {
+      await this.#alone(id, async () =>
+        changeWrappingOfClosed(this.#context, await this.#manifestToChange(id), change),
+      );
+    }
+    this.#forgetId(id);
+    return this.encryption(id);
+  }
+
+  /** Ends the work of sealing a database anew that nobody has open. Throws what `resealClosed` throws. */
+  async reseal(id: DatabaseId): Promise<void> {
+    for (let more = await this.#resealStep(id); more && isResealing(more.manifest);) more = await this.#resealStep(id);
+  }
+
+  /** Undefined when it is open, which makes it go on by itself, or deleted. */
+  async #resealStep(id: DatabaseId): Promise<VersionedManifest | undefined> {
+    return this.#alone(id, async () => {
+      const found = await this.#manifestToChange(id);
+      const { deletedAtMs, encryption } = found.manifest;
+      if (this.#open.has(id) || deletedAtMs !== undefined || encryption.mode === 'client') return undefined;
+      return resealClosed(this.#context, found);
+    });
+  }
+
+  async encryption(id: DatabaseId): Promise<EncryptionState> {
+    const found = await this.#context.manifests.read(id);
+    if (!found || found.manifest.deletedAtMs !== undefined) {
+      throw new ByocError('DATABASE_NOT_FOUND', 'database not found');
+    }
+    return encryptionState(this.#context, found.manifest);
+  }
+
+  async shred(id: DatabaseId, request: ShredRequest): Promise<ShredCertificate> {
+    await this.#alone(id, async () => {
+      const found = await this.#manifestToChange(id);
+      if (found.manifest.certificate === undefined) {
+        await collectClosed(this.#context, await requestShred(this.#context, found, request));
+      }
+    });
+    return this.certificate(id);
+  }
+
+  async certificate(id: DatabaseId): Promise<ShredCertificate> {
+    return readCertificate(this.#context, id);
   }
 
   async #manifestToChange(id: DatabaseId): Promise<VersionedManifest> {

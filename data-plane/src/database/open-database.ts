@@ -1,5 +1,6 @@
 /**
- * An open database of this node: the state that joins an engine process, the commit log and the gate.
+ * An open database of this node: the state that joins an engine process, the commit log and the gate. What changes its
+ * manifest meanwhile is in `manifest-changes.ts`.
  *
  * Invariants. Commits enter the log in the order the engine made them and under the number it gave them. An answer
  * leaves through the gate. When the engine process dies, the database is restored from the store at the last commit that
@@ -8,27 +9,24 @@
  */
 import type { OpenedInEngine } from '../engine/pool/engine-pool.js';
 import type { EnginePlace } from '../engine/pool/engines.js';
-import { ByocError } from '../errors/catalogue.js';
+import { asByocError, ByocError } from '../errors/catalogue.js';
 import type { DatabaseId } from '../identity.js';
-import type { HeldKey } from '../keys/key-watch.js';
 import type { Sealer } from '../keys/sealing.js';
 import type { LoggedDatabase } from '../storage/commit-log.js';
 import { commitDefect, type Commit, type FragmentDigest } from '../storage/fragment.js';
 import type { FragmentLocation } from '../storage/log-location.js';
 import type { Manifest } from '../storage/manifest.js';
-import type { VersionedManifest } from '../storage/manifest-store.js';
 import type { Moment } from '../storage/moment.js';
-import { branchDatabase } from './branch-database.js';
+import type { WrappingChange } from './change-wrapping.js';
 import { assertAdmitted } from './client-key-admission.js';
-import { collectDatabase } from './collect-database.js';
 import type { DatabaseDescription, NewDatabase, SqlRequest, SqlResponse } from './database-service.js';
-import { heldKeys, keyError } from './database-keys.js';
+import { heldKeys } from './database-keys.js';
 import { DurabilityGate } from './durability-gate.js';
-import { foldDatabase, isFoldDue } from './fold-database.js';
 import { lostRequestError, RequestLostError, runInEngine } from './engine-request.js';
+import { ManifestChanges } from './manifest-changes.js';
 import type { NodeContext } from './node-context.js';
-import { rewrapDatabase } from './rewrap-database.js';
 import { own, releaseDatabase, restoreTo, type OwnedDatabase, type OwningFrom } from './ready-database.js';
+import type { RekeyRequest } from './rekey-database.js';
 
 /** One stay of the database in one engine process. */
 interface Session {
@@ -68,7 +66,7 @@ export class OpenDatabase implements LoggedDatabase {
   readonly #gate: DurabilityGate;
   /** Called once when the database cannot be served by this instance any more. */
   readonly #onDefunct: (error: ByocError) => void;
-  #owned: OwnedDatabase;
+  readonly #changes: ManifestChanges;
   #session: Promise<Session>;
   /** Set when the database lost its engine process and nobody has asked for it since; enters another one. */
   #enterAgain: (() => void) | undefined;
@@ -76,15 +74,10 @@ export class OpenDatabase implements LoggedDatabase {
   #executing = 0;
   #handedCommit: number;
   #lastTimeMs: number;
-  #databasePages: number;
-  #tailBytes: number;
   #commitParts: Uint8Array[] = [];
   #openStreams = 0;
-  #folding: Promise<void> | undefined;
   #defunct: ByocError | undefined;
-  #isClosing = false;
   #dropped: Promise<void> | undefined;
-  #releaseKeys = (): void => undefined;
   /** Given up because a key must not be used any more. */
   #lostKey = false;
   #resolved: Promise<void> | undefined;
@@ -104,7 +97,7 @@ export class OpenDatabase implements LoggedDatabase {
       database = new OpenDatabase(context, owned, onDefunct);
       database.#session = database.#enter();
       await database.#session;
-      database.#watchKeys(held);
+      database.#changes.watchKeys(held);
       return database;
     } catch (error) {
       owned.unlocked.wipe();
@@ -116,20 +109,26 @@ export class OpenDatabase implements LoggedDatabase {
     const { manifest } = owned.owned;
     this.id = manifest.id;
     this.#context = context;
-    this.#owned = owned;
     this.#onDefunct = onDefunct;
+    this.#changes = new ManifestChanges(context, owned, {
+      defunct: () => this.#defunct,
+      durable: async () => this.#durable(this.#handedCommit),
+      abandon: (error) => this.abandon(error),
+      loseKey: (error) => {
+        this.#lostKey = true;
+        this.abandon(error);
+      },
+    });
     this.#gate = new DurabilityGate(context.runtime, context.lease, 0, context.policy.durabilityTimeoutMs);
     this.#handedCommit = 0;
     this.#lastTimeMs = 0;
-    this.#databasePages = 1;
-    this.#tailBytes = 0;
     this.chainDigest = Buffer.alloc(0);
     this.#session = Promise.reject(new Error('not entered yet'));
     this.#session.catch(() => undefined);
   }
 
   get manifest(): Manifest {
-    return this.#owned.owned.manifest;
+    return this.#changes.manifest;
   }
 
   get term(): number {
@@ -137,7 +136,7 @@ export class OpenDatabase implements LoggedDatabase {
   }
 
   get sealer(): Sealer {
-    return this.#owned.unlocked.sealer;
+    return this.#changes.sealer;
   }
 
   /** Streams with a transaction or stored SQL; the database must stay open for them. */
@@ -147,7 +146,7 @@ export class OpenDatabase implements LoggedDatabase {
 
   /** True when every commit handed to the log is durable and nothing is being folded. */
   get isQuiet(): boolean {
-    return this.#gate.durable >= this.#handedCommit && !this.#folding;
+    return this.#gate.durable >= this.#handedCommit && !this.#changes.isFolding;
   }
 
   async execute(request: SqlRequest): Promise<SqlResponse> {
@@ -205,12 +204,10 @@ export class OpenDatabase implements LoggedDatabase {
 
   /** Ends every stream, forgets the keys and removes the local files. Commits that are not durable yet are waited for. */
   async close(): Promise<void> {
-    // A fold that began now would outlive the keys, and this instance.
-    this.#isClosing = true;
-    await this.#folding;
+    await this.#changes.end();
     await this.#dropSession();
     await this.#durable(this.#handedCommit).catch(() => undefined);
-    this.#forgetKeys();
+    this.#changes.forgetKeys();
   }
 
   /**
@@ -220,16 +217,15 @@ export class OpenDatabase implements LoggedDatabase {
    * still be this node's.
    */
   async release({ fold }: { readonly fold: boolean }): Promise<void> {
-    this.#isClosing = true;
-    await this.#folding;
+    await this.#changes.end();
     await this.#dropSession();
     try {
       await this.#durable(this.#handedCommit);
       if (this.#defunct) throw this.#defunct;
-      if (fold) await this.#foldAll();
-      await releaseDatabase(this.#context, this.#owned.owned);
+      if (fold) await this.#changes.foldAll();
+      await releaseDatabase(this.#context, this.#changes.owned.owned);
     } finally {
-      this.#forgetKeys();
+      this.#changes.forgetKeys();
     }
   }
 
@@ -243,7 +239,7 @@ export class OpenDatabase implements LoggedDatabase {
     this.#enterAgain = undefined;
     this.#gate.fail(error);
     this.#resolved = this.#context.log.dropAndResolve(this);
-    this.#forgetKeys();
+    this.#changes.forgetKeys();
     this.#onDefunct(error);
     this.#dropSession().catch((cause: unknown) => {
       this.#context.report('local files were not removed', { database: this.id, error: String(cause) });
@@ -253,38 +249,27 @@ export class OpenDatabase implements LoggedDatabase {
   /** Makes a branch of everything that was committed before the call, or at a moment. Throws as `branchDatabase` does. */
   async branch(child: NewDatabase, moment?: Moment): Promise<DatabaseDescription> {
     await this.#durable(this.#handedCommit);
-    const { branch, parent } = await this.#whileOwned(async () =>
-      branchDatabase(this.#context, this.#owned, child, moment),
-    );
-    this.#adopt(parent);
-    return branch;
+    return this.#changes.branch(child, moment);
   }
 
   /** Collects what the database needs no more. Throws as `collectDatabase` does. */
   async collect(): Promise<void> {
-    this.#adopt(await this.#whileOwned(async () => collectDatabase(this.#context, this.#owned.owned)));
+    return this.#changes.collect();
+  }
+
+  /** Has the data keys wrapped by somebody else's key, while the database goes on. Throws as `changeWrapping` does. */
+  async changeWrapping(change: WrappingChange): Promise<void> {
+    return this.#changes.changeWrapping(change);
+  }
+
+  /** Takes another data key, while the database goes on. Throws as `rekeyDatabase` does. */
+  async rekey(request: RekeyRequest): Promise<void> {
+    return this.#changes.rekey(request);
   }
 
   /** Wraps the data keys by another key, while the database goes on. Whether that changed anything. Throws as `rewrapDatabase`. */
   async rewrap(keyId: string): Promise<boolean> {
-    const before = this.manifest.keys;
-    this.#adopt(await this.#whileOwned(async () => rewrapDatabase(this.#context, this.#owned.owned, keyId)));
-    // What is given up by now depends on no key.
-    if (this.#defunct || this.#isClosing || this.manifest.keys === before) return this.manifest.keys !== before;
-    const release = this.#releaseKeys;
-    this.#watchKeys(heldKeys(this.manifest));
-    release();
-    return true;
-  }
-
-  /** Runs `work`, which can be repeated. When the database is given up or closed meanwhile, what breaks only follows from that. */
-  async #whileOwned<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#defunct) throw this.#defunct;
-    return work().catch((error: unknown) => {
-      if (this.#defunct) throw this.#defunct;
-      if (!this.#isClosing || error instanceof ByocError) throw error;
-      throw new ByocError('SHUTTING_DOWN', `database ${this.id} was closed meanwhile`, { cause: error });
-    });
+    return this.#changes.rewrap(keyId);
   }
 
   /** After `abandon`: resolves when no commit of this instance can become durable any more. */
@@ -296,20 +281,7 @@ export class OpenDatabase implements LoggedDatabase {
     this.#context.unfolded.add(this.id, this.term, location);
     if (this.#defunct) return;
     this.#gate.advance(lastCommit.number);
-    this.#foldIfDue();
-  }
-
-  /** When a key that the data keys are wrapped by must not be used any more, the database ends. */
-  #watchKeys(held: readonly HeldKey[]): void {
-    this.#releaseKeys = this.#context.keyWatch.hold(held, (cause) => {
-      this.#lostKey = true;
-      this.abandon(keyError(this.id, cause));
-    });
-  }
-
-  #forgetKeys(): void {
-    this.#releaseKeys();
-    this.#owned.unlocked.wipe();
+    this.#changes.foldIfDue();
   }
 
   /** Closes the database in its engine process, if it is in one, and removes its local files; once. */
@@ -352,7 +324,9 @@ export class OpenDatabase implements LoggedDatabase {
   async #enterSlot(slot: EnginePlace, directoryName: string): Promise<Session> {
     const directory = await slot.directory.createDatabaseDirectory(directoryName);
     const path = `${directory.path}/db`;
-    const restored = await restoreTo(this.#context, this.#owned, async () => slot.directory.createDatabaseFile(path));
+    const restored = await restoreTo(this.#context, this.#changes.owned, async () =>
+      slot.directory.createDatabaseFile(path),
+    );
     if (restored.commit < this.#gate.durable) {
       throw new ByocError('INTERNAL', `restored to commit ${restored.commit}, though ${this.#gate.durable} is durable`);
     }
@@ -360,8 +334,7 @@ export class OpenDatabase implements LoggedDatabase {
     this.chainDigest = restored.chainDigest;
     this.#handedCommit = restored.commit;
     this.#lastTimeMs = restored.commitTimeMs;
-    this.#databasePages = restored.databasePages;
-    this.#tailBytes = restored.tailBytes;
+    this.#changes.restored(restored);
     this.#commitParts = [];
     this.#openStreams = 0;
     this.#gate.advance(restored.commit);
@@ -382,14 +355,14 @@ export class OpenDatabase implements LoggedDatabase {
     stay.onRetiring = (isFree) => this.#retire(session, isFree);
     if (stay.retiring) this.#retire(session, true);
     stay.checkpoint = async (commit) => slot.checkpoint(opened, commit);
-    this.#foldIfDue();
+    this.#changes.foldIfDue();
     return session;
   }
 
   /** The engine process is to end: leave it when no request and no stream is under way. */
   #retire(session: Session, isFree: boolean): void {
     session.stay.retiring = true;
-    if (!isFree || this.#openStreams > 0 || this.#defunct || this.#isClosing) return;
+    if (!isFree || this.#openStreams > 0 || this.#defunct || this.#changes.isEnding) return;
     const closed = session.slot.close(session.opened);
     this.#leave(session, 'the engine process is to end', closed);
   }
@@ -399,7 +372,7 @@ export class OpenDatabase implements LoggedDatabase {
    * asks. A process may hold very many databases, and those that nobody uses must not hold up the others.
    */
   #leave(session: Session, reason: string, closed = Promise.resolve()): void {
-    if (this.#defunct || this.#isClosing) return;
+    if (this.#defunct || this.#changes.isEnding) return;
     this.#context.report('database left its engine process', { database: this.id, reason });
     const enterAgain = async (): Promise<Session> => {
       await closed;
@@ -434,7 +407,7 @@ export class OpenDatabase implements LoggedDatabase {
     }
     this.#lastTimeMs = timeMs;
     this.#handedCommit = commit;
-    this.#databasePages = databasePages;
+    this.#changes.databasePages = databasePages;
     this.#context.log.append(this, taken);
     this.#commitParts = [];
     if (stay.walBytes >= this.#context.policy.localWalBytes && !stay.checkpointing) void this.#checkpoint(stay);
@@ -464,57 +437,6 @@ export class OpenDatabase implements LoggedDatabase {
       }
     }
   }
-
-  /** Folds until nothing that is durable is left unfolded. */
-  async #foldAll(): Promise<void> {
-    this.#adopt(await foldDatabase(this.#context, this.#owned, this.#nextGeneration()));
-  }
-
-  #nextGeneration(): number {
-    return this.#context.generationNumbers.next(this.manifest.generation?.number ?? 0);
-  }
-
-  #foldIfDue(): void {
-    if (
-      this.#folding ||
-      this.#defunct ||
-      this.#isClosing ||
-      !isFoldDue(this.#context, this.manifest, this.#databasePages, this.#tailBytes)
-    )
-      return;
-    this.#folding = this.#fold().finally(() => {
-      this.#folding = undefined;
-    });
-  }
-
-  /** Goes on from a newer manifest, and forgets the fragments that its generation holds. */
-  #adopt(owned: VersionedManifest): void {
-    // One step: whoever restores next must see the new generation and the shorter list together.
-    if (owned.manifest.version > this.manifest.version) this.#owned = { ...this.#owned, owned };
-    this.#context.unfolded.folded(this.id, this.manifest.generation?.commit ?? 0);
-  }
-
-  async #fold(): Promise<void> {
-    try {
-      const owned = await foldDatabase(this.#context, this.#owned, this.#nextGeneration());
-      // The next instance may hold the manifest from before this fold: with it, it needs every fragment.
-      if (this.#defunct) return;
-      this.#adopt(owned);
-      this.#tailBytes = 0;
-    } catch (error) {
-      // Its keys were wiped when this instance was given up; that was reported.
-      if (this.#defunct) return;
-      const failure = asByocError(error);
-      this.#context.report('fold failed', { database: this.id, code: failure.code, error: failure.message });
-      if (failure.code === 'DATABASE_MOVED') this.abandon(failure);
-      // The log keeps everything; the next commit makes the fold due again.
-      else await this.#context.runtime.sleep(1_000);
-    }
-  }
-}
-
-function asByocError(error: unknown): ByocError {
-  return error instanceof ByocError ? error : new ByocError('INTERNAL', 'unexpected failure', { cause: error });
 }
 
 function newStay(): Stay {

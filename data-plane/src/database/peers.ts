@@ -1,6 +1,11 @@
 import type { DatabaseId } from '../identity.js';
 import type { NodeAddress } from '../ownership/node-record.js';
+import type { ShredCertificate } from '../storage/shred-certificate.js';
 import type { DatabaseDescription, NewDatabase, SqlRequest, SqlResponse } from './database-service.js';
+import type { WrappingChange } from './change-wrapping.js';
+import type { EncryptionState } from './encryption-state.js';
+import type { RekeyRequest } from './rekey-database.js';
+import type { ShredRequest } from './shred-database.js';
 
 /** What the nodes of a deployment ask of each other. */
 export interface Peers {
@@ -18,6 +23,12 @@ export interface Peers {
   collect(address: NodeAddress, id: DatabaseId): Promise<void>;
   /** Rewraps the data keys of a database on the node that owns it. Throws as `collect`. */
   rewrap(address: NodeAddress, id: DatabaseId, keyId: string): Promise<boolean>;
+  /** Gives a database another data key, on the node that owns it. Throws as `collect`. */
+  rekey(address: NodeAddress, id: DatabaseId, request: RekeyRequest): Promise<EncryptionState>;
+  /** Has the data keys of a database wrapped by somebody else's key, on the node that owns it. Throws as `collect`. */
+  changeWrapping(address: NodeAddress, id: DatabaseId, change: WrappingChange): Promise<EncryptionState>;
+  /** Destroys what wraps the data keys of a deleted database, on the node that owns it. Throws as `collect`. */
+  shred(address: NodeAddress, id: DatabaseId, request: ShredRequest): Promise<ShredCertificate>;
   /** Gives up what is under way to a node that has ended: it will not answer. */
   abandon(address: NodeAddress): void;
 }

@@ -87,15 +87,21 @@ export async function own(
   // Taking over from a node that died is tried until it is recovered: no request to the key service for each attempt.
   const isTakeOver = found.manifest.owner !== undefined && found.manifest.owner !== context.epoch;
   const [claimed, unlocked] = await Promise.allSettled([claiming, isTakeOver ? claiming.then(unlocking) : unlocking()]);
-  client?.wipe();
   if (claimed.status === 'rejected' || unlocked.status === 'rejected') {
+    client?.wipe();
     if (unlocked.status === 'fulfilled') unlocked.value.wipe();
     throw claimed.status === 'rejected' ? claimed.reason : (unlocked as PromiseRejectedResult).reason;
   }
   const { manifest } = claimed.value;
-  if (manifest.deletedAtMs !== undefined) {
+  try {
+    if (manifest.deletedAtMs !== undefined) throw new ByocError('DATABASE_NOT_FOUND', 'database not found');
+    // Its ring may have changed between the look and the claim.
+    if (manifest.keys !== found.manifest.keys) await unlocked.value.follow(manifest, client);
+  } catch (error) {
     unlocked.value.wipe();
-    throw new ByocError('DATABASE_NOT_FOUND', 'database not found');
+    throw error;
+  } finally {
+    client?.wipe();
   }
   return { owned: claimed.value, unlocked: unlocked.value };
 }

@@ -7,6 +7,8 @@ import { ByocError, isByocError } from '../errors/catalogue.js';
 import type { DatabaseId } from '../identity.js';
 import type { Location, Locator } from '../ownership/locator.js';
 import type { Runtime } from '../runtime.js';
+import type { ShredCertificate } from '../storage/shred-certificate.js';
+import type { WrappingChange } from './change-wrapping.js';
 import type {
   DatabaseDescription,
   DatabaseService,
@@ -15,8 +17,11 @@ import type {
   SqlRequest,
   SqlResponse,
 } from './database-service.js';
+import type { EncryptionState } from './encryption-state.js';
 import type { NodeDatabases } from './node-databases.js';
 import { PeerUnreachableError, type Peers } from './peers.js';
+import type { RekeyRequest } from './rekey-database.js';
+import type { ShredRequest } from './shred-database.js';
 
 export interface RoutedDatabasesOptions {
   readonly runtime: Runtime;
@@ -104,6 +109,38 @@ export class RoutedDatabases implements DatabaseService {
     return this.#route(id, async (location) =>
       location.kind === 'here' ? local.rewrap(id, keyId) : peers.rewrap(location.address, id, keyId),
     );
+  }
+
+  async rekey(id: DatabaseId, request: RekeyRequest, { isForwarded = false } = {}): Promise<EncryptionState> {
+    const { local, peers } = this.#options;
+    if (isForwarded) return local.rekey(id, request);
+    return this.#route(id, async (location) =>
+      location.kind === 'here' ? local.rekey(id, request) : peers.rekey(location.address, id, request),
+    );
+  }
+
+  async changeWrapping(id: DatabaseId, change: WrappingChange, { isForwarded = false } = {}): Promise<EncryptionState> {
+    const { local, peers } = this.#options;
+    if (isForwarded) return local.changeWrapping(id, change);
+    return this.#route(id, async (location) =>
+      location.kind === 'here' ? local.changeWrapping(id, change) : peers.changeWrapping(location.address, id, change),
+    );
+  }
+
+  async encryption(id: DatabaseId): Promise<EncryptionState> {
+    return this.#options.local.encryption(id);
+  }
+
+  async shred(id: DatabaseId, request: ShredRequest, { isForwarded = false } = {}): Promise<ShredCertificate> {
+    const { local, peers } = this.#options;
+    if (isForwarded) return local.shred(id, request);
+    return this.#route(id, async (location) =>
+      location.kind === 'here' ? local.shred(id, request) : peers.shred(location.address, id, request),
+    );
+  }
+
+  async certificate(id: DatabaseId): Promise<ShredCertificate> {
+    return this.#options.local.certificate(id);
   }
 
   async delete(id: DatabaseId, { isForwarded = false } = {}): Promise<void> {

@@ -32,6 +32,13 @@ export const catalogue = {
   DATABASE_NOT_FOUND: entry(404, 'Check the host name or the /db/<database>-<organization>/ path.'),
   BRANCH_REFUSED: entry(400, 'Branch into the group of the parent; delete branches that nobody needs.'),
   UNDELETE_EXPIRED: entry(410, 'The content is gone; restore it from a backup of the deployment.'),
+  REKEY_REFUSED: entry(400, 'Ask for the encryption of the database, and name the data key that is its current one.'),
+  REKEY_UNFINISHED: entry(
+    503,
+    'Run the command again, with the --older-than that it printed, or with more --patience.',
+  ),
+  SHRED_REFUSED: entry(409, 'Delete the database first; what wraps its data keys is destroyed only then.'),
+  CERTIFICATE_NOT_FOUND: entry(404, 'There is one when what wraps the data keys of a deleted database was destroyed.'),
   RESTORE_POINT_NOT_FOUND: entry(400, 'Choose a moment within the kept history of the database.'),
   DATABASE_EXISTS: entry(409, 'Choose another name, or use the existing database.'),
   DATABASE_ADDRESS_MISSING: entry(
@@ -169,4 +176,9 @@ export class ByocError extends Error {
 /** Narrows an unknown thrown value to an error of the catalogue with one of the given codes (any code when none is given). */
 export function isByocError(value: unknown, ...codes: ErrorCode[]): value is ByocError {
   return value instanceof ByocError && (codes.length === 0 || codes.includes(value.code));
+}
+
+/** A thrown value as an error of the catalogue: itself if it is one, else `INTERNAL`. */
+export function asByocError(value: unknown): ByocError {
+  return value instanceof ByocError ? value : new ByocError('INTERNAL', 'unexpected failure', { cause: value });
 }

@@ -37,6 +37,11 @@ export interface KeyService {
   unwrap(keyId: string, wrapped: Uint8Array, context: EncryptionContext): Promise<Buffer>;
   /** Finds out whether `unwrap` would give a data key, without giving it. Throws as `unwrap` does. */
   probe(keyId: string, wrapped: Uint8Array, context: EncryptionContext): Promise<void>;
+  /**
+   * Wraps a data key that was wrapped by nobody the service knows: one of a database whose client gives its own key up. Throws
+   * `KeyRefusedError`, `KeyServiceUnavailableError`.
+   */
+  wrap(keyId: string, dataKey: Buffer, context: EncryptionContext): Promise<WrappedByKey>;
   /** Wraps the same data key under another key; the plaintext does not leave the key service. Throws as `unwrap` does. */
   rewrap(
     from: { keyId: string; wrapped: Uint8Array; context: EncryptionContext },
@@ -46,7 +51,7 @@ export interface KeyService {
 
 /** What a key service has done for a database, or refused: the evidence of who used which key when. Never key material. */
 export interface KeyUse {
-  readonly operation: 'generate' | 'unwrap' | 'probe' | 'rewrap';
+  readonly operation: 'generate' | 'wrap' | 'unwrap' | 'probe' | 'rewrap';
   /** As the caller named it; of a rewrap the key that wraps from now on. */
   readonly keyId: string;
   readonly database: string;

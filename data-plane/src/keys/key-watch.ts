@@ -89,6 +89,10 @@ export class KeyWatch implements KeyService {
     return this.#options.service.generateWrappedDataKey(keyId, context);
   }
 
+  async wrap(keyId: string, dataKey: Buffer, context: EncryptionContext): Promise<WrappedByKey> {
+    return this.#options.service.wrap(keyId, dataKey, context);
+  }
+
   async rewrap(from: HeldKey, to: { keyId: string; context: EncryptionContext }): Promise<WrappedByKey> {
     return this.#options.service.rewrap(from, to);
   }

@@ -73,6 +73,12 @@ export class LocalKeyService implements KeyService {
     );
   }
 
+  async wrap(keyId: string, dataKey: Buffer, context: EncryptionContext): Promise<WrappedByKey> {
+    return this.#observed('wrap', keyId, context, async () =>
+      this.#use(keyId, ({ material }) => ({ keyId, wrapped: wrapDataKey(material, keyId, context, dataKey) })),
+    );
+  }
+
   async unwrap(keyId: string, wrapped: Uint8Array, context: EncryptionContext): Promise<Buffer> {
     return this.#observed('unwrap', keyId, context, async () => this.#unwrap(keyId, wrapped, context));
   }

@@ -36,7 +36,7 @@ export interface Ancestor {
   readonly sealer?: Sealer | undefined;
 }
 
-/** A database's data keys by their number. */
+/** A database's data keys by their number. Who made the sealer may add a key, and make it the current one, at any moment. */
 export interface DataKeyRing {
   /** New objects are sealed under this one. */
   readonly current: number;
@@ -44,10 +44,18 @@ export interface DataKeyRing {
 }
 
 const version = 1;
-const headerBytes = 1 + 4 + 12;
+const numberOffset = 1;
+const headerBytes = numberOffset + 4 + 12;
 const tagBytes = 16;
 /** How much longer sealed bytes are than their plaintext. */
 export const sealingOverheadBytes = headerBytes + tagBytes;
+/** What `dataKeyNumberOf` needs of sealed bytes, from their start. */
+export const sealedHeadBytes = headerBytes;
+
+/** Number of the data key that bytes are sealed under; of bytes that are no sealed ones some number. */
+export function dataKeyNumberOf(sealed: Uint8Array): number {
+  return new DataView(sealed.buffer, sealed.byteOffset, sealed.byteLength).getUint32(numberOffset, true);
+}
 
 export class Sealer {
   readonly #runtime: Runtime;
@@ -84,6 +92,11 @@ export class Sealer {
     ]);
   }
 
+  /** Number of the data key that new objects are sealed under. */
+  get currentKey(): number {
+    return this.#ring.current;
+  }
+
   /** The place of the database itself in its line. */
   get source(): number {
     return this.line.length - 1;
@@ -118,7 +131,7 @@ export class Sealer {
     const number = this.#ring.current;
     const nonce = this.#runtime.randomBytes(12);
     target.writeUInt8(version, offset);
-    target.writeUInt32LE(number, offset + 1);
+    target.writeUInt32LE(number, offset + numberOffset);
     nonce.copy(target, offset + 5);
     const cipher = createCipheriv('aes-256-gcm', this.#key(number, position), nonce);
     cipher.setAAD(this.#associatedData(position, number));
@@ -137,7 +150,7 @@ export class Sealer {
   *opening(position: SealedPosition, sealed: Uint8Array, object?: string): Work<Buffer> {
     const bytes = Buffer.from(sealed.buffer, sealed.byteOffset, sealed.byteLength);
     if (bytes.length < sealingOverheadBytes || bytes.readUInt8(0) !== version) throw this.#refuse(position, object);
-    const number = bytes.readUInt32LE(1);
+    const number = dataKeyNumberOf(bytes);
     const decipher = createDecipheriv(
       'aes-256-gcm',
       this.#key(number, position, object),
@@ -166,6 +179,15 @@ export class Sealer {
       throw this.#refuse(position, object, cause);
     }
     return plaintext;
+  }
+
+  /** Overwrites what was derived from a data key that is leaving the ring. */
+  forget(number: number): void {
+    for (const [label, key] of this.#derived) {
+      if (!label.startsWith(`${number}/`)) continue;
+      key.fill(0);
+      this.#derived.delete(label);
+    }
   }
 
   /** Overwrites the derived keys; nothing can be sealed or opened after it. The ring belongs to the caller. */

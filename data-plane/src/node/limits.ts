@@ -32,6 +32,7 @@ export function databasePolicy(settings: NodeSettings): DatabasePolicy {
     foldMinBytes: mebibyte,
     foldMaxBytes: 64 * mebibyte,
     foldFragments: 256,
+    resealBytes: 32 * mebibyte,
     localWalBytes: 4 * mebibyte,
     historyMs: settings.historyDays * dayMs,
     undeleteMs: settings.undeleteDays * dayMs,

@@ -22,6 +22,7 @@ import type { KeyService } from '../keys/key-service.js';
 import { KeyWatch, type KeyWatchOptions, type KeyWatchSettings } from '../keys/key-watch.js';
 import type { ObjectStore } from '../object-store/object-store.js';
 import type { LogStore } from '../storage/log-store/log-store.js';
+import type { ObjectVersions } from '../object-store/object-versions.js';
 import { PrefetchedObjects } from '../object-store/prefetched-objects.js';
 import { EndedEpochs } from '../ownership/ended-epochs.js';
 import type { LeaseTiming } from '../ownership/lease-timing.js';
@@ -43,6 +44,7 @@ export interface NodeCoreOptions {
   readonly runtime: Runtime;
   readonly deployment: string;
   readonly dataStore: ObjectStore;
+  readonly dataVersions: ObjectVersions;
   readonly logStore: LogStore;
   readonly keys: KeyService;
   /** @default the one of `limits.ts` */
@@ -183,6 +185,7 @@ export class NodeCore {
       deployment: options.deployment,
       epoch,
       dataStore,
+      dataVersions: options.dataVersions,
       prefetch: (key) => dataStore.prefetch(key),
       logStore,
       keys: this.#keyWatch,

@@ -1,5 +1,6 @@
 import type { Capability } from '../object-store/capability-probe.js';
 import type { ObjectStore } from '../object-store/object-store.js';
+import type { ObjectVersions } from '../object-store/object-versions.js';
 import { openStore } from '../object-store/open-store.js';
 import type { StoreLocation } from '../object-store/store-url.js';
 import type { Runtime } from '../runtime.js';
@@ -19,7 +20,10 @@ export interface StoreLocations {
   readonly control: StoreLocation;
 }
 
-export type OpenStore = (name: StoreName) => Promise<ObjectStore>;
+/** `versions`: of a store that keeps some of objects that were replaced. */
+export type OpenedStore = ObjectStore & { readonly versions?: ObjectVersions };
+
+export type OpenStore = (name: StoreName) => Promise<OpenedStore>;
 
 /**
  * What a node needs of each store. Nothing in the log is ever replaced, so that a store without If-Match will do for it;

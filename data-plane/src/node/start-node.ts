@@ -12,6 +12,7 @@ import { EnginePool } from '../engine/pool/engine-pool.js';
 import { Sandbox } from '../engine/pool/sandbox.js';
 import { openKeyService } from '../keys/open-key-service.js';
 import { CountingObjectStore } from '../metering/counting-object-store.js';
+import { noVersions } from '../object-store/object-versions.js';
 import { Metrics } from '../metering/metrics.js';
 import type { ObjectStore } from '../object-store/object-store.js';
 import { systemRuntime } from '../runtime.js';
@@ -52,11 +53,13 @@ export async function startNode({ settings, openStore, version, log, onFenced }:
   const runtime = systemRuntime;
   const metrics = new Metrics();
   const dependencies = new Dependencies(runtime, settings.stores.log.length);
-  const counted = async (name: StoreName): Promise<ObjectStore> => {
-    const store = new CountingObjectStore(await openStore(name), runtime, (request) => {
+  const counting = (name: StoreName, store: ObjectStore): ObjectStore =>
+    new CountingObjectStore(store, runtime, (request) => {
       metrics.storeRequestEnded(request);
       dependencies.onLogRequest(name, request);
     });
+  const counted = async (name: StoreName): Promise<ObjectStore> => {
+    const store = counting(name, await openStore(name));
     if (name !== 'data' && name !== 'control') dependencies.watchLog(name, store);
     return store;
   };
@@ -72,7 +75,8 @@ export async function startNode({ settings, openStore, version, log, onFenced }:
     else log.warn(fields, event);
   };
   const evidence = new KeyEvidence(log, metrics);
-  const [dataStore, controlStore] = await Promise.all([counted('data'), counted('control')]);
+  const [openedData, controlStore] = await Promise.all([openStore('data'), counted('control')]);
+  const dataStore = counting('data', openedData);
   const [logs, keys, credential] = await Promise.all([
     openLogStore({
       runtime,
@@ -123,6 +127,7 @@ export async function startNode({ settings, openStore, version, log, onFenced }:
     runtime,
     deployment,
     dataStore,
+    dataVersions: openedData.versions ?? noVersions,
     logStore,
     keys: keys.service,
     keyWatch: settings.keyWatch,

@@ -72,7 +72,8 @@ async function main(): Promise<number> {
     try {
       const result = await settledScrub(id);
       faults = result.faults;
-      looked = `, ${result.objects} objects, ${result.bytes} bytes`;
+      const keys = result.dataKeys.length > 0 ? `, under data keys ${result.dataKeys.join(', ')}` : '';
+      looked = `, ${result.objects} objects, ${result.bytes} bytes${keys}`;
     } catch (error) {
       if (!(error instanceof ByocError) || error.code === 'STORE_UNAVAILABLE') throw error;
       faults = [error.message];

@@ -1,6 +1,7 @@
 /**
- * Proves that everything a database is made of is whole, from digests alone: no key, no claim, nothing is opened. Only what
- * is logged for its present owner is not looked at, because no manifest names it yet.
+ * Proves that everything a database is made of is whole, from digests alone: no key, no claim, nothing is opened; and that
+ * the ring in its manifest has every data key that any of it is sealed under. Only what is logged for its present owner is
+ * not looked at, because no manifest names it yet.
  */
 import { ByocError } from '../errors/catalogue.js';
 import type { ObjectStore } from '../object-store/object-store.js';
@@ -11,6 +12,7 @@ import type { LogStore } from '../storage/log-store/log-store.js';
 import { lineOf, type Manifest } from '../storage/manifest.js';
 import { chainPoint } from '../storage/restore.js';
 import { readUnfolded } from '../storage/unfolded.js';
+import { fragmentSealedUnder, sealedUnder, type NamedDataKey } from '../storage/sealed-under.js';
 import { assertParts, isFault, walkObjects, type DigestedPart, type ObjectVisitor } from '../storage/walk-objects.js';
 
 export interface ScrubInput {
@@ -25,6 +27,8 @@ export interface ScrubResult {
   readonly objects: number;
   readonly bytes: number;
   readonly faults: readonly string[];
+  /** Numbers of the database's own data keys that something is sealed under, rising. */
+  readonly dataKeys: readonly number[];
 }
 
 /** Throws `STORE_UNAVAILABLE` when the store does not answer: then nothing is known. */
@@ -38,10 +42,15 @@ class Scrub implements ScrubResult, ObjectVisitor {
   objects = 0;
   bytes = 0;
   readonly faults: string[] = [];
+  readonly #own = new Set<number>();
   readonly #input: ScrubInput;
 
   constructor(input: ScrubInput) {
     this.#input = input;
+  }
+
+  get dataKeys(): number[] {
+    return [...this.#own].sort((a, b) => a - b);
   }
 
   async run(): Promise<void> {
@@ -67,6 +76,17 @@ class Scrub implements ScrubResult, ObjectVisitor {
     this.objects += 1;
     this.bytes += object.body.length;
     assertParts(key, object.body, parts);
+    for (const used of sealedUnder(key, object.body, parts)) this.#assertInRing(key, used);
+  }
+
+  #assertInRing(where: string, { database, number }: NamedDataKey): void {
+    const { id, keys, collected } = this.#input.manifest;
+    // Of a database whose keys were destroyed only what branches keep is left; they have keys of their own.
+    if (collected === true) return;
+    if (database === id) this.#own.add(number);
+    if (keys.some((key) => key.number === number && (key.opens ?? id) === database)) return;
+    const sentence = `${where} is sealed under data key ${number} of database ${database}, which the manifest lacks`;
+    throw new ByocError('STORE_OBJECT_CORRUPT', sentence);
   }
 
   fault({ message }: ByocError): void {
@@ -80,6 +100,9 @@ class Scrub implements ScrubResult, ObjectVisitor {
     const line = lineOf(manifest);
     const from = generation && (await readGenerationWithoutKey(runtime, dataStore, line, generation));
     const unfolded = { runtime, dataStore, logStore, line, carried, ranges: tail };
-    for await (const { bytes } of readUnfolded(unfolded, chainPoint(from))) this.bytes += bytes.length;
+    for await (const { where, bytes } of readUnfolded(unfolded, chainPoint(from))) {
+      this.bytes += bytes.length;
+      this.#assertInRing(`a fragment in ${where}`, fragmentSealedUnder(where, bytes));
+    }
   }
 }

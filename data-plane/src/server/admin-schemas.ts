@@ -5,6 +5,13 @@ const id = { type: 'string', pattern: '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9
 const keyId = { type: 'string', minLength: 1, maxLength: 512 } as const;
 const name = { type: 'string', minLength: 1, maxLength: 63 } as const;
 
+const presentedKey = {
+  type: 'object',
+  required: ['key'],
+  additionalProperties: false,
+  properties: { key: { type: 'string', minLength: 1, maxLength: 512 }, cipher: { enum: cipherNames } },
+} as const;
+
 export const newDatabaseSchema = {
   type: 'object',
   required: ['id', 'name', 'organization', 'group', 'engine'],
@@ -24,12 +31,7 @@ export const newDatabaseSchema = {
     },
     engine: { enum: ['libsql', 'tursodb'] },
     keyId,
-    encryption: {
-      type: 'object',
-      required: ['key'],
-      additionalProperties: false,
-      properties: { key: { type: 'string', minLength: 1, maxLength: 512 }, cipher: { enum: cipherNames } },
-    },
+    encryption: presentedKey,
     branch: {
       type: 'object',
       required: ['parent'],
@@ -48,6 +50,44 @@ export const inventorySchema = {
 } as const;
 
 export const undeleteSchema = { type: 'object', additionalProperties: false, properties: { name } } as const;
+
+export const rekeySchema = {
+  type: 'object',
+  required: ['replaces'],
+  additionalProperties: false,
+  properties: { replaces: { type: 'integer', minimum: 1 }, dropHistory: { type: 'boolean' }, encryption: presentedKey },
+} as const;
+
+export const wrappingSchema = {
+  type: 'object',
+  required: ['to'],
+  additionalProperties: false,
+  properties: {
+    encryption: presentedKey,
+    to: {
+      type: 'object',
+      required: ['mode'],
+      oneOf: [
+        { additionalProperties: false, properties: { mode: { const: 'kms' }, keyId } },
+        {
+          additionalProperties: false,
+          required: ['key', 'cipher'],
+          properties: { ...presentedKey.properties, mode: { const: 'client' } },
+        },
+      ],
+    },
+  },
+} as const;
+
+export const shredSchema = {
+  type: 'object',
+  required: ['requestedBy'],
+  additionalProperties: false,
+  properties: {
+    requestedBy: { type: 'string', minLength: 1, maxLength: 512 },
+    copies: { type: 'array', maxItems: 1_000, items: { type: 'string', minLength: 1, maxLength: 512 } },
+  },
+} as const;
 
 export const rewrapSchema = {
   type: 'object',

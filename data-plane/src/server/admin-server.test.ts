@@ -122,6 +122,46 @@ describe('databases', () => {
     for (const body of [{}, { keyId: '' }, { keyId: 1 }, { keyId: 'a', more: 1 }]) {
       expect(await rewrap(body)).toMatchObject({ status: 400 });
     }
+    const path = `/admin/v1/databases/${created.id}`;
+    const encryption = { id: created.id, currentKey: 1, dataKeys: [] };
+    expect(await call('POST', `${path}/rekey`, { replaces: 1, dropHistory: true })).toMatchObject({
+      status: 200,
+      body: { encryption },
+    });
+    expect(await call('GET', `${path}/encryption`)).toMatchObject({ status: 200, body: { encryption } });
+    expect(databases.rekeyed).toEqual([[created.id, { replaces: 1, dropHistory: true }]]);
+    const changes = [
+      { to: { mode: 'kms' } },
+      { to: { mode: 'kms', keyId: 'tenant-a' }, encryption: { key: 'QQ==' } },
+      { to: { mode: 'client', key: 'QQ==', cipher: 'aes256gcm' } },
+    ];
+    for (const change of changes) {
+      expect(await call('POST', `${path}/encryption`, change)).toMatchObject({ status: 200, body: { encryption } });
+    }
+    expect(databases.rewrappedBy.map(([, change]) => change)).toEqual(changes);
+    expect(await call('GET', `${path}/certificate`)).toMatchObject({
+      status: 404,
+      body: { code: 'CERTIFICATE_NOT_FOUND' },
+    });
+    const certificate = { database: created.id };
+    const shred = { requestedBy: 'alice', copies: ['one'] };
+    expect(await call('POST', `${path}/shred`, shred)).toMatchObject({ status: 200, body: { certificate } });
+    expect(await call('GET', `${path}/certificate`)).toMatchObject({ status: 200, body: { certificate } });
+    expect(databases.shredded).toEqual([[created.id, shred]]);
+    for (const [route, body] of [
+      ['rekey', {}],
+      ['rekey', { replaces: 0 }],
+      ['rekey', { replaces: 1, more: 1 }],
+      ['encryption', {}],
+      ['encryption', { to: { mode: 'nobody' } }],
+      ['encryption', { to: { mode: 'client', key: 'QQ==' } }],
+      ['encryption', { to: { mode: 'client', key: 'QQ==', cipher: 'rot13' } }],
+      ['encryption', { to: { mode: 'kms', key: 'QQ==' } }],
+      ['shred', {}],
+      ['shred', { requestedBy: '' }],
+    ] as const) {
+      expect(await call('POST', `${path}/${route}`, body)).toMatchObject({ status: 400 });
+    }
   });
 
   it('are deleted, also when they are gone', async () => {

@@ -1,13 +1,25 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { Logger } from 'pino';
 import type { DatabaseDescription, DatabaseService, NewDatabase } from '../database/database-service.js';
+import type { WrappingChange } from '../database/change-wrapping.js';
+import type { RekeyRequest } from '../database/rekey-database.js';
+import type { ShredRequest } from '../database/shred-database.js';
 import { ByocError } from '../errors/catalogue.js';
 import type { DatabaseId } from '../identity.js';
 import type { Metrics } from '../metering/metrics.js';
 import { assertDatabaseAddress } from '../naming/host-label.js';
 import type { Runtime } from '../runtime.js';
 import { AdminCredential } from './admin-credential.js';
-import { databaseIdSchema, inventorySchema, newDatabaseSchema, rewrapSchema, undeleteSchema } from './admin-schemas.js';
+import {
+  databaseIdSchema,
+  inventorySchema,
+  newDatabaseSchema,
+  rekeySchema,
+  rewrapSchema,
+  shredSchema,
+  undeleteSchema,
+  wrappingSchema,
+} from './admin-schemas.js';
 import { forwardedHeader } from './forwarding.js';
 import { defaultHttpLimits, type HttpLimits } from './http-limits.js';
 import { createHttpServer } from './http-server.js';
@@ -16,7 +28,20 @@ import { sendJson } from './plain-replies.js';
 export interface AdminServerOptions {
   readonly databases: Pick<
     DatabaseService,
-    'find' | 'describe' | 'inventory' | 'storedBytes' | 'create' | 'delete' | 'undelete' | 'collect' | 'rewrap'
+    | 'find'
+    | 'describe'
+    | 'inventory'
+    | 'storedBytes'
+    | 'create'
+    | 'delete'
+    | 'undelete'
+    | 'collect'
+    | 'rewrap'
+    | 'rekey'
+    | 'changeWrapping'
+    | 'encryption'
+    | 'shred'
+    | 'certificate'
   >;
   /** The bearer credential that the control plane and the metrics collector present. */
   readonly credential: string;
@@ -142,6 +167,48 @@ export function createAdminServer(options: AdminServerOptions): FastifyInstance 
           const changed = await databases.rewrap(request.params.id, request.body.keyId, { isForwarded });
           return sendJson(reply, { changed });
         },
+      );
+
+      routes.post<{ Params: { id: DatabaseId }; Body: RekeyRequest }>(
+        `${adminPrefix}/databases/:id/rekey`,
+        { schema: { params: databaseIdSchema, body: rekeySchema } },
+        async (request, reply) => {
+          const isForwarded = request.headers[forwardedHeader] !== undefined;
+          const encryption = await databases.rekey(request.params.id, request.body, { isForwarded });
+          return sendJson(reply, { encryption });
+        },
+      );
+
+      routes.get<{ Params: { id: DatabaseId } }>(
+        `${adminPrefix}/databases/:id/encryption`,
+        { schema: { params: databaseIdSchema } },
+        async (request, reply) => sendJson(reply, { encryption: await databases.encryption(request.params.id) }),
+      );
+
+      routes.post<{ Params: { id: DatabaseId }; Body: WrappingChange }>(
+        `${adminPrefix}/databases/:id/encryption`,
+        { schema: { params: databaseIdSchema, body: wrappingSchema } },
+        async (request, reply) => {
+          const isForwarded = request.headers[forwardedHeader] !== undefined;
+          const encryption = await databases.changeWrapping(request.params.id, request.body, { isForwarded });
+          return sendJson(reply, { encryption });
+        },
+      );
+
+      routes.post<{ Params: { id: DatabaseId }; Body: ShredRequest }>(
+        `${adminPrefix}/databases/:id/shred`,
+        { schema: { params: databaseIdSchema, body: shredSchema } },
+        async (request, reply) => {
+          const isForwarded = request.headers[forwardedHeader] !== undefined;
+          const certificate = await databases.shred(request.params.id, request.body, { isForwarded });
+          return sendJson(reply, { certificate });
+        },
+      );
+
+      routes.get<{ Params: { id: DatabaseId } }>(
+        `${adminPrefix}/databases/:id/certificate`,
+        { schema: { params: databaseIdSchema } },
+        async (request, reply) => sendJson(reply, { certificate: await databases.certificate(request.params.id) }),
       );
 
       routes.get(`${adminPrefix}/metrics`, async (_request, reply) => {

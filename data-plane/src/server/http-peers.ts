@@ -8,6 +8,11 @@ import { PeerUnreachableError, type Peers } from '../database/peers.js';
 import { ByocError, type ErrorCode } from '../errors/catalogue.js';
 import { answeredError } from '../errors/error-answer.js';
 import type { DatabaseId } from '../identity.js';
+import type { WrappingChange } from '../database/change-wrapping.js';
+import type { EncryptionState } from '../database/encryption-state.js';
+import type { RekeyRequest } from '../database/rekey-database.js';
+import type { ShredRequest } from '../database/shred-database.js';
+import type { ShredCertificate } from '../storage/shred-certificate.js';
 import type { NodeAddress } from '../ownership/node-record.js';
 import { adminPrefix } from './admin-server.js';
 import { presentedHeaders } from './client-key-headers.js';
@@ -88,6 +93,24 @@ export class HttpPeers implements Peers {
     const content = Buffer.from(JSON.stringify({ keyId }));
     const answer = await this.#administer(address, 'POST', `/databases/${id}/rewrap`, content);
     return (JSON.parse(answer.toString('utf8')) as { changed: boolean }).changed;
+  }
+
+  async rekey(address: NodeAddress, id: DatabaseId, request: RekeyRequest): Promise<EncryptionState> {
+    const content = Buffer.from(JSON.stringify(request));
+    const answer = await this.#administer(address, 'POST', `/databases/${id}/rekey`, content);
+    return (JSON.parse(answer.toString('utf8')) as { encryption: EncryptionState }).encryption;
+  }
+
+  async changeWrapping(address: NodeAddress, id: DatabaseId, change: WrappingChange): Promise<EncryptionState> {
+    const content = Buffer.from(JSON.stringify(change));
+    const answer = await this.#administer(address, 'POST', `/databases/${id}/encryption`, content);
+    return (JSON.parse(answer.toString('utf8')) as { encryption: EncryptionState }).encryption;
+  }
+
+  async shred(address: NodeAddress, id: DatabaseId, request: ShredRequest): Promise<ShredCertificate> {
+    const content = Buffer.from(JSON.stringify(request));
+    const answer = await this.#administer(address, 'POST', `/databases/${id}/shred`, content);
+    return (JSON.parse(answer.toString('utf8')) as { certificate: ShredCertificate }).certificate;
   }
 
   async branch(address: NodeAddress, child: NewDatabase): Promise<DatabaseDescription> {

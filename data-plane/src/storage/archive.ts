@@ -45,7 +45,8 @@ export interface IndexedCommit {
   readonly pages: readonly number[];
 }
 
-export function* encodeArchive(
+/** The page index is sealed by this call, under the key that is current then. */
+export function encodeArchive(
   sealer: Sealer,
   term: number,
   generation: number,
@@ -56,7 +57,7 @@ export function* encodeArchive(
     { kind: 'archive-index', term, numbers: [generation] },
     Buffer.from(JSON.stringify(pageIndex)),
   );
-  return yield* encode(
+  return encode(
     fragments.map(({ bytes, commits, after }) => ({
       bytes,
       firstCommit: commits[0]?.number ?? after.commit,
@@ -126,16 +127,36 @@ export async function* readArchive(
   }
 }
 
+/** The sealed parts of an archive that was read as a whole. Throws as `readArchive` does. */
+export function archivedParts(key: string, archive: Buffer): { fragments: Buffer[]; pageIndex: Buffer } {
+  const entries = entriesIn(key, archive, countIn(key, archive));
+  const indexAt = headLength(entries.length);
+  const fragments = entries.map(({ offset, length }) => archive.subarray(offset, offset + length));
+  return { fragments, pageIndex: archive.subarray(indexAt, indexAt + archive.readUInt32LE(indexAt - 4)) };
+}
+
 async function readEntries(runtime: Runtime, store: ObjectStore, key: string): Promise<Entry[]> {
   let head = await existing(runtime, key, () => store.getRange(key, 0, firstReadBytes));
+  const count = countIn(key, head);
+  const length = headLength(count);
+  if (head.length < length) head = await existing(runtime, key, () => store.getRange(key, 0, length));
+  return entriesIn(key, head, count);
+}
+
+/** How many fragments an archive holds, from its start. */
+function countIn(key: string, head: Buffer): number {
   if (head.length < fixedBytes || !head.subarray(0, magic.length).equals(magic)) {
     throw foreignStart(key, head, [magic], `object ${key} does not start like an archive`);
   }
-  const count = head.readUInt32LE(8);
-  const length = headLength(count);
-  if (head.length < length) head = await existing(runtime, key, () => store.getRange(key, 0, length));
+  return head.readUInt32LE(8);
+}
+
+function entriesIn(key: string, head: Buffer, count: number): Entry[] {
   const covered = head.subarray(0, fixedBytes + count * entryBytes);
-  if (head.length < length || !sha256(covered).equals(head.subarray(covered.length, covered.length + digestBytes))) {
+  if (
+    head.length < headLength(count) ||
+    !sha256(covered).equals(head.subarray(covered.length, covered.length + digestBytes))
+  ) {
     throw new ByocError('STORE_OBJECT_CORRUPT', `the head of archive ${key} does not match its digest`);
   }
   return Array.from({ length: count }, (_, index) => {

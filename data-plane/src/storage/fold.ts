@@ -1,7 +1,8 @@
 /**
  * Folding: makes the next generation from the one before and the fragments that follow it. It works on stored bytes
  * only and needs no engine, so a database is checkpointed while it is written, while it is closed, or by a successor;
- * only the segments that changed pages lie in are read and written.
+ * only the segments that changed pages lie in are read and written, and some that are sealed under another than the
+ * current data key, when that is asked for.
  */
 import type { Sealer } from '../keys/sealing.js';
 import type { ObjectStore } from '../object-store/object-store.js';
@@ -9,7 +10,7 @@ import type { Runtime } from '../runtime.js';
 import { Turns, type Work } from '../turns.js';
 import { encodeArchive } from './archive.js';
 import { conditionalWrite } from './conditional-write.js';
-import { emptyDatabaseImage } from './empty-database.js';
+import { DataKeysUsed } from './data-key-use.js';
 import { commitBytes, forEachPage, pageBytes } from './fragment.js';
 import {
   encodeGeneration,
@@ -28,7 +29,8 @@ import {
 import { hashing } from './long-buffers.js';
 import type { GenerationReference } from './manifest.js';
 import { archiveName, generationName, segmentListName } from './object-names.js';
-import { SegmentReader, SegmentWriter } from './segments.js';
+import { BaseSegments } from './base-segments.js';
+import { SegmentWriter } from './segments.js';
 import type { TailFragment } from './fragment-chain.js';
 import { earlierGenerations } from './history.js';
 
@@ -42,35 +44,36 @@ export interface FoldInput {
   /** Term of the owner, and a generation number that was never used under it. */
   readonly term: number;
   readonly number: number;
-  /** The fragments that follow the base, at least one. */
+  /** The fragments that follow the base; at least one, or a base. */
   readonly fragments: readonly TailFragment[];
+  /** About so many bytes of segments that are not sealed under the current data key are sealed anew. @default none */
+  readonly resealBytes?: number;
 }
 
 /** Stores the new generation and everything it needs; nothing refers to it until the manifest does. */
 export async function fold(input: FoldInput): Promise<{ reference: GenerationReference; generation: Generation }> {
   const { runtime, store, sealer, base, term, number, fragments } = input;
   const { database, source } = sealer;
-  const last = fragments.at(-1);
-  const lastCommit = last?.commits.at(-1);
-  if (!last || !lastCommit) throw new Error('nothing to fold');
-
+  const end = endOf(input);
   const turns = new Turns(runtime, 'background');
+  const archiveKeys = new DataKeysUsed().add(source, sealer.currentKey);
+  for (const fragment of fragments) archiveKeys.addFragment(sealer.line, fragment);
   const archive = await turns.run(encodeArchive(sealer, term, number, fragments));
   const archiveDigest = (await turns.run(hashing(archive))).toString('hex');
   const archiveWritten = writeOnce(runtime, store, archiveName(database, term, number), archive);
-  const [placed] = await Promise.all([foldSegments(input, lastCommit.databasePages), archiveWritten]);
+  const [{ imageKeys, ...placed }] = await Promise.all([foldSegments(input, end.databasePages), archiveWritten]);
 
   const generation: Generation = {
     database,
     term,
     number,
-    commit: last.after.commit,
-    commitTimeMs: last.after.commitTimeMs,
-    databasePages: lastCommit.databasePages,
-    chainDigest: last.after.chainDigest.toString('hex'),
+    ...end,
     height: base ? base.generation.height + 1 : 0,
     earlier: base ? earlierGenerations(base.reference, base.generation) : [],
     archiveDigest,
+    // In one step with the proof, which is sealed next.
+    imageKeys: imageKeys.add(source, sealer.currentKey).list(),
+    archiveKeys: archiveKeys.list(),
     ...placed,
   };
   const bytes = encodeGeneration(sealer, generation);
@@ -83,7 +86,27 @@ export async function fold(input: FoldInput): Promise<{ reference: GenerationRef
   };
 }
 
-async function foldSegments(input: FoldInput, pages: number): Promise<Pick<Generation, 'segments' | 'lists'>> {
+/** What the new generation is the image of. */
+function endOf({
+  base,
+  fragments,
+}: FoldInput): Pick<Generation, 'commit' | 'commitTimeMs' | 'databasePages' | 'chainDigest'> {
+  const last = fragments.at(-1);
+  const lastCommit = last?.commits.at(-1);
+  if (last && lastCommit) {
+    const { commit, commitTimeMs, chainDigest } = last.after;
+    const { databasePages } = lastCommit;
+    return { commit, commitTimeMs, databasePages, chainDigest: chainDigest.toString('hex') };
+  }
+  if (!base) throw new Error('nothing to fold');
+  const { commit, commitTimeMs, databasePages, chainDigest } = base.generation;
+  return { commit, commitTimeMs, databasePages, chainDigest };
+}
+
+async function foldSegments(
+  input: FoldInput,
+  pages: number,
+): Promise<Pick<Generation, 'segments' | 'lists'> & { imageKeys: DataKeysUsed }> {
   const { runtime, store, sealer, base, term, number } = input;
   const { database, source } = sealer;
   const basePages = base?.generation.databasePages ?? 1;
@@ -93,22 +116,32 @@ async function foldSegments(input: FoldInput, pages: number): Promise<Pick<Gener
   const total = segmentCount(pages);
   const listCount = Math.ceil(total / segmentsPerList);
   const unchanged: (readonly SegmentReference[])[] = [];
+  const { resealBytes = 0 } = input;
+  const currentKey = sealer.currentKey;
+  let resealed = 0;
 
   for (let list = 0; list < listCount; list++) {
     const first = list * segmentsPerList;
     const end = Math.min(first + segmentsPerList, total);
     const old = base ? await readSegmentList(runtime, store, sealer.line, base.generation, list) : [];
     unchanged.push(old);
+    const baseImage = new BaseSegments(input, old, first);
     for (let segment = first; segment < end; segment++) {
       const changed = dirty.get(segment);
       const length = segmentLength(pages, segment);
       const keptBytes = Math.max(0, segmentLength(keptPages, segment));
-      if (!changed && old[segment - first] && length === segmentLength(basePages, segment) && length === keptBytes)
-        continue;
+      const reference = old[segment - first];
+      const isSame = !changed && reference && length === segmentLength(basePages, segment) && length === keptBytes;
+      if (isSame) {
+        const isSealedSo = reference[6] === currentKey && (reference[7] ?? 0) === source;
+        if (isSealedSo || resealed >= resealBytes) continue;
+        resealed += length;
+      }
       await turns.spent(length);
       const plaintext = Buffer.alloc(length);
       if (keptBytes > 0 && (!changed || changed.size < length / pageBytes)) {
-        (await baseSegment(input, old[segment - first], segment)).copy(plaintext, 0, 0, keptBytes);
+        // Neighbours of what is sealed anew are most often sealed anew next.
+        (await baseImage.read(segment, isSame === true)).copy(plaintext, 0, 0, keptBytes);
       }
       changed?.forEach((content, page) => plaintext.set(content, (page - 1) * pageBytes - segment * segmentBytes));
       await writer.add(segment, plaintext);
@@ -124,8 +157,10 @@ async function foldSegments(input: FoldInput, pages: number): Promise<Pick<Gener
       (_, index) => written.get(first + index) ?? (unchanged[list]?.[index] as SegmentReference),
     );
   });
+  const imageKeys = new DataKeysUsed();
+  for (const segments of lists) imageKeys.addSegments(segments);
   const [only, ...more] = lists;
-  if (only && more.length === 0) return { segments: only };
+  if (only && more.length === 0) return { segments: only, imageKeys };
 
   const references = lists.map(async (segments, list): Promise<SegmentListReference> => {
     const before = base?.generation.lists?.[list];
@@ -138,7 +173,7 @@ async function foldSegments(input: FoldInput, pages: number): Promise<Pick<Gener
     const digest = sha256(bytes).toString('hex');
     return { ...(source > 0 && { source }), term, generation: number, list, digest };
   });
-  return { lists: await Promise.all(references) };
+  return { lists: await Promise.all(references), imageKeys };
 }
 
 /**
@@ -173,22 +208,6 @@ function cutOff(dirty: Map<number, Map<number, Uint8Array>>, databasePages: numb
     for (const page of changed.keys()) if (page > databasePages) changed.delete(page);
     if (changed.size === 0) dirty.delete(segment);
   }
-}
-
-/** Content of a segment in the base; a segment that the base does not have is empty. */
-async function baseSegment(
-  input: FoldInput,
-  reference: SegmentReference | undefined,
-  segment: number,
-): Promise<Buffer> {
-  const { runtime, store, sealer, base, reservedBytes } = input;
-  if (!base) return segment === 0 ? emptyDatabaseImage(reservedBytes) : Buffer.alloc(0);
-  if (!reference) return Buffer.alloc(0);
-  const [plaintext] = await new SegmentReader(runtime, store, sealer).read({
-    firstSegment: segment,
-    references: [reference],
-  });
-  return plaintext as Buffer;
 }
 
 async function writeOnce(runtime: Runtime, store: ObjectStore, key: string, bytes: Buffer): Promise<void> {

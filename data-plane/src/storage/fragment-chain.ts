@@ -36,6 +36,7 @@ export interface SealedFragment {
 
 export interface TailFragment {
   readonly bytes: Buffer;
+  readonly header: FragmentHeader;
   readonly commits: readonly Commit[];
   /** The chain after this fragment. */
   readonly after: ChainPoint;
@@ -74,5 +75,5 @@ export function fragmentEnd({ header, digest }: SealedFragment): ChainEnd {
 export function* openingFragment(sealer: Sealer, { where, bytes, header, digest }: SealedFragment): Work<TailFragment> {
   const commits = yield* decodingFragment(sealer.of(header.database, where), where, bytes);
   const last = commits.at(-1) as Commit;
-  return { bytes, commits, after: { commit: last.number, commitTimeMs: last.timeMs, chainDigest: digest } };
+  return { bytes, header, commits, after: { commit: last.number, commitTimeMs: last.timeMs, chainDigest: digest } };
 }

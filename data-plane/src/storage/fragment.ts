@@ -9,7 +9,7 @@
 import { createHash } from 'node:crypto';
 import { ByocError } from '../errors/catalogue.js';
 import type { DatabaseId } from '../identity.js';
-import { sealingOverheadBytes, type Sealer, type SealedPosition } from '../keys/sealing.js';
+import { dataKeyNumberOf, sealingOverheadBytes, type Sealer, type SealedPosition } from '../keys/sealing.js';
 import { atOnce, stepBytes, type Work } from '../turns.js';
 import { hashing } from './long-buffers.js';
 
@@ -158,6 +158,11 @@ export function decodeFragmentHeader(where: string, bytes: Buffer): FragmentHead
     throw new ByocError('STORE_OBJECT_CORRUPT', `the fragment in ${where} is damaged`);
   }
   return { database: uuidText(bytes.subarray(1, 17)), term, firstCommit, lastCommit, previous: bytes.subarray(41, 73) };
+}
+
+/** Number of the data key that a fragment, whose header was read before, is sealed under. */
+export function fragmentKeyNumber(bytes: Buffer): number {
+  return dataKeyNumberOf(bytes.subarray(headerBytes));
 }
 
 /** The commits of a fragment. Throws `STORE_OBJECT_CORRUPT` naming `where`. */

@@ -47,12 +47,15 @@ export interface Garbage {
   readonly keys: readonly string[];
   /** Databases of the line whose objects are still needed, by their place in it. */
   readonly sources: ReadonlySet<number>;
+  /** Of the database's own data keys those that the oldest kept generation, or a pinned one, is sealed under. */
+  readonly ownKeys: ReadonlySet<number>;
 }
 
 /** The objects of one generation and, through it, of its line. */
 class Reached {
   readonly keys = new Set<string>();
   readonly sources = new Set<number>();
+  readonly ownKeys = new Set<number>();
 
   constructor(
     private readonly input: GarbageInput,
@@ -64,6 +67,7 @@ class Reached {
     const generation = await readGenerationWithoutKey(runtime, dataStore, this.line, reference);
     this.keys.add(generationName(generation.database, reference.term, reference.number));
     this.sources.add(reference.source ?? 0);
+    for (const [source, key] of generation.imageKeys) if (source === this.line.length - 1) this.ownKeys.add(key);
     for (const list of generation.lists ?? []) {
       this.keys.add(segmentListKey(this.line, list));
       this.sources.add(list.source ?? 0);
@@ -71,7 +75,7 @@ class Reached {
     for (let list = 0; list < listCount(generation); list++) {
       for (const segment of await readSegmentList(runtime, dataStore, this.line, generation, list)) {
         this.keys.add(segmentBundleKey(this.line, segment));
-        this.sources.add(segment[6] ?? 0);
+        this.sources.add(segment[7] ?? 0);
       }
     }
   }
@@ -130,7 +134,7 @@ export async function findGarbage(input: GarbageInput): Promise<Garbage> {
     const isOrphan = orphans?.(place.term, place.generation) === true;
     if (isOld || isOrphan) keys.push(key);
   }
-  return { keys, sources: reached.sources };
+  return { keys, sources: reached.sources, ownKeys: reached.ownKeys };
 }
 
 /**

@@ -15,6 +15,7 @@ import type { Runtime } from '../runtime.js';
 import { readWithRetry } from './conditional-write.js';
 import { pageBytes } from './fragment.js';
 import { generationReferenceSchema, type GenerationReference } from './manifest.js';
+import type { DataKeyUse } from './data-key-use.js';
 import { generationName, segmentBundleName, segmentListName } from './object-names.js';
 import { StoredJson } from './stored-json.js';
 
@@ -24,8 +25,9 @@ export const pagesPerSegment = segmentBytes / pageBytes;
 export const segmentsPerList = 256;
 
 /**
- * Where a segment lies: [term, generation, bundle, offset, sealed length, SHA-256 of the sealed bytes in hex], and the
- * place in the line of branches of the database it belongs to, unless that is the first.
+ * Where a segment lies: [term, generation, bundle, offset, sealed length, SHA-256 of the sealed bytes in hex, number of the
+ * data key it is sealed under], and the place in the line of branches of the database it belongs to, unless that is the
+ * first.
  */
 export type SegmentReference = readonly [
   term: number,
@@ -34,6 +36,7 @@ export type SegmentReference = readonly [
   offset: number,
   length: number,
   digest: string,
+  key: number,
   source?: number,
 ];
 
@@ -69,6 +72,10 @@ export interface Generation {
   readonly earlier: readonly GenerationReference[];
   /** SHA-256 of the archive with the fragments from the previous generation to this one, hex. */
   readonly archiveDigest: string;
+  /** The data keys that its segments and its proof are sealed under. */
+  readonly imageKeys: readonly DataKeyUse[];
+  /** Those of its archive. */
+  readonly archiveKeys: readonly DataKeyUse[];
   /** The segments, when one list holds them all; otherwise `lists`. */
   readonly segments?: readonly SegmentReference[];
   readonly lists?: readonly SegmentListReference[];
@@ -81,11 +88,15 @@ const segmentsSchema = {
   maxItems: segmentsPerList,
   items: {
     type: 'array',
-    items: [count, count, count, count, count, digestSchema, count],
-    minItems: 6,
+    items: [count, count, count, count, count, digestSchema, count, count],
+    minItems: 7,
     additionalItems: false,
   },
 } as const;
+const keysSchema = {
+  type: 'array',
+  items: { type: 'array', items: [count, count], minItems: 2, additionalItems: false },
+};
 
 const storedGeneration = new StoredJson<Generation & { proof: string }>('turso-byoc/generation/1', {
   type: 'object',
@@ -100,6 +111,8 @@ const storedGeneration = new StoredJson<Generation & { proof: string }>('turso-b
     height: count,
     earlier: { type: 'array', items: generationReferenceSchema },
     archiveDigest: digestSchema,
+    imageKeys: keysSchema,
+    archiveKeys: keysSchema,
     segments: segmentsSchema,
     lists: {
       type: 'array',
@@ -123,6 +136,8 @@ const storedGeneration = new StoredJson<Generation & { proof: string }>('turso-b
     'height',
     'earlier',
     'archiveDigest',
+    'imageKeys',
+    'archiveKeys',
     'proof',
   ],
   additionalProperties: false,
@@ -228,7 +243,7 @@ export function segmentListKey(line: readonly DatabaseId[], reference: SegmentLi
 
 /** The key of the bundle that a segment lies in. */
 export function segmentBundleKey(line: readonly DatabaseId[], reference: SegmentReference): string {
-  const [term, generation, bundle, , , , source = 0] = reference;
+  const [term, generation, bundle, , , , , source = 0] = reference;
   return segmentBundleName(databaseAt(line, { source }), term, generation, bundle);
 }
 

@@ -6,6 +6,7 @@ import type { DatabaseId, EngineName, NodeEpoch } from '../identity.js';
 import { cipherNames, type CipherName } from '../keys/ciphers.js';
 import type { EncryptionContext } from '../keys/key-service.js';
 import { fragmentLocationSchema, type LogRange } from './log-location.js';
+import { shreddingSchema, type Shredding } from './shred-certificate.js';
 import { StoredJson } from './stored-json.js';
 
 interface WrappedKey {
@@ -45,6 +46,16 @@ export type DatabaseEncryption =
 
 export function isServiceWrapped(key: WrappedDataKey): key is ServiceWrappedKey {
   return key.mode === 'kms';
+}
+
+/** A data key of the database itself that seals nothing new: it leaves the ring when nothing that is kept needs it. */
+export interface RetiringKey {
+  readonly number: number;
+  readonly retiredAtMs: number;
+  /** The last generation that needs it, itself or for its archive, or one after that; number 0: none, maybe. */
+  readonly usedBy: { readonly number: number; readonly commit: number; readonly commitTimeMs: number };
+  /** History is not kept for its sake: it is dropped as soon as the present state is sealed anew. */
+  readonly dropHistory?: boolean;
 }
 
 /** Names a generation object and proves it: its digest is checked before anything in it is believed. */
@@ -123,6 +134,10 @@ export interface Manifest {
   readonly owner?: NodeEpoch;
   readonly currentKey: number;
   readonly keys: readonly WrappedDataKey[];
+  /** Since when `currentKey` is the current one; absent: since the database was created. */
+  readonly currentKeySinceMs?: number;
+  /** Absent when the ring holds no other key of the database itself than the current one. */
+  readonly retiring?: readonly RetiringKey[];
   /** Absent while the database is as it was created: empty. */
   readonly generation?: GenerationReference;
   /** Log ranges of former owners, oldest first, that no generation has folded in. */
@@ -139,6 +154,12 @@ export interface Manifest {
   readonly sweptUpTo?: number;
   /** On a tombstone: its content is deleted, and what wrapped its data keys. */
   readonly collected?: boolean;
+  /** On a tombstone: it is not to be brought back, and what wraps its data keys is to be destroyed at once. */
+  readonly shredRequest?: { readonly by: string; readonly atMs: number; readonly copies: readonly string[] };
+  /** On a tombstone that holds no wrapped keys any more: older versions of it, which do, are yet to be deleted. */
+  readonly shredding?: Shredding;
+  /** On a tombstone: SHA-256 of the certificate that says that there is none, hex. */
+  readonly certificate?: string;
 }
 
 /** The line of branches that leads to a database, the oldest first and itself last. */
@@ -228,6 +249,21 @@ const manifestSchema = object(
     garbage: object({ attempt, digest }),
     sweptUpTo: count,
     collected: { type: 'boolean' },
+    shredRequest: object({ by: text, atMs: count, copies: { type: 'array', items: text } }),
+    shredding: shreddingSchema,
+    certificate: digest,
+    currentKeySinceMs: count,
+    retiring: {
+      type: 'array',
+      items: object(
+        {
+          number: count,
+          retiredAtMs: count,
+          usedBy: object({ number: count, commit: count, commitTimeMs: count }),
+        },
+        { dropHistory: { type: 'boolean' } },
+      ),
+    },
   },
 );
 

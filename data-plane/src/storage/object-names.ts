@@ -123,6 +123,11 @@ export function carriedFragmentsName(database: DatabaseId, attempt: string): str
   return `${objectsPrefix(database)}carried/${attempt}`;
 }
 
+/** Says that what wrapped the data keys of a deleted database was destroyed. */
+export function shredCertificateName(database: DatabaseId): string {
+  return `certificates/${hash(database)}/${database}`;
+}
+
 /** A list of objects of the database that are to be deleted. `attempt` is random. */
 export function garbageListName(database: DatabaseId, attempt: string): string {
   return `${objectsPrefix(database)}garbage/${attempt}`;

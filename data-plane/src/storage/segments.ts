@@ -1,5 +1,5 @@
 import { ByocError } from '../errors/catalogue.js';
-import { sealingOverheadBytes, type Sealer, type SealedPosition } from '../keys/sealing.js';
+import { dataKeyNumberOf, sealingOverheadBytes, type Sealer, type SealedPosition } from '../keys/sealing.js';
 import type { ObjectStore } from '../object-store/object-store.js';
 import type { Runtime } from '../runtime.js';
 import { Turns } from '../turns.js';
@@ -40,7 +40,8 @@ export class SegmentWriter {
     await this.#turns.run(this.sealer.sealInto(sealed, 0, position, [plaintext]));
     if (this.#bytes + sealed.length > maxBundleBytes) await this.#flush();
     const digest = (await this.#turns.run(hashing(sealed))).toString('hex');
-    const place = [this.term, this.generation, this.#bundle, this.#bytes, sealed.length, digest] as const;
+    const key = dataKeyNumberOf(sealed);
+    const place = [this.term, this.generation, this.#bundle, this.#bytes, sealed.length, digest, key] as const;
     const { source } = this.sealer;
     this.#references.set(segment, source === 0 ? place : [...place, source]);
     this.#parts.push(sealed);
@@ -85,7 +86,7 @@ export function segmentRuns(references: readonly SegmentReference[], first: numb
       last[0] === reference[0] &&
       last[1] === reference[1] &&
       last[2] === reference[2] &&
-      last[6] === reference[6] &&
+      last[7] === reference[7] &&
       last[3] + last[4] === reference[3] &&
       bytes + reference[4] <= maxRunBytes;
     if (run && follows) {
@@ -120,7 +121,7 @@ export class SegmentReader {
     const [first, last] = [run.references[0], run.references.at(-1)];
     if (!first || !last) return [];
     const key = segmentBundleKey(this.sealer.line, first);
-    const source = this.sealer.at(first[6] ?? 0, `object ${key}`);
+    const source = this.sealer.at(first[7] ?? 0, `object ${key}`);
     const length = last[3] + last[4] - first[3];
     const bytes = await readWithRetry(this.runtime, key, () => this.store.getRange(key, first[3], length));
     if (!bytes) throw new ByocError('STORE_OBJECT_MISSING', `object ${key} is missing`);

@@ -335,8 +335,8 @@ describe('nothing is deleted', () => {
   it('and a fold that removed the generation before would be noticed', async () => {
     const mutation = {
       file: 'database/fold-database.js',
-      from: 'const result = await context.manifests.replace(current, {',
-      to: "await context.dataStore.delete('objects/before'); const result = await context.manifests.replace(current, {",
+      from: 'const result = await context.manifests.replace(current, next);',
+      to: "await context.dataStore.delete('objects/before'); const result = await context.manifests.replace(current, next);",
     };
     expect(await deletions(mutation)).toBeGreaterThan(0);
   });

@@ -60,16 +60,24 @@ describe('the simulator finds nothing wrong', () => {
     expect(answered).toBeGreaterThan(0);
   });
 
+  it.each(testSeeds(6))('while databases get other data keys (seed %d)', async (seed) => {
+    const { violations, answered } = await simulate({ seed, workload: 'keys' });
+    expect(violations).toEqual([]);
+    expect(answered).toBeGreaterThan(0);
+  });
+
   it.each(testSeeds(6))('with a log in three zones, of which one fails (seed %d)', async (seed) => {
     const { violations, answered } = await simulate({ seed, workload: 'zones' });
     expect(violations).toEqual([]);
     expect(answered).toBeGreaterThan(0);
   });
 
-  it('and really makes branches, and collects garbage', async () => {
+  it('and really makes branches, collects garbage, and gives other data keys', async () => {
     const branching = await simulate({ seed: 1, workload: 'branches', misfortune: false });
     expect(branching.branches).toBeGreaterThan(0);
     const collecting = await simulate({ seed: 1, workload: 'history', misfortune: false });
     expect(collecting.collected).toBeGreaterThan(0);
+    const rekeying = await simulate({ seed: 1, workload: 'keys', misfortune: false });
+    expect(rekeying.rekeyed).toBeGreaterThan(0);
   });
 });

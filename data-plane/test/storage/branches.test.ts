@@ -111,8 +111,8 @@ describe('a branch', () => {
     const own = await segmentsOf(child);
     const kept = own.filter((segment) => shared.some((other) => other[5] === segment[5]));
     expect(kept.length).toBeGreaterThan(0);
-    expect(kept.every((segment) => segment[6] === undefined)).toBe(true);
-    expect(own[2]?.[6]).toBe(1);
+    expect(kept.every((segment) => segment[7] === undefined)).toBe(true);
+    expect(own[2]?.[7]).toBe(1);
     await (await node.open(parentId)).assertHistory();
     await (await node.open(childId)).assertHistory(7);
   });

@@ -5,6 +5,7 @@ import type {
   WriteCondition,
   WriteResult,
 } from '../../src/object-store/object-store.js';
+import type { ObjectVersions } from '../../src/object-store/object-versions.js';
 import type { VirtualRuntime } from '../virtual-runtime.js';
 
 /** When the process of a test dies: at which call to any of its stores, counted from 1, and on which side of it. */
@@ -47,6 +48,14 @@ export class Crash {
   #assertAlive(): void {
     if (this.#isDead) throw new Error('simulated: this process is dead');
   }
+}
+
+/** The same for the versions of a store. */
+export function crashingVersions(runtime: VirtualRuntime, versions: ObjectVersions, crash: Crash): ObjectVersions {
+  return {
+    older: async (key) => crash.around(false, () => runtime.hold(versions.older(key))),
+    remove: async (key, version) => crash.around(true, () => runtime.hold(versions.remove(key, version))),
+  };
 }
 
 /** A real store as a process sees it that may die at any call. */

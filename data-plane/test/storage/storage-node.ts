@@ -1,3 +1,5 @@
+import { changeWrapping, type WrappingChange } from '../../src/database/change-wrapping.js';
+import { admittedKey } from '../../src/database/client-key-admission.js';
 import { branchDatabase } from '../../src/database/branch-database.js';
 import { collectClosed, collectDatabase } from '../../src/database/collect-database.js';
 import { createDatabase, deleteDatabase, undeleteDatabase } from '../../src/database/database-records.js';
@@ -7,13 +9,16 @@ import { foldDatabase } from '../../src/database/fold-database.js';
 import { GenerationNumbers } from '../../src/database/generation-numbers.js';
 import type { DatabasePolicy, NodeContext } from '../../src/database/node-context.js';
 import { own, restoreTo, unfoldedRanges, type OwnedDatabase } from '../../src/database/ready-database.js';
+import { rekeyDatabase, resealStep } from '../../src/database/rekey-database.js';
 import { UnfoldedFragments } from '../../src/database/unfolded-fragments.js';
 import type { DatabaseId, NodeEpoch } from '../../src/identity.js';
 import type { Sealer } from '../../src/keys/sealing.js';
 import type { ObjectStore } from '../../src/object-store/object-store.js';
+import type { ObjectVersions } from '../../src/object-store/object-versions.js';
 import { createNodeRecord } from '../../src/ownership/node-record.js';
 import { recoverEpoch } from '../../src/ownership/recover-epoch.js';
 import { CommitLog, type LoggedDatabase } from '../../src/storage/commit-log.js';
+import { isResealing } from '../../src/storage/data-key-use.js';
 import { ciphers } from '../../src/keys/ciphers.js';
 import { emptyDatabaseImage } from '../../src/storage/empty-database.js';
 import { chainStart, type Commit, type FragmentDigest } from '../../src/storage/fragment.js';
@@ -57,9 +62,10 @@ export class StorageWorld {
   async node(
     see: (store: ObjectStore) => ObjectStore = (store) => store,
     policy: Partial<DatabasePolicy> = {},
+    dataVersions: ObjectVersions = this.dataStore.versions,
   ): Promise<StorageNode> {
     const epoch = (++this.#nodes).toString(16).padStart(32, '0') as NodeEpoch;
-    const node = new StorageNode(this, epoch, see(this.dataStore), see(this.logStore), policy);
+    const node = new StorageNode(this, epoch, see(this.dataStore), see(this.logStore), policy, dataVersions);
     await createNodeRecord(this.runtime, this.dataStore, epoch);
     return node;
   }
@@ -89,6 +95,7 @@ export class StorageNode {
     dataStore: ObjectStore,
     logObjects: ObjectStore,
     policy: Partial<DatabasePolicy>,
+    dataVersions: ObjectVersions,
   ) {
     const { runtime, keys } = world;
     const logStore = new SingleLogStore(runtime, logObjects);
@@ -97,6 +104,7 @@ export class StorageNode {
       deployment,
       epoch,
       dataStore,
+      dataVersions,
       logStore,
       keys,
       names: new NameStore(runtime, dataStore),
@@ -113,7 +121,7 @@ export class StorageNode {
       unfolded: new UnfoldedFragments(),
       generationNumbers: new GenerationNumbers(),
       findRecovery: async (other) => recoverEpoch({ runtime, dataStore, logStore }, other, epoch),
-      policy: { historyMs: 35 * dayMs, undeleteMs: 7 * dayMs, ...policy },
+      policy: { historyMs: 35 * dayMs, undeleteMs: 7 * dayMs, resealBytes: 2 ** 20, ...policy },
       report: () => undefined,
       prefetch: () => undefined,
     } as Partial<NodeContext> as NodeContext;
@@ -256,6 +264,32 @@ export class StoredSample implements LoggedDatabase {
 
   async collect(): Promise<void> {
     this.adopt(await this.node.world.runtime.run(collectDatabase(this.node.context, this.owned.owned)));
+    await this.owned.unlocked.follow(this.manifest);
+  }
+
+  /** Takes another data key; what exists stays sealed as it is until `reseal`. */
+  async rekey(dropHistory = false): Promise<void> {
+    const encryption = this.node.world.clientKeys.get(this.id);
+    const request = { replaces: this.manifest.currentKey, dropHistory, ...(encryption && { encryption }) };
+    this.adopt(await this.node.world.runtime.run(rekeyDatabase(this.node.context, this.owned.owned, request)));
+    const client = admittedKey(this.manifest, encryption);
+    await this.owned.unlocked.follow(this.manifest, client);
+    client?.wipe();
+  }
+
+  /** Has its data keys wrapped by somebody else's key. */
+  async changeWrapping(change: WrappingChange): Promise<void> {
+    this.adopt(await this.node.world.runtime.run(changeWrapping(this.node.context, this.owned.owned, change)));
+    await this.owned.unlocked.follow(this.manifest);
+  }
+
+  async resealOnce(): Promise<void> {
+    await this.durable();
+    this.adopt(await this.node.world.runtime.run(resealStep(this.node.context, this.owned, this.#nextGeneration++)));
+  }
+
+  async reseal(): Promise<void> {
+    while (isResealing(this.manifest)) await this.resealOnce();
   }
 
   adopt(owned: OwnedDatabase['owned']): void {

@@ -14,11 +14,16 @@ import type {
   SqlRequest,
   SqlResponse,
 } from '../../src/database/database-service.js';
+import type { WrappingChange } from '../../src/database/change-wrapping.js';
+import type { EncryptionState } from '../../src/database/encryption-state.js';
+import type { RekeyRequest } from '../../src/database/rekey-database.js';
+import type { ShredRequest } from '../../src/database/shred-database.js';
 import { ByocError } from '../../src/errors/catalogue.js';
 import { databaseId, type DatabaseId } from '../../src/identity.js';
 import { Metrics } from '../../src/metering/metrics.js';
 import type { ETag, ObjectStore } from '../../src/object-store/object-store.js';
 import { systemRuntime } from '../../src/runtime.js';
+import type { ShredCertificate } from '../../src/storage/shred-certificate.js';
 import { createDataServer, type DataServerOptions } from '../../src/server/data-server.js';
 import { keySetBytes, tokenIssuer, type TokenIssuer } from './token-issuer.js';
 
@@ -38,11 +43,18 @@ export const wiki: DatabaseDescription = {
   group: { id: '44444444-4444-4444-8444-444444444444', name: 'other' },
 };
 
+function encryptionOf(id: DatabaseId): EncryptionState {
+  return { id, mode: 'kms', currentKey: 1, currentKeySinceMs: 0, isResealed: true, dataKeys: [] };
+}
+
 /** Databases that are a list, and SQL that is a function: the server's side of the seam, complete. */
 export class ListedDatabases implements DatabaseService {
   readonly deleted: DatabaseDescription[] = [];
   readonly collected: DatabaseId[] = [];
   readonly rewrapped: [DatabaseId, string][] = [];
+  readonly rewrappedBy: [DatabaseId, WrappingChange][] = [];
+  readonly rekeyed: [DatabaseId, RekeyRequest][] = [];
+  readonly shredded: [DatabaseId, ShredRequest][] = [];
   readonly requests: { readonly id: DatabaseId; readonly request: SqlRequest }[] = [];
   run: (request: SqlRequest, id: DatabaseId) => Promise<SqlResponse> = async () => ({
     status: 200,
@@ -100,6 +112,30 @@ export class ListedDatabases implements DatabaseService {
   async rewrap(id: DatabaseId, keyId: string): Promise<boolean> {
     this.rewrapped.push([id, keyId]);
     return true;
+  }
+
+  async rekey(id: DatabaseId, request: RekeyRequest): Promise<EncryptionState> {
+    this.rekeyed.push([id, request]);
+    return encryptionOf(id);
+  }
+
+  async changeWrapping(id: DatabaseId, change: WrappingChange): Promise<EncryptionState> {
+    this.rewrappedBy.push([id, change]);
+    return encryptionOf(id);
+  }
+
+  async encryption(id: DatabaseId): Promise<EncryptionState> {
+    return encryptionOf(id);
+  }
+
+  async shred(id: DatabaseId, request: ShredRequest): Promise<ShredCertificate> {
+    this.shredded.push([id, request]);
+    return { database: id } as ShredCertificate;
+  }
+
+  async certificate(id: DatabaseId): Promise<ShredCertificate> {
+    if (this.shredded.some(([shredded]) => shredded === id)) return { database: id } as ShredCertificate;
+    throw new ByocError('CERTIFICATE_NOT_FOUND', 'there is none');
   }
 
   async collect(id: DatabaseId): Promise<void> {

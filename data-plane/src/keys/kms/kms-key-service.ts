@@ -2,10 +2,11 @@
  * The key service of AWS: every data key is made and wrapped by KMS under a customer's key, always bound to the encryption
  * context of its database. The key is named with every request, also where the wrapped key names it itself: bytes that
  * were exchanged for some that another key wraps are refused. Creation and rewrapping never show a plaintext to this
- * process; unwrapping gives it in memory only.
+ * process; unwrapping gives it in memory only, and only what a client had wrapped before is wrapped from there.
  */
 import {
   DecryptCommand,
+  EncryptCommand,
   GenerateDataKeyWithoutPlaintextCommand,
   ReEncryptCommand,
   type GenerateDataKeyWithoutPlaintextCommandOutput,
@@ -63,6 +64,19 @@ export class KmsKeyService implements KeyService {
             KeySpec: 'AES_256',
             EncryptionContext: fields(context),
           }),
+          options,
+        ),
+      );
+      return wrappedBy(what, output);
+    });
+  }
+
+  async wrap(keyId: string, dataKey: Buffer, context: EncryptionContext): Promise<WrappedByKey> {
+    return this.#observed('wrap', keyId, context, async (answered) => {
+      const what = `wrap a data key under ${keyId}`;
+      const output = await this.#requests.run(what, answered, (client, options) =>
+        client.send(
+          new EncryptCommand({ KeyId: keyId, Plaintext: dataKey, EncryptionContext: fields(context) }),
           options,
         ),
       );

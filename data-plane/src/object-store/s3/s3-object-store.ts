@@ -15,6 +15,7 @@ import {
   type WriteCondition,
   type WriteResult,
 } from '../object-store.js';
+import type { ObjectVersions } from '../object-versions.js';
 import { FailedRequest } from './failed-request.js';
 import { retried } from './retried.js';
 import { RetryBudget } from '../../aws/retry-budget.js';
@@ -22,6 +23,7 @@ import { S3Listing } from './s3-listing.js';
 import { S3Reads } from './s3-reads.js';
 import { bucketFields, S3Requests } from './s3-requests.js';
 import { resolveS3Options, type ResolvedS3Options, type S3StoreOptions } from './s3-store-options.js';
+import { S3Versions } from './s3-versions.js';
 import { S3Writes } from './s3-writes.js';
 
 const defaultPageKeys = 1_000;
@@ -34,6 +36,8 @@ export class S3ObjectStore implements ObjectStore {
   readonly #reads: S3Reads;
   readonly #writes: S3Writes;
   readonly #listing: S3Listing;
+  /** What the bucket keeps of objects that were replaced. */
+  readonly versions: ObjectVersions;
 
   /**
    * Makes no request yet. Throws `STORE_MISCONFIGURED` for options that cannot be right.
@@ -53,6 +57,7 @@ export class S3ObjectStore implements ObjectStore {
     this.#reads = new S3Reads(runtime, this.#requests, this.#options, this.#budget);
     this.#writes = new S3Writes(runtime, context);
     this.#listing = new S3Listing(runtime, this.#requests, this.#options, this.#budget);
+    this.versions = new S3Versions(runtime, this.#requests, this.#options, this.#budget, (key) => this.#name(key));
   }
 
   async get(key: string): Promise<StoredObject | undefined> {

@@ -164,6 +164,20 @@ export const mutations: readonly Mutation[] = [
     schedule: 'an engine process that ends between a commit and its answer',
   },
   {
+    name: 'a data key leaves the ring though what is kept is sealed under it',
+    file: 'database/rekey-database.js',
+    from: 'isPastHistory(manifest, key) && !pinned.has(key.number)',
+    to: 'true',
+    workload: 'keys',
+  },
+  {
+    name: 'a generation that needs an old data key does not say so',
+    file: 'storage/data-key-use.js',
+    from: 'isShared || used.has(key.number)',
+    to: 'false',
+    workload: 'keys',
+  },
+  {
     name: 'a database is released with a write in flight',
     file: 'database/open-database.js',
     from: 'await this.#durable(this.#handedCommit);\n            if (this.#defunct)',

@@ -35,6 +35,7 @@ export const smallSettings: SimulatedNodeSettings = {
     foldMinBytes: 200_000,
     foldMaxBytes: 400_000,
     foldFragments: 12,
+    resealBytes: 1,
     localWalBytes: 60_000,
     historyMs: 86_400_000,
     undeleteMs: 86_400_000,

@@ -36,6 +36,10 @@ export class SimulatedKeys implements KeyService {
     return this.#ask(() => ({ keyId, wrapped: wrap(keyId, context, this.#world.random.bytes(32)) }));
   }
 
+  async wrap(keyId: string, dataKey: Buffer, context: EncryptionContext): Promise<WrappedByKey> {
+    return this.#ask(() => ({ keyId, wrapped: wrap(keyId, context, dataKey) }));
+  }
+
   async unwrap(keyId: string, wrapped: Uint8Array, context: EncryptionContext): Promise<Buffer> {
     return this.#ask(() => unwrap(keyId, context, wrapped));
   }

@@ -9,6 +9,7 @@ import { commitLogLimits, logMaintenance } from '@turso-byoc/data-plane/node/lim
 import { NodeCore } from '@turso-byoc/data-plane/node/node-core.js';
 import { openLogStore, type OpenedLog } from '@turso-byoc/data-plane/node/open-log-store.js';
 import type { ObjectStore } from '@turso-byoc/data-plane/object-store/object-store.js';
+import { noVersions } from '@turso-byoc/data-plane/object-store/object-versions.js';
 import { fileStore } from '@turso-byoc/data-plane/object-store/store-url.js';
 import { RecentEntries } from '@turso-byoc/data-plane/storage/log-store/recent-entries.js';
 import { ModelEngines } from '../engine/model-engines.js';
@@ -81,6 +82,7 @@ export class SimulatedNode implements NodeFaces {
       runtime: machine,
       deployment,
       dataStore,
+      dataVersions: noVersions,
       logStore: new RecentEntries(logs.logStore, 2 ** 20),
       keys: new SimulatedKeys(world, machine, keyService),
       engines,

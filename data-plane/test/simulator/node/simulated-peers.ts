@@ -1,4 +1,9 @@
 /** How simulated nodes pass requests on to each other. */
+import type { WrappingChange } from '@turso-byoc/data-plane/database/change-wrapping.js';
+import type { EncryptionState } from '@turso-byoc/data-plane/database/encryption-state.js';
+import type { RekeyRequest } from '@turso-byoc/data-plane/database/rekey-database.js';
+import type { ShredRequest } from '@turso-byoc/data-plane/database/shred-database.js';
+import type { ShredCertificate } from '@turso-byoc/data-plane/storage/shred-certificate.js';
 import type {
   DatabaseDescription,
   DatabaseService,
@@ -20,6 +25,14 @@ export interface NodeFaces {
     delete(id: DatabaseId, options?: { isForwarded?: boolean }): Promise<void>;
     collect(id: DatabaseId, options?: { isForwarded?: boolean }): Promise<void>;
     rewrap(id: DatabaseId, keyId: string, options?: { isForwarded?: boolean }): Promise<boolean>;
+    encryption(id: DatabaseId): Promise<EncryptionState>;
+    rekey(id: DatabaseId, request: RekeyRequest, options?: { isForwarded?: boolean }): Promise<EncryptionState>;
+    changeWrapping(
+      id: DatabaseId,
+      change: WrappingChange,
+      options?: { isForwarded?: boolean },
+    ): Promise<EncryptionState>;
+    shred(id: DatabaseId, request: ShredRequest, options?: { isForwarded?: boolean }): Promise<ShredCertificate>;
   };
   /** Admits a request by the name of its database, and runs it. */
   sql(request: SqlRequest): Promise<SqlResponse>;
@@ -66,6 +79,18 @@ export class SimulatedPeers implements Peers {
 
   async rewrap(address: NodeAddress, id: DatabaseId, keyId: string): Promise<boolean> {
     return this.#call(address, async (node) => node.databases.rewrap(id, keyId, { isForwarded: true }));
+  }
+
+  async rekey(address: NodeAddress, id: DatabaseId, request: RekeyRequest): Promise<EncryptionState> {
+    return this.#call(address, async (node) => node.databases.rekey(id, request, { isForwarded: true }));
+  }
+
+  async changeWrapping(address: NodeAddress, id: DatabaseId, change: WrappingChange): Promise<EncryptionState> {
+    return this.#call(address, async (node) => node.databases.changeWrapping(id, change, { isForwarded: true }));
+  }
+
+  async shred(address: NodeAddress, id: DatabaseId, request: ShredRequest): Promise<ShredCertificate> {
+    return this.#call(address, async (node) => node.databases.shred(id, request, { isForwarded: true }));
   }
 
   abandon(address: NodeAddress): void {

@@ -8,6 +8,7 @@ import { Client } from '../workload/client.js';
 import { Population } from '../workload/population.js';
 import { World } from '../world/world.js';
 import { makeBranches } from '../workload/branching.js';
+import { rekeyDatabases } from '../workload/rekeying.js';
 import { Misfortune } from './misfortune.js';
 import { drawWorkload, type WorkloadName } from './workload.js';
 
@@ -40,6 +41,7 @@ export interface SimulationResult {
   readonly unknown: number;
   readonly nodes: number;
   readonly branches: number;
+  readonly rekeyed: number;
   /** Objects of databases that were deleted. */
   readonly collected: number;
 }
@@ -123,6 +125,9 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
       const client = newClient('brancher');
       work.push(makeBranches({ population, client, historyMs, latestClockMs, isOver: () => isOver }));
     }
+    if (workload.rekeys) {
+      work.push(rekeyDatabases({ population, client: newClient('rekeyer'), isOver: () => isOver }));
+    }
     await Promise.all(work);
     isWorking = false;
 
@@ -182,6 +187,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     unknown: population.unknown,
     nodes: cluster.machines.length,
     branches: population.branched,
+    rekeyed: population.rekeyed,
     collected: cluster.dataStore.contents.deleted.filter((key) => key.startsWith('objects/')).length,
   };
 }

@@ -1,7 +1,8 @@
 /**
  * What a run is about, beside what every run is about. `plain`: nothing else. `branches`: databases are branched, now and
  * as they were before, while they are written and their garbage may be collected. `history`: little history is kept and
- * garbage collected all the time, while writers stand still and are replaced. `zones`: the log is kept in three zones, of
+ * garbage collected all the time, while writers stand still and are replaced. `keys`: databases get other data keys while
+ * they are written, branched and collected. `zones`: the log is kept in three zones, of
  * which one fails.
  */
 import { smallSettings } from '../node/node-settings.js';
@@ -9,7 +10,7 @@ import type { DatabasePolicy } from '@turso-byoc/data-plane/database/node-contex
 import type { Random } from '../world/random.js';
 import type { Misfortunes } from './misfortune.js';
 
-export const workloadNames = ['plain', 'branches', 'history', 'zones'] as const;
+export const workloadNames = ['plain', 'branches', 'history', 'keys', 'zones'] as const;
 
 export type WorkloadName = (typeof workloadNames)[number];
 
@@ -19,6 +20,7 @@ export interface Workload {
   /** What happens in every run, unless nothing does. */
   readonly misfortunes: readonly Misfortunes[];
   readonly makesBranches: boolean;
+  readonly rekeys: boolean;
   /** Whether nodes look for garbage by themselves from time to time, also when nobody asks for anything. */
   readonly sweeps: boolean;
 }
@@ -27,7 +29,7 @@ const { policy } = smallSettings;
 
 /** A run's workload; draws nothing for a plain one. */
 export function drawWorkload(name: WorkloadName, random: Random): Workload {
-  const plain = { hasZones: false, policy, misfortunes: [], makesBranches: false, sweeps: false };
+  const plain = { hasZones: false, policy, misfortunes: [], makesBranches: false, rekeys: false, sweeps: false };
   switch (name) {
     case 'plain':
       return plain;
@@ -50,6 +52,17 @@ export function drawWorkload(name: WorkloadName, random: Random): Workload {
         policy: { ...policy, historyMs, undeleteMs, collectEveryMs: random.pick([500, 1_500]), foldFragments: 4 },
         misfortunes: ['stalls'],
         makesBranches: random.chance(30),
+        sweeps: true,
+      };
+    }
+    case 'keys': {
+      const historyMs = random.pick([0, 2_000, policy.historyMs]);
+      return {
+        ...plain,
+        policy: { ...policy, historyMs, collectEveryMs: random.pick([500, 1_500]), foldFragments: 4 },
+        misfortunes: ['stalls'],
+        makesBranches: random.chance(50),
+        rekeys: true,
         sweeps: true,
       };
     }

@@ -28,6 +28,7 @@ export class Population {
   unanswered = 0;
   unknown = 0;
   branched = 0;
+  rekeyed = 0;
   /** Branches that could not be made, for a good reason. */
   refused = 0;
 
@@ -88,6 +89,27 @@ export class Population {
       const done = await openAccounts(client, history);
       if ('results' in done) return history;
       await client.sleep(100);
+    }
+  }
+
+  /** Gives a database another data key, perhaps several, however often that has to be tried. */
+  async rekey(client: Client, of: DatabaseHistory, dropHistory: boolean): Promise<void> {
+    // Some time later there is no going back to what was before; nobody is told when.
+    if (dropHistory) of.beganBeforeMs = Infinity;
+    try {
+      await this.#insist(
+        client,
+        async () =>
+          client.call(async ({ databases }) => {
+            const { currentKey } = await databases.encryption(of.id);
+            await databases.rekey(of.id, { replaces: currentKey, dropHistory });
+          }),
+        ['DATABASE_NOT_FOUND'],
+      );
+      this.rekeyed += 1;
+    } catch (error) {
+      if (!isByocError(error)) throw error;
+      if (of.stage === 'live') this.#world.violate(`database ${of.name} was not rekeyed: ${error.message}`);
     }
   }
 

@@ -1,24 +1,22 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { once } from 'node:events';
-import type { DatabaseId } from '../identity.js';
-import { rewrapThrough } from './rewrap-databases.js';
+import { askNode } from './ask-node.js';
 
-const id = '00000000-0000-4000-8000-000000000001' as DatabaseId;
 let server: Server | undefined;
 afterEach(() => server?.close());
 
 /** What comes of a node that answers like this. */
-async function answered(status: number, body: string): Promise<boolean> {
+async function answered(status: number, body: string): Promise<unknown> {
   server = createServer((_request, response) => response.writeHead(status).end(body)).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
-  return rewrapThrough(`http://127.0.0.1:${port}`, 'credential', 'key')(id);
+  return askNode({ url: `http://127.0.0.1:${port}`, credential: 'credential' }, 'POST', '/databases/1/rewrap', {});
 }
 
-describe('asking a node to rewrap a database', () => {
-  it.each([true, false])('tells whether that changed anything: %s', async (changed) => {
-    expect(await answered(200, JSON.stringify({ changed }))).toBe(changed);
+describe('asking a node', () => {
+  it('gives what it answered', async () => {
+    expect(await answered(200, JSON.stringify({ changed: true }))).toEqual({ changed: true });
   });
 
   it.each([
@@ -30,8 +28,7 @@ describe('asking a node to rewrap a database', () => {
   });
 
   it('says when nobody answers', async () => {
-    await expect(rewrapThrough('http://127.0.0.1:1', 'credential', 'key')(id)).rejects.toMatchObject({
-      code: 'NOT_READY',
-    });
+    const nobody = { url: 'http://127.0.0.1:1', credential: 'credential' };
+    await expect(askNode(nobody, 'GET', '/databases/1')).rejects.toMatchObject({ code: 'NOT_READY' });
   });
 });

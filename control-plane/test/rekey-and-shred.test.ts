@@ -1,0 +1,66 @@
+/** Another data key for a database, and the end of those of a deleted one, through the Platform API. */
+import { startLocalSystemForTests, type LocalSystemForTests } from './support/local-system-for-tests.js';
+
+describe('data keys through the Platform API', () => {
+  let local: LocalSystemForTests;
+  beforeAll(async () => {
+    local = await startLocalSystemForTests();
+  });
+  afterAll(async () => local.stop());
+
+  async function execute(name: string, ...statements: string[]): Promise<unknown[]> {
+    const { jwt } = await local.api.databases.createToken(name);
+    let rows: unknown[] = [];
+    for (const sql of statements) ({ rows } = await local.open(name, jwt).execute(sql));
+    return rows;
+  }
+
+  it('are replaced while the database is used, once for one number', async () => {
+    const { api, call } = local;
+    await api.databases.create('turned');
+    await execute('turned', 'CREATE TABLE t (n)', 'INSERT INTO t VALUES (1)');
+    const path = '/v1/databases/turned';
+    const encryption = async (): Promise<any> => (await call('GET', `${path}/encryption`)).body['encryption'];
+    expect(await encryption()).toMatchObject({ currentKey: 1, isResealed: true, dataKeys: [{ number: 1 }] });
+    for (let repeated = 0; repeated < 2; repeated++) {
+      const answer = await call('POST', `${path}/rekey`, { replaces: 1, drop_history: true });
+      expect(answer).toMatchObject({ status: 200, body: { encryption: { currentKey: 2 } } });
+    }
+    await execute('turned', 'INSERT INTO t VALUES (2)');
+    for (let state = await encryption(); state.dataKeys.length > 1; state = await encryption()) {
+      expect(state.currentKey).toBe(2);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    expect(await call('POST', `${path}/rekey`, {})).toMatchObject({ body: { encryption: { currentKey: 3 } } });
+    expect(await execute('turned', 'SELECT n FROM t')).toEqual([{ n: 1 }, { n: 2 }]);
+    expect(await call('POST', `${path}/rekey`, { replaces: 9 })).toMatchObject({
+      status: 400,
+      body: { code: 'DATABASE_REFUSED' },
+    });
+    expect(await call('POST', `${path}/rekey`, { replaces: 0 })).toMatchObject({ status: 400 });
+    expect(await call('POST', '/v1/databases/nobody/rekey', {})).toMatchObject({ status: 404 });
+  });
+
+  it('of a deleted database are destroyed, and a certificate says by whom', async () => {
+    const { api, call } = local;
+    const { id } = await api.databases.create('gone');
+    await execute('gone', 'CREATE TABLE t (n)', 'INSERT INTO t VALUES (1)');
+    const path = `/v1/organizations/default/deleted-databases/${id}`;
+    expect(await call('POST', `${path}/shred`, {})).toMatchObject({ status: 404 });
+    await api.databases.delete('gone');
+    expect(await call('GET', `${path}/certificate`)).toMatchObject({
+      status: 404,
+      body: { code: 'CERTIFICATE_NOT_FOUND' },
+    });
+    const { status, body } = await call('POST', `${path}/shred`, {});
+    expect(status).toBe(200);
+    expect(body['certificate']).toMatchObject({
+      database: id,
+      name: 'gone',
+      requestedBy: expect.stringMatching(/^default, platform token ./) as string,
+      keys: [{ number: 1 }],
+    });
+    expect((await call('GET', `${path}/certificate`)).body).toEqual(body);
+    expect(await call('POST', `${path}/undelete`, {})).toMatchObject({ status: 410 });
+  });
+});
