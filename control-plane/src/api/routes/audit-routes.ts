@@ -61,7 +61,11 @@ export function registerDeploymentAuditRoute(app: FastifyInstance, context: ApiC
   });
 }
 
-async function auditPage(organization: string, { page: asked, page_size: askedSize }: AuditRoute['Querystring'], context: ApiContext) {
+async function auditPage(
+  organization: string,
+  { page: asked, page_size: askedSize }: AuditRoute['Querystring'],
+  context: ApiContext,
+) {
   const page = Number(asked ?? '') || 1;
   const size = Math.min(Number(askedSize ?? '') || 100, maxPageSize);
   const { entries, total } = await context.audit.page(organization, { offset: (page - 1) * size, limit: size });
