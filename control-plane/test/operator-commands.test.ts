@@ -63,8 +63,8 @@ describe('commands of operators', () => {
     const later = await run('audit/verify-audit-command.js', ['--store', store, '--head', `99:${'0'.repeat(64)}`]);
     expect(later).toMatchObject({ code: 1, output: expect.stringMatching(/ends before entry 99/) as string });
 
-    const [name] = (await readdir(join(control, 'audit'))).filter((each) => each.includes('.jsonl'));
-    const path = join(control, 'audit', name!);
+    const [name] = (await readdir(control, { recursive: true })).filter((each) => /\.jsonl,o$/.test(each));
+    const path = join(control, name!);
     // Of the same length: the file has a header of its own.
     await writeFile(path, (await readFile(path, 'latin1')).replace('db-create', 'db-delete'), 'latin1');
     const altered = await run('audit/verify-audit-command.js', ['--store', store]);
