@@ -2,11 +2,11 @@
  * Runs the workload of values.local.yaml, as Helm renders it, with `podman kube play`: a database is created and written, the
  * data node's pod is killed and made anew, and everything acknowledged is read back.
  *
- * podman plays Deployments, ConfigMaps, Secrets and volume claims. Services it does not: the control plane finds the data
- * node by an entry in its hosts file instead. Probes, policies and everything else of Kubernetes are not tried here.
+ * podman plays Deployments, ConfigMaps and volume claims. Services it does not: the control plane finds the data node by an
+ * entry in its hosts file instead. Probes, policies and everything else of Kubernetes are not tried here.
  */
 import { execFileSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { chownSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseAllDocuments, stringify } from 'yaml';
@@ -27,14 +27,17 @@ export async function playLocalWorkload({
   const manifests = parseAllDocuments(render(helm, directory, name, dataImage, controlImage, owner)).flatMap(
     (document) => document.toJSON() ?? [],
   );
-  // Of an optional field that is not there podman 4.3 makes a crash.
-  for (const { secret } of manifests.flatMap(({ spec }) => spec?.template?.spec.volumes ?? [])) {
-    if (secret) secret.optional = false;
+  // podman 4.3 hands out the values of a Secret as they are encoded, or crashes: it gets them in a volume.
+  for (const volume of manifests.flatMap(({ spec }) => spec?.template?.spec.volumes ?? [])) {
+    if (volume.secret) volume.persistentVolumeClaim = { claimName: volume.secret.secretName };
+    delete volume.secret;
   }
-  // And of an emptyDir a volume of that name, for whoever else has one: it gets a name of its own.
+  // And of an emptyDir it makes a volume of that name, for whoever else has one: it gets a name of its own.
   const cache = `${name}-cache`;
   for (const { spec } of manifests.filter(({ kind }) => kind === 'Deployment')) {
     const { volumes, containers } = spec.template.spec;
+    // Which podman leaves to systemd's timers.
+    for (const probe of ['startupProbe', 'readinessProbe', 'livenessProbe']) delete containers[0][probe];
     for (const each of [...volumes, ...containers[0].volumeMounts]) if (each.name === 'cache') each.name = cache;
   }
   const of = (kind, suffix = '') =>
@@ -50,17 +53,18 @@ export async function playLocalWorkload({
     const { metadata, spec } = deployment;
     return `${metadata.name}-pod-0-${spec.template.spec.containers[0].name}`;
   };
-  const shared = [...of('Secret'), ...of('PersistentVolumeClaim')];
-  const playData = () => play('data.yaml', [...shared, ...of('ConfigMap', '-data'), data]);
+  const playData = () => play('data.yaml', [...of('ConfigMap', '-data'), data]);
 
   podman('network', 'create', name);
   try {
+    play('volumes.yaml', of('PersistentVolumeClaim'));
+    for (const secret of of('Secret')) makeVolume(podman, secret);
     playData();
     let dataAddress = await ready(podman, name, pods[0], 8080);
     control.spec.template.spec.hostAliases = [
       { ip: dataAddress, hostnames: [data.metadata.name, `${data.metadata.name}-admin`] },
     ];
-    play('control.yaml', [...shared, ...of('ConfigMap', '-control'), control]);
+    play('control.yaml', [...of('ConfigMap', '-control'), control]);
     const controlAddress = await ready(podman, name, pods[1], 8081);
     const token = platformToken(containerOf(control));
     const dataUrl = (address) => `http://${address}:8080`;
@@ -78,10 +82,8 @@ export async function playLocalWorkload({
     verdict(`the chart's local workload: of 20 rows ${count} are there after its pod was killed`, count === '20');
   } finally {
     for (const pod of pods) quietly(podman, 'pod', 'rm', '--force', pod);
-    // A Secret becomes a secret and a volume.
     const volumes = [...of('PersistentVolumeClaim'), ...of('Secret')].map(({ metadata }) => metadata.name);
     for (const volume of [...volumes, cache]) quietly(podman, 'volume', 'rm', '--force', volume);
-    for (const secret of of('Secret')) quietly(podman, 'secret', 'rm', secret.metadata.name);
     quietly(podman, 'network', 'rm', '--force', name);
   }
 }
@@ -106,6 +108,16 @@ function render(helm, directory, name, dataImage, controlImage, annotations) {
       encoding: 'utf8',
     },
   );
+}
+
+/** A volume with the values of a Secret, as files that the images' user may read. */
+function makeVolume(podman, { metadata, data }) {
+  podman('volume', 'create', metadata.name);
+  const at = podman('volume', 'inspect', '--format', '{{.Mountpoint}}', metadata.name);
+  for (const [key, value] of Object.entries(data)) {
+    writeFileSync(join(at, key), Buffer.from(value, 'base64'), { mode: 0o440 });
+    chownSync(join(at, key), 65532, 65532);
+  }
 }
 
 async function ready(podman, network, pod, port) {

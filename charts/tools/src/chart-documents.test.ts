@@ -1,4 +1,5 @@
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { Ajv } from 'ajv';
 import { parse } from 'yaml';
 import { chartDocuments } from './chart-documents.js';
@@ -83,6 +84,22 @@ describe('the chart', () => {
     const named = ['enabled', 'minReplicas', 'maxReplicas', 'replicas', 'podAnnotations', 'annotations', 'name'];
     const missing = undescribed(readChartValues(await readFile(`${chartDirectory}/values.yaml`, 'utf8')));
     expect(missing.filter((path) => !named.includes(path.split('.').at(-1)!))).toEqual([]);
+  });
+
+  it('uses every value that it takes, and takes every value that it uses', async () => {
+    const leaves = (values: ReturnType<typeof readChartValues>): string[] =>
+      values.flatMap((value) => (value.children ? leaves(value.children) : [value.path.join('.')]));
+    const taken = leaves(readChartValues(await readFile(`${chartDirectory}/values.yaml`, 'utf8')));
+    const entries = await readdir(`${chartDirectory}/templates`, { recursive: true, withFileTypes: true });
+    const files = entries.filter((entry) => entry.isFile());
+    const texts = await Promise.all(files.map(async (file) => readFile(join(file.parentPath, file.name), 'utf8')));
+    const templates = texts.join('\n');
+    expect(taken.filter((path) => !new RegExp(`\\.${path.split('.').at(-1)!}\\b`).test(templates))).toEqual([]);
+    const used = [...templates.matchAll(/\.Values\.([A-Za-z.]+)/g)].map(([, path]) => path!);
+    expect(used.length).toBeGreaterThan(20);
+    const isKnown = (path: string): boolean => taken.some((each) => each === path || each.startsWith(`${path}.`));
+    // `resources` and the like are taken as a whole.
+    expect(used.filter((path) => !isKnown(path) && !taken.some((each) => path.startsWith(`${each}.`)))).toEqual([]);
   });
 
   it('takes the values of every case of the matrix, which are eight or more', async () => {

@@ -199,18 +199,18 @@ describe('claiming at once', () => {
 /** Replaces a part of every position before it reaches the associated data. */
 class CarelessSealer extends Sealer {
   constructor(
-    private readonly forget: (position: SealedPosition) => SealedPosition,
+    private readonly misplace: (position: SealedPosition) => SealedPosition,
     database = databaseA,
   ) {
     super(new VirtualRuntime(), deployment, database, { current: 1, keys: new Map([[1, Buffer.alloc(32, 1)]]) });
   }
 
   override seal(position: SealedPosition, plaintext: Uint8Array): Buffer {
-    return super.seal(this.forget(position), plaintext);
+    return super.seal(this.misplace(position), plaintext);
   }
 
   override open(position: SealedPosition, sealed: Uint8Array): Buffer {
-    return super.open(this.forget(position), sealed);
+    return super.open(this.misplace(position), sealed);
   }
 }
 

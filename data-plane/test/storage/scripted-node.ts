@@ -129,7 +129,8 @@ export class ScriptedNode implements LoggedDatabase {
     const found = await manifests.read(this.id);
     if (!found) throw new Error('the database was never created');
     const owned = await claim(manifests, findRecovery, epoch, found);
-    this.#owned = { owned, unlocked: { sealer: this.sealer, wipe: () => undefined } };
+    const unlocked = { sealer: this.sealer, follow: async () => undefined, wipe: () => undefined };
+    this.#owned = { owned, unlocked };
     this.#nextGeneration = (owned.manifest.generation?.number ?? 0) + 1;
     const path = join(await temporaryDirectory(), 'db');
     const restored = await restoreTo(this.#context, this.#owned, async () => DatabaseFile.create(path));

@@ -5,8 +5,8 @@
  *   sh (umask) → prlimit → unshare → setpriv → perl (Landlock, seccomp, huge pages) → node
  *
  * Which links a platform allows cannot be known from its name: containers differ in capabilities, seccomp profiles and
- * kernels. So the chain is built by trial when the node starts, link by link, each trial with a real process; a link
- * that fails is left out and the report says why. Nothing here fails for lack of a protection: the operator reads the
+ * kernels. So the chain is built by trial when the node starts, each trial with a real process: all links at once and, where
+ * that fails, link by link; a link that fails is left out and the report says why. Nothing here fails for lack of a protection: the operator reads the
  * report and decides.
  *
  * Users. When the I/O process is root, the engine process of slot `n` runs as user and group `baseUid + n` (default
@@ -92,22 +92,20 @@ export class Sandbox {
       // Other users may pass through to the one directory that is theirs, and list nothing.
       chmodSync(options.cacheDirectory, (statSync(options.cacheDirectory).mode & 0o777) | 0o011);
     }
-    let seen = await chain.tryOut(options);
     const reasons: Partial<Record<Protection, string>> = chain.isRoot ? {} : { user: 'the I/O process is not root' };
-    for (const link of chain.candidates()) {
+    const leaveOut = (link: LinkName, reason: string): void => {
+      for (const protection of brings[link]) reasons[protection] = reason;
+    };
+    const links = chain.candidates().filter((link) => {
       const missing = chain.missing(link);
-      let reason = missing;
-      if (missing === undefined) {
-        chain.enabled.add(link);
-        try {
-          seen = await chain.tryOut(options);
-        } catch (error) {
-          chain.enabled.delete(link);
-          reason = error instanceof Error ? error.message : String(error);
-        }
-      }
-      if (reason !== undefined) for (const protection of brings[link]) reasons[protection] = reason;
-    }
+      if (missing !== undefined) leaveOut(link, missing);
+      return missing === undefined;
+    });
+    const seen =
+      (await chain.tryAll(options, links)) ??
+      (await chain.tryEach(options, links, (link, error) => {
+        leaveOut(link, error instanceof Error ? error.message : String(error));
+      }));
     const report = sandboxReport(seen, {
       platform: `${process.platform} ${process.arch}`,
       ownUid: process.getuid?.(),
@@ -239,6 +237,37 @@ class LaunchChain {
       command.push(...restrictingLauncher(tool('perl'), process.pid, this.#restrictions(prctl, directory)));
     }
     return [...command, process.execPath, '--expose-gc', `--max-old-space-size=${this.#options.heapMiB ?? 256}`];
+  }
+
+  /** What a probe sees with all of these links, which are enabled then; undefined when it does not run with all of them. */
+  async tryAll(options: SandboxOptions, links: readonly LinkName[]): Promise<Observation | undefined> {
+    for (const link of links) this.enabled.add(link);
+    try {
+      return await this.tryOut(options);
+    } catch {
+      // Which of them it is, and why, the trials one by one find out.
+      this.enabled.clear();
+      return undefined;
+    }
+  }
+
+  /** Enables these links one by one, as far as a probe runs with them; tells of the others. What the last one saw. */
+  async tryEach(
+    options: SandboxOptions,
+    links: readonly LinkName[],
+    onFailed: (link: LinkName, error: unknown) => void,
+  ): Promise<Observation> {
+    let seen = await this.tryOut(options);
+    for (const link of links) {
+      this.enabled.add(link);
+      try {
+        seen = await this.tryOut(options);
+      } catch (error) {
+        this.enabled.delete(link);
+        onFailed(link, error);
+      }
+    }
+    return seen;
   }
 
   /** Runs a probe with the links enabled now. */
