@@ -254,7 +254,7 @@ export class NodeDatabases implements DatabaseService {
   ): Promise<{ readonly entry: Entry; readonly database: OpenDatabase }> {
     for (let manifest = found; ; manifest = undefined) {
       const open = (): Entry => this.#startOpening(id, manifest, clientKey);
-      const entry = await this.#acquire(id, () => continuesStream(body), open);
+      const entry = await this.#acquire(id, () => continuesStream(kind, body), open);
       try {
         return { entry, database: await entry.database };
       } catch (error) {

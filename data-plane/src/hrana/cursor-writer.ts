@@ -3,39 +3,41 @@ import type { DatabaseHost } from '../engine/process/database-host.js';
 import type { ResponseStream } from '../engine/process/response-stream.js';
 import type { RowSink } from '../engine/process/statement.js';
 import type { Signal } from '../engine/process/task.js';
-import { encodeColumns, encodeRow } from './encode-value.js';
+import type { CursorBuffer, HranaEncoding } from './encoding.js';
 
 const partBytes = 64 * 1024;
 /** What has waited this long is sent even if it does not fill a part. */
 const longestWaitMs = 5;
 
-/** The lines of a cursor response, sent in parts at the pace of the client. */
-export class CursorWriter {
+/** The entries of a cursor response, sent in parts at the pace of the client. */
+export class CursorWriter<Piece> {
   readonly #host: DatabaseHost;
   readonly #response: ResponseStream;
-  #text = '';
+  readonly #buffer: CursorBuffer<Piece>;
   #parts: Buffer[] = [];
   #lastCutMs: number;
 
-  constructor(host: DatabaseHost, response: ResponseStream) {
+  constructor(host: DatabaseHost, response: ResponseStream, buffer: CursorBuffer<Piece>) {
     this.#host = host;
     this.#response = response;
+    this.#buffer = buffer;
     this.#lastCutMs = host.runtime.monotonicMs();
   }
 
-  line(json: string): void {
-    this.#text += `${json}\n`;
+  add(entry: Piece): void {
+    this.#buffer.add(entry);
   }
 
   /** Size of what was written and not cut into parts yet. */
   get pendingBytes(): number {
-    return this.#text.length;
+    return this.#buffer.size;
   }
 
   /** Sends what is worth sending; a signal when the client has to take some of it before more is written. */
   advance(): Signal | undefined {
     const nowMs = this.#host.runtime.monotonicMs();
-    if (this.#text.length >= partBytes || (this.#text !== '' && nowMs - this.#lastCutMs >= longestWaitMs)) {
+    const { size } = this.#buffer;
+    if (size >= partBytes || (size > 0 && nowMs - this.#lastCutMs >= longestWaitMs)) {
       this.#cut();
       this.#lastCutMs = nowMs;
     }
@@ -53,15 +55,16 @@ export class CursorWriter {
     return room;
   }
 
-  /** Ends the response with one line more, leaving out what the client has not taken. */
-  breakOff(json: string): void {
-    this.#response.send(200, this.#host.commit, Buffer.from(`${json}\n`), true);
+  /** Ends the response with one entry more, leaving out what the client has not taken. */
+  breakOff(entry: Piece): void {
+    this.#buffer.take();
+    this.#buffer.add(entry);
+    this.#response.send(200, this.#host.commit, this.#buffer.take(), true);
   }
 
   #cut(): void {
-    if (this.#text === '') return;
-    const bytes = Buffer.from(this.#text);
-    this.#text = '';
+    if (this.#buffer.size === 0) return;
+    const bytes = this.#buffer.take();
     for (let start = 0; start < bytes.length; start += partBytes) {
       this.#parts.push(bytes.subarray(start, start + partBytes));
     }
@@ -81,30 +84,38 @@ export class CursorWriter {
   }
 }
 
-/** The rows of one step as lines of the cursor. */
-export class CursorStepSink implements RowSink {
-  readonly #writer: CursorWriter;
+/** The rows of one step as entries of the cursor. */
+export class CursorStepSink<Piece> implements RowSink {
+  readonly #writer: CursorWriter<Piece>;
+  readonly #encoding: HranaEncoding<Piece>;
   readonly #step: number;
   readonly #wantRows: boolean;
   readonly #maxBytes: number;
 
-  constructor(writer: CursorWriter, step: number, wantRows: boolean, maxBytes: number) {
+  constructor(
+    writer: CursorWriter<Piece>,
+    encoding: HranaEncoding<Piece>,
+    step: number,
+    wantRows: boolean,
+    maxBytes: number,
+  ) {
     this.#writer = writer;
+    this.#encoding = encoding;
     this.#step = step;
     this.#wantRows = wantRows;
     this.#maxBytes = maxBytes;
   }
 
   begin(columns: readonly ColumnInfo[]): void {
-    this.#writer.line(`{"type":"step_begin","step":${this.#step},"cols":${encodeColumns(columns)}}`);
+    this.#writer.add(this.#encoding.stepBegin(this.#step, columns));
   }
 
   /** False for a row that no memory should be spent on, and when a statement that cannot wait wrote too many. */
   row(values: readonly SqlValue[]): boolean {
     if (!this.#wantRows) return true;
-    const row = encodeRow(values);
-    if (this.#writer.pendingBytes + row.length > this.#maxBytes) return false;
-    this.#writer.line(`{"type":"row","row":${row}}`);
+    const row = this.#encoding.cursorRow(values);
+    if (this.#writer.pendingBytes + this.#encoding.size(row) > this.#maxBytes) return false;
+    this.#writer.add(row);
     return true;
   }
 

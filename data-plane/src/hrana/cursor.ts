@@ -7,33 +7,33 @@ import { ByocError, isByocError } from '../errors/catalogue.js';
 import { conditionHolds, type StepState } from './batch-condition.js';
 import { bindArguments } from './bind-arguments.js';
 import { CursorStepSink, CursorWriter } from './cursor-writer.js';
-import { decodeCursorRequest } from './decode-request.js';
-import { quote } from './encode-value.js';
+import type { HranaEncoding } from './encoding.js';
 import type { BatchStep, HranaStatement } from './protocol.js';
 import { responseTooLarge } from './statement-result.js';
-import { encodeStreamError, toStreamError } from './stream-error.js';
+import { toStreamError } from './stream-error.js';
 import type { Stream } from './stream.js';
 import type { StreamTable } from './stream-table.js';
 
 /**
- * Serves `/v3/cursor`. The stream always outlives the cursor. Throws what fails before the first line is written;
- * later failures end the cursor with an error line.
+ * Serves a cursor. The stream always outlives it. Throws what fails before the first entry is written; later failures
+ * end the cursor with an error entry.
  */
-export function* serveCursor(
+export function* serveCursor<Piece>(
   host: DatabaseHost,
   streams: StreamTable,
   context: RequestContext,
   response: ResponseStream,
+  encoding: HranaEncoding<Piece>,
 ): Task {
-  const { baton, steps } = decodeCursorRequest(context.body);
+  const { baton, steps } = encoding.decodeCursor(context.body);
   const stream = baton === undefined ? streams.open() : yield* streams.take(baton, context);
-  const writer = new CursorWriter(host, response);
-  writer.line(`{"baton":${quote(streams.keep(stream, context))},"base_url":null}`);
-  const cursor = new Cursor(host, stream, context, writer);
+  const writer = new CursorWriter(host, response, encoding.newCursorBuffer());
+  writer.add(encoding.cursorHead(streams.keep(stream, context)));
+  const cursor = new Cursor(host, stream, context, writer, encoding);
   try {
     yield* cursor.run(steps);
     host.shipCommits();
-    writer.line('{"type":"replication_index","replication_index":null}');
+    if (encoding.cursorEnd !== undefined) writer.add(encoding.cursorEnd);
     streams.rest(stream);
     yield* cursor.wait(() => writer.finish());
   } catch (error) {
@@ -45,11 +45,11 @@ export function* serveCursor(
       throw error;
     }
     if (isOwn) streams.rest(stream);
-    writer.breakOff(`{"type":"error","error":${encodeStreamError(toStreamError(reason))}}`);
+    writer.breakOff(encoding.cursorError(toStreamError(reason)));
   }
 }
 
-/** What the last line of a cursor says that could not go on; undefined for an error of another kind. */
+/** What the last entry of a cursor says that could not go on; undefined for an error of another kind. */
 function fatalError(error: unknown): ByocError | undefined {
   if (error instanceof RequestAbandoned) {
     return new ByocError('STREAM_EXPIRED', 'the cursor was left before its end');
@@ -58,17 +58,25 @@ function fatalError(error: unknown): ByocError | undefined {
   return isByocError(error, 'STREAM_EXPIRED') ? error : undefined;
 }
 
-class Cursor {
+class Cursor<Piece> {
   readonly #host: DatabaseHost;
   readonly #stream: Stream;
   readonly #context: RequestContext;
-  readonly #writer: CursorWriter;
+  readonly #writer: CursorWriter<Piece>;
+  readonly #encoding: HranaEncoding<Piece>;
 
-  constructor(host: DatabaseHost, stream: Stream, context: RequestContext, writer: CursorWriter) {
+  constructor(
+    host: DatabaseHost,
+    stream: Stream,
+    context: RequestContext,
+    writer: CursorWriter<Piece>,
+    encoding: HranaEncoding<Piece>,
+  ) {
     this.#host = host;
     this.#stream = stream;
     this.#context = context;
     this.#writer = writer;
+    this.#encoding = encoding;
   }
 
   *run(steps: readonly BatchStep[]): Task {
@@ -109,20 +117,18 @@ class Cursor {
     const { maxResponseBytes } = this.#host.limits;
     try {
       const sql = this.#stream.storedSql.resolve(statement.text);
-      const sink = new CursorStepSink(this.#writer, step, statement.wantRows, maxResponseBytes);
+      const sink = new CursorStepSink(this.#writer, this.#encoding, step, statement.wantRows, maxResponseBytes);
       const outcome = yield* this.#stream.session.run(
         { sql, bind: (plan) => bindArguments(plan.parameters, statement) },
         this.#context,
         sink,
       );
       if (outcome.truncated) throw responseTooLarge(outcome, maxResponseBytes);
-      this.#writer.line(
-        `{"type":"step_end","affected_row_count":${outcome.changes},"last_insert_rowid":${outcome.lastInsertRowid ?? 'null'}}`,
-      );
+      this.#writer.add(this.#encoding.stepEnd(outcome));
       return 'ok';
     } catch (error) {
       if (isByocError(error, 'STREAM_EXPIRED')) throw error;
-      this.#writer.line(`{"type":"step_error","step":${step},"error":${encodeStreamError(toStreamError(error))}}`);
+      this.#writer.add(this.#encoding.stepError(step, toStreamError(error)));
       return 'error';
     }
   }

@@ -1,11 +1,8 @@
-import { ByocError } from '../errors/catalogue.js';
 import type { SqlValue } from '../engine/adapters/adapter.js';
 import { decodeValue } from './decode-value.js';
 import { asArray, asInt32, asObject, asString, isAbsent, malformed, type JsonObject } from './json-shape.js';
 import type { BatchCondition, BatchStep, HranaStatement, NamedArgument, SqlText } from './protocol.js';
-
-/** Deeper conditions are refused: they are evaluated by recursion. */
-const maxConditionDepth = 100;
+import { checkConditionDepth, checkEarlierStep, sqlText } from './request-checks.js';
 
 const noArguments: readonly never[] = [];
 
@@ -13,8 +10,7 @@ const noArguments: readonly never[] = [];
 export function decodeSqlText(json: JsonObject, path: string): SqlText {
   const { sql, sql_id: sqlId } = json;
   if (isAbsent(sqlId)) return { sql: asString(sql, `${path}.sql`) };
-  if (!isAbsent(sql)) throw new ByocError('MALFORMED_REQUEST', `${path} must have either "sql" or "sql_id"`);
-  return { sqlId: asInt32(sqlId, `${path}.sql_id`) };
+  return sqlText(isAbsent(sql) ? undefined : asString(sql, `${path}.sql`), asInt32(sqlId, `${path}.sql_id`), path);
 }
 
 /** A statement with its arguments. Throws MALFORMED_REQUEST. */
@@ -59,16 +55,14 @@ export function decodeSteps(json: unknown, path: string): BatchStep[] {
 }
 
 function decodeCondition(json: unknown, ownStep: number, depth: number, path: string): BatchCondition {
-  if (depth > maxConditionDepth) {
-    throw new ByocError('MALFORMED_REQUEST', `a batch condition may be nested ${maxConditionDepth} deep`);
-  }
+  checkConditionDepth(depth);
   const condition = asObject(json, path);
   const { type } = condition;
   switch (type) {
     case 'ok':
     case 'error': {
       const step = asInt32(condition['step'], `${path}.step`);
-      if (step < 0 || step >= ownStep) throw malformed(`${path}.step`, 'the index of an earlier step');
+      checkEarlierStep(step, ownStep, `${path}.step`);
       return { type, step };
     }
     case 'not':

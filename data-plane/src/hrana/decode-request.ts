@@ -2,19 +2,18 @@
  * Decodes the bodies of `/v2/pipeline`, `/v3/pipeline` and `/v3/cursor`. Everything about the shape of a request is
  * checked before any part of it runs.
  */
-import { ByocError } from '../errors/catalogue.js';
 import { decodeSqlText, decodeStatement, decodeSteps } from './decode-batch.js';
 import { asArray, asInt32, asObject, asString, isAbsent, malformed, parseBody } from './json-shape.js';
 import type { CursorRequest, PipelineRequest, StreamRequest } from './protocol.js';
+import { checkCloseIsLast } from './request-checks.js';
 
 /** Throws MALFORMED_REQUEST. */
 export function decodePipelineRequest(body: Buffer): PipelineRequest {
   const { baton, requests } = parseBody(body);
-  const decoded = asArray(requests, 'requests').map((request, index) => decodeRequest(request, `requests[${index}]`));
-  const close = decoded.findIndex((request) => request.type === 'close');
-  if (close >= 0 && close !== decoded.length - 1) {
-    throw new ByocError('MALFORMED_REQUEST', `requests[${close}]: "close" must be the last request`);
-  }
+  const decoded = asArray(requests, 'requests').map((request, index) =>
+    decodeStreamRequest(request, `requests[${index}]`),
+  );
+  checkCloseIsLast(decoded);
   return { baton: decodeBaton(baton), requests: decoded };
 }
 
@@ -28,7 +27,8 @@ function decodeBaton(json: unknown): string | undefined {
   return isAbsent(json) ? undefined : asString(json, 'baton');
 }
 
-function decodeRequest(json: unknown, path: string): StreamRequest {
+/** One request of a stream. Throws MALFORMED_REQUEST. */
+export function decodeStreamRequest(json: unknown, path: string): StreamRequest {
   const request = asObject(json, path);
   const { type } = request;
   switch (type) {

@@ -8,7 +8,9 @@ import { ByocError, isByocError } from '../errors/catalogue.js';
 import { errorBody } from '../errors/error-body.js';
 import type { Runtime } from '../runtime.js';
 import { serveCursor } from './cursor.js';
+import { jsonEncoding } from './json-encoding.js';
 import { servePipeline } from './pipeline.js';
+import { protobufEncoding } from './protobuf-encoding.js';
 import { StreamTable } from './stream-table.js';
 
 /** The Hrana protocol over HTTP, for one database. */
@@ -23,10 +25,25 @@ export class HranaFace implements RequestFace {
 
   *serve(context: RequestContext, response: ResponseStream): Task {
     try {
-      if (context.kind === 'v3-cursor') yield* serveCursor(this.#host, this.#streams, context, response);
-      else yield* servePipeline(this.#host, this.#streams, context, response);
+      yield* this.#serve(context, response);
     } catch (error) {
       this.#fail(error, response);
+    }
+  }
+
+  *#serve(context: RequestContext, response: ResponseStream): Task {
+    const host = this.#host;
+    const streams = this.#streams;
+    switch (context.kind) {
+      case 'v2-pipeline':
+      case 'v3-pipeline':
+        return yield* servePipeline(host, streams, context, response, jsonEncoding);
+      case 'v3-cursor':
+        return yield* serveCursor(host, streams, context, response, jsonEncoding);
+      case 'v3-protobuf-pipeline':
+        return yield* servePipeline(host, streams, context, response, protobufEncoding);
+      case 'v3-protobuf-cursor':
+        return yield* serveCursor(host, streams, context, response, protobufEncoding);
     }
   }
 

@@ -5,11 +5,10 @@ import type { RowSink } from '../engine/process/statement.js';
 import type { Task } from '../engine/process/task.js';
 import { conditionHolds, type StepState } from './batch-condition.js';
 import { bindArguments } from './bind-arguments.js';
-import { decodePipelineRequest } from './decode-request.js';
-import { encodeColumns, quote } from './encode-value.js';
+import type { HranaEncoding } from './encoding.js';
 import type { BatchStep, StreamRequest } from './protocol.js';
 import { responseTooLarge, runStatement } from './statement-result.js';
-import { encodeStreamError, toStreamError } from './stream-error.js';
+import { toStreamError } from './stream-error.js';
 import type { Stream } from './stream.js';
 import type { StreamTable } from './stream-table.js';
 
@@ -17,32 +16,32 @@ const discardRows: RowSink = { begin: () => undefined, row: () => true, waitFor:
 const fewCharacters = 80;
 const noArguments = { args: [], namedArgs: [] };
 
-/** Serves `/v2/pipeline` and `/v3/pipeline`. Throws what ends the request as a whole; the stream is closed then. */
-export function* servePipeline(
+/** Serves a pipeline. Throws what ends the request as a whole; the stream is closed then. */
+export function* servePipeline<Piece>(
   host: DatabaseHost,
   streams: StreamTable,
   context: RequestContext,
   response: ResponseStream,
+  encoding: HranaEncoding<Piece>,
 ): Task {
-  const { baton, requests } = decodePipelineRequest(context.body);
+  const { baton, requests } = encoding.decodePipeline(context.body);
   const stream = baton === undefined ? streams.open() : yield* streams.take(baton, context);
   try {
-    const pipeline = new Pipeline(host, stream, context);
-    let results = '';
+    const pipeline = new Pipeline(host, stream, context, encoding);
+    const results: Piece[] = [];
     for (const request of requests) {
-      if (results !== '') yield* context.giveWay();
-      const result = yield* pipeline.run(request);
-      results = results === '' ? result : `${results},${result}`;
+      if (results.length > 0) yield* context.giveWay();
+      results.push(yield* pipeline.run(request));
     }
     host.shipCommits();
-    let next = 'null';
+    let next: string | null = null;
     if (stream.mustBeKept && !pipeline.closed) {
-      next = quote(streams.keep(stream, context));
+      next = streams.keep(stream, context);
       streams.rest(stream);
     } else {
       streams.close(stream);
     }
-    response.sendText(200, host.commit, `{"baton":${next},"base_url":null,"results":[${results}]}`);
+    encoding.sendPipelineAnswer(response, host.commit, next, results);
   } catch (error) {
     streams.close(stream);
     throw error;
@@ -50,86 +49,96 @@ export function* servePipeline(
 }
 
 /** The requests of one pipeline, run one after the other. */
-class Pipeline {
+class Pipeline<Piece> {
   readonly #host: DatabaseHost;
   readonly #stream: Stream;
   readonly #context: RequestContext;
+  readonly #encoding: HranaEncoding<Piece>;
   #restBytes: number;
   closed = false;
 
-  constructor(host: DatabaseHost, stream: Stream, context: RequestContext) {
+  constructor(host: DatabaseHost, stream: Stream, context: RequestContext, encoding: HranaEncoding<Piece>) {
     this.#host = host;
     this.#stream = stream;
     this.#context = context;
+    this.#encoding = encoding;
     this.#restBytes = host.limits.maxResponseBytes;
   }
 
-  /** The result of one request as JSON; an error of the request becomes its result. */
-  *run(request: StreamRequest): Task<string> {
+  /** The result of one request, encoded; an error of the request becomes its result. */
+  *run(request: StreamRequest): Task<Piece> {
+    const encoding = this.#encoding;
     try {
       const response = yield* this.#respond(request);
-      this.#restBytes -= response.length;
-      return `{"type":"ok","response":${response}}`;
+      this.#restBytes -= encoding.size(response);
+      return encoding.streamResult('ok', response);
     } catch (error) {
       const failure = this.#failure(error, this.#restBytes);
-      this.#restBytes -= failure.length;
-      return `{"type":"error","error":${failure}}`;
+      this.#restBytes -= encoding.size(failure);
+      return encoding.streamResult('error', failure);
     }
   }
 
-  /** An error as JSON, in few words when the response is full: a short request can cause many errors. */
-  #failure(error: unknown, restBytes: number): string {
+  /** An encoded error, in few words when the response is full: a short request can cause many errors. */
+  #failure(error: unknown, restBytes: number): Piece {
     const streamError = toStreamError(error);
-    const failure = encodeStreamError(streamError);
-    return failure.length <= restBytes ? failure : encodeStreamError(streamError, fewCharacters);
+    const failure = this.#encoding.error(streamError);
+    return this.#encoding.size(failure) <= restBytes ? failure : this.#encoding.error(streamError, fewCharacters);
   }
 
-  *#respond(request: StreamRequest): Task<string> {
+  *#respond(request: StreamRequest): Task<Piece> {
     const { session, storedSql } = this.#stream;
-    switch (request.type) {
+    const encoding = this.#encoding;
+    const { type } = request;
+    switch (type) {
       case 'execute': {
-        const result = yield* runStatement(this.#stream, request.statement, this.#context, this.#restBytes);
-        return `{"type":"execute","result":${result}}`;
+        const { statement } = request;
+        return encoding.response(
+          type,
+          yield* runStatement(this.#stream, statement, this.#context, encoding, this.#restBytes),
+        );
       }
       case 'batch':
-        return `{"type":"batch","result":${yield* this.#batch(request.steps)}}`;
+        return encoding.response(type, yield* this.#batch(request.steps));
       case 'sequence':
         yield* this.#sequence(storedSql.resolve(request.text));
-        return '{"type":"sequence"}';
+        break;
       case 'describe':
-        return `{"type":"describe","result":${yield* this.#describe(storedSql.resolve(request.text))}}`;
+        return encoding.response(type, yield* this.#describe(storedSql.resolve(request.text)));
       case 'store_sql':
         storedSql.store(request.sqlId, request.sql);
-        return '{"type":"store_sql"}';
+        break;
       case 'close_sql':
         storedSql.close(request.sqlId);
-        return '{"type":"close_sql"}';
+        break;
       case 'get_autocommit':
-        return `{"type":"get_autocommit","is_autocommit":${session.isAutocommit}}`;
+        return encoding.autocommitResponse(session.isAutocommit);
       case 'close':
         this.closed = true;
-        return '{"type":"close"}';
+        break;
     }
+    return encoding.response(type);
   }
 
-  *#batch(steps: readonly BatchStep[]): Task<string> {
+  *#batch(steps: readonly BatchStep[]): Task<Piece> {
+    const encoding = this.#encoding;
     const states: StepState[] = [];
-    const results: string[] = [];
-    const errors: string[] = [];
+    const results: (Piece | undefined)[] = [];
+    const errors: (Piece | undefined)[] = [];
     let restBytes = this.#restBytes;
     for (const { condition, statement } of steps) {
       let state: StepState = 'skipped';
-      let result = 'null';
-      let error = 'null';
+      let result: Piece | undefined;
+      let error: Piece | undefined;
       if (!condition || conditionHolds(condition, states, () => this.#stream.session.isAutocommit)) {
         if (states.length > 0) yield* this.#context.giveWay();
         try {
-          result = yield* runStatement(this.#stream, statement, this.#context, restBytes);
-          restBytes -= result.length;
+          result = yield* runStatement(this.#stream, statement, this.#context, encoding, restBytes);
+          restBytes -= encoding.size(result);
           state = 'ok';
         } catch (failure) {
           error = this.#failure(failure, restBytes);
-          restBytes -= error.length;
+          restBytes -= encoding.size(error);
           state = 'error';
         }
       }
@@ -137,7 +146,7 @@ class Pipeline {
       results.push(result);
       errors.push(error);
     }
-    return `{"step_results":[${results.join(',')}],"step_errors":[${errors.join(',')}]}`;
+    return encoding.batchResult(results, errors);
   }
 
   *#sequence(sql: string): Task {
@@ -148,13 +157,11 @@ class Pipeline {
     }
   }
 
-  *#describe(sql: string): Task<string> {
-    const { plan, columns } = yield* this.#stream.session.describe(sql, this.#context);
-    const parameters = plan.parameters.map((name) => `{"name":${name === null ? 'null' : quote(name)}}`).join(',');
-    const description =
-      `{"params":[${parameters}],"cols":${encodeColumns(columns)},` +
-      `"is_explain":${plan.isExplain},"is_readonly":${plan.isReadOnly}}`;
-    if (description.length > this.#restBytes) throw responseTooLarge(undefined, this.#host.limits.maxResponseBytes);
+  *#describe(sql: string): Task<Piece> {
+    const description = this.#encoding.description(yield* this.#stream.session.describe(sql, this.#context));
+    if (this.#encoding.size(description) > this.#restBytes) {
+      throw responseTooLarge(undefined, this.#host.limits.maxResponseBytes);
+    }
     return description;
   }
 }

@@ -1,40 +1,11 @@
-import type { ColumnInfo, SqlValue } from '../engine/adapters/adapter.js';
 import type { RequestContext } from '../engine/process/request-context.js';
-import type { RowSink, StatementOutcome } from '../engine/process/statement.js';
+import type { StatementOutcome } from '../engine/process/statement.js';
 import type { Task } from '../engine/process/task.js';
 import { ByocError } from '../errors/catalogue.js';
 import { bindArguments } from './bind-arguments.js';
-import { encodeColumns, encodeRow } from './encode-value.js';
+import type { HranaEncoding } from './encoding.js';
 import type { HranaStatement } from './protocol.js';
 import type { Stream } from './stream.js';
-
-/** Collects a result as JSON text up to a size. */
-class CollectingSink implements RowSink {
-  readonly #wantRows: boolean;
-  readonly #maxBytes: number;
-  columns = '[]';
-  rows = '';
-
-  constructor(wantRows: boolean, maxBytes: number) {
-    this.#wantRows = wantRows;
-    this.#maxBytes = maxBytes;
-  }
-
-  begin(columns: readonly ColumnInfo[]): void {
-    this.columns = encodeColumns(columns);
-  }
-
-  row(values: readonly SqlValue[]): boolean {
-    if (!this.#wantRows) return true;
-    const row = encodeRow(values);
-    this.rows = this.rows === '' ? row : `${this.rows},${row}`;
-    return this.rows.length <= this.#maxBytes;
-  }
-
-  waitFor(): undefined {
-    return undefined;
-  }
-}
 
 /** Thrown for a result that does not fit; says what became of the statement. */
 export function responseTooLarge(outcome: StatementOutcome | undefined, maxBytes: number): ByocError {
@@ -43,29 +14,25 @@ export function responseTooLarge(outcome: StatementOutcome | undefined, maxBytes
 }
 
 /**
- * Runs one statement and returns its result as JSON (Hrana's `StmtResult`) of at most `maxBytes`. Throws `ByocError`
- * and `EngineError` for errors of the statement, `RequestAbandoned`, `PoisonedError`.
+ * Runs one statement and returns its result, encoded, of at most `maxBytes`. Throws `ByocError` and `EngineError` for
+ * errors of the statement, `RequestAbandoned`, `PoisonedError`.
  */
-export function* runStatement(
+export function* runStatement<Piece>(
   stream: Stream,
   statement: HranaStatement,
   context: RequestContext,
+  encoding: HranaEncoding<Piece>,
   maxBytes: number,
-): Task<string> {
+): Task<Piece> {
   const sql = stream.storedSql.resolve(statement.text);
-  const sink = new CollectingSink(statement.wantRows, maxBytes);
+  const collector = encoding.collectResult(statement.wantRows, maxBytes);
   const outcome = yield* stream.session.run(
     { sql, bind: (plan) => bindArguments(plan.parameters, statement) },
     context,
-    sink,
+    collector,
   );
   if (outcome.truncated) throw responseTooLarge(outcome, maxBytes);
-  const result =
-    `{"cols":${sink.columns},"rows":[${sink.rows}],"affected_row_count":${outcome.changes},` +
-    `"last_insert_rowid":${outcome.lastInsertRowid === null ? 'null' : `"${outcome.lastInsertRowid}"`},` +
-    `"replication_index":null,"rows_read":${outcome.rowsRead},"rows_written":${outcome.changes},` +
-    `"query_duration_ms":${Math.round(outcome.durationMs * 1000) / 1000}}`;
-  // One UTF-16 code unit takes three bytes at most, so that most results need no counting.
-  if (result.length * 3 > maxBytes && Buffer.byteLength(result) > maxBytes) throw responseTooLarge(outcome, maxBytes);
+  const result = collector.finish(outcome);
+  if (encoding.isLongerThan(result, maxBytes)) throw responseTooLarge(outcome, maxBytes);
   return result;
 }

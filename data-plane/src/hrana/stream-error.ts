@@ -1,6 +1,5 @@
 import { EngineError } from '../engine/adapters/adapter.js';
 import { isByocError } from '../errors/catalogue.js';
-import { quote } from './encode-value.js';
 
 /** Engines quote the text they could not read, however long it is. */
 const maxMessageCharacters = 1_000;
@@ -21,14 +20,8 @@ export function toStreamError(error: unknown): StreamError {
   throw error;
 }
 
-/** The error as JSON; of a long message only the beginning. */
-export function encodeStreamError(error: StreamError, maxCharacters = maxMessageCharacters): string {
-  const { message, code, extendedCode } = error;
-  const extended = extendedCode === undefined ? '' : `,"extended_code":${quote(extendedCode)}`;
-  return `{"message":${quote(shortened(message, maxCharacters))},"code":${quote(code)}${extended}}`;
-}
-
-function shortened(message: string, maxCharacters: number): string {
+/** The beginning of a message, whole characters. */
+export function shortened(message: string, maxCharacters = maxMessageCharacters): string {
   if (message.length <= maxCharacters) return message;
   // Not in the middle of a surrogate pair.
   return `${message.slice(0, maxCharacters).replace(/[\ud800-\udbff]$/, '')}…`;

@@ -34,7 +34,7 @@ export interface DataServerOptions {
 }
 
 /**
- * The face that SQL clients see: Hrana over HTTP, versions 2 and 3 in JSON. A database is addressed by the first label
+ * The face that SQL clients see: Hrana over HTTP, versions 2 and 3 in JSON, version 3 in Protobuf. A database is addressed by the first label
  * of the host (`<database>-<organization>.…`) or by a path prefix, `/db/<database>-<organization>`, which wins.
  *
  * Returns a Fastify instance that is not listening. `close()` resolves when running requests are finished, at the latest
@@ -61,7 +61,7 @@ export function createDataServer(options: DataServerOptions): FastifyInstance {
       app.removeAllContentTypeParsers();
       app.addContentTypeParser('*', (_request, _payload, done) => done(null));
       registerPreflight(app);
-      for (const path of ['/v2', '/v3']) app.get(path, (_request, reply) => sendText(reply, ''));
+      for (const path of ['/v2', '/v3', '/v3-protobuf']) app.get(path, (_request, reply) => sendText(reply, ''));
       app.get('/version', (_request, reply) => sendText(reply, options.version));
       app.get('/health', (_request, reply) => sendJson(reply, { status: 'ok' }));
       app.get('/ready', (request, reply) => {

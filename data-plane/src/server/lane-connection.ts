@@ -11,6 +11,7 @@ import { executeGranted } from './granted-execution.js';
 import { shuttingDown } from './http-server.js';
 import { KnownHead, type HeadMeaning, type RecognizedRequest } from './known-head.js';
 import { ClientStalledError, streamBody } from './response-stream.js';
+import { answerType, sqlRoutes } from './sql-routes.js';
 
 /** A longer request is Node's: what a lane saves is nothing beside the work of such a request. */
 const maxRequestBytes = 64 * 1024;
@@ -21,8 +22,12 @@ const onePieceBytes = 16 * 1024;
 
 const jsonType = ['content-type', 'application/json'];
 const cors = Object.entries(corsHeaders).flat();
-const wholeAnswer = statusLine(200) + headerLines([...cors, ...jsonType]);
-const streamedAnswer = ['content-type', 'text/plain'];
+const wholeAnswers = new Map(
+  sqlRoutes.map(([, kind]) => [
+    kind,
+    statusLine(200) + headerLines([...cors, 'content-type', answerType(kind, false)]),
+  ]),
+);
 
 /** What becomes of a connection. */
 export interface LaneExits {
@@ -208,8 +213,8 @@ export class LaneConnection {
 
   #sendWhole(exchange: Exchange, status: number, body: Buffer): void {
     const { errors } = this.#lane.options.server;
-    let head = wholeAnswer;
-    if (status !== 200) head = statusLine(status) + headerLines([...cors, ...jsonType]);
+    const known = status === 200 ? wholeAnswers.get(exchange.meaning.kind) : undefined;
+    let head = known ?? statusLine(status) + headerLines([...cors, ...jsonType]);
     head += `content-length: ${body.length}\r\n`;
     if (status >= 400) head += `x-request-id: ${errors.newRequestId()}\r\n`;
     this.#write(exchange, status, head, body);
@@ -237,7 +242,8 @@ export class LaneConnection {
     let hasStarted = false;
     const start = (): void => {
       hasStarted = true;
-      const headers = [...cors, ...streamedAnswer, 'transfer-encoding', 'chunked'];
+      const type = answerType(exchange.meaning.kind, true);
+      const headers = [...cors, 'content-type', type, 'transfer-encoding', 'chunked'];
       this.#socket.write(this.#lane.answerHead.text(status, headers, this.#keepsConnection()), 'latin1');
     };
     const sink = new ChunkedBody(this.#socket, () => {

@@ -22,6 +22,7 @@ import type { RequestTarget } from './request-target.js';
 import { ClientGoneError, readBody, type BodyBudget } from './request-body.js';
 import { onResponseEnd } from './response-end.js';
 import { ClientStalledError, streamBody } from './response-stream.js';
+import { answerType } from './sql-routes.js';
 
 export interface SqlEndpointOptions {
   readonly server: HttpServer;
@@ -35,9 +36,7 @@ export interface SqlEndpointOptions {
 }
 
 /** Names and values in turn: the form that Node takes over with the least work. */
-const wholeAnswerHeaders: readonly string[] = [
-  ...Object.entries({ ...corsHeaders, 'content-type': 'application/json' }).flat(),
-];
+const commonHeaders: readonly string[] = Object.entries(corsHeaders).flat();
 
 export class SqlEndpoint {
   readonly #options: SqlEndpointOptions;
@@ -87,25 +86,30 @@ export class SqlEndpoint {
     } finally {
       budget.giveBack(body.length);
     }
-    if (Buffer.isBuffer(answer.body)) this.#sendWhole(response, answer.status, answer.body);
-    else await this.#sendStream(response, answer.status, answer.body);
+    // Errors are JSON whatever was asked.
+    const type = answer.status === 200 ? answerType(kind, !Buffer.isBuffer(answer.body)) : 'application/json';
+    if (Buffer.isBuffer(answer.body)) this.#sendWhole(response, answer.status, type, answer.body);
+    else await this.#sendStream(response, answer.status, type, answer.body);
   }
 
-  #sendWhole(response: ServerResponse, status: number, body: Buffer): void {
+  #sendWhole(response: ServerResponse, status: number, type: string, body: Buffer): void {
     if (this.#options.server.drain.isLeaving) response.shouldKeepAlive = false;
-    const headers = [...wholeAnswerHeaders, 'content-length', String(body.length)];
+    const headers = [...commonHeaders, 'content-type', type, 'content-length', String(body.length)];
     if (status >= 400) headers.push('x-request-id', this.#options.server.errors.newRequestId());
     response.writeHead(status, headers);
     response.end(body);
   }
 
-  async #sendStream(response: ServerResponse, status: number, parts: AsyncIterable<Buffer>): Promise<void> {
+  async #sendStream(
+    response: ServerResponse,
+    status: number,
+    type: string,
+    parts: AsyncIterable<Buffer>,
+  ): Promise<void> {
     const { server, runtime, limits } = this.#options;
     const start = (): void => {
       if (server.drain.isLeaving) response.shouldKeepAlive = false;
-      // The Hrana specification names no type for a cursor's lines and no official client looks at it; this is what the
-      // open-source server sends.
-      response.writeHead(status, { ...corsHeaders, 'content-type': 'text/plain' });
+      response.writeHead(status, { ...corsHeaders, 'content-type': type });
     };
     await streamBody(response, parts, start, runtime, limits.stallTimeoutMs);
   }

@@ -5,6 +5,8 @@ export const sqlRoutes: readonly (readonly [path: string, kind: RequestKind])[] 
   ['/v2/pipeline', 'v2-pipeline'],
   ['/v3/pipeline', 'v3-pipeline'],
   ['/v3/cursor', 'v3-cursor'],
+  ['/v3-protobuf/pipeline', 'v3-protobuf-pipeline'],
+  ['/v3-protobuf/cursor', 'v3-protobuf-cursor'],
 ];
 
 const paths = new Map(sqlRoutes.map(([path, kind]) => [kind, path]));
@@ -13,4 +15,13 @@ export function sqlPath(kind: RequestKind): string {
   const path = paths.get(kind);
   if (path === undefined) throw new RangeError(`no route serves ${kind}`);
   return path;
+}
+
+/**
+ * The content type of a successful answer. The Hrana specification names no type for a cursor's lines and no official client
+ * looks at it; this is what the open-source server sends.
+ */
+export function answerType(kind: RequestKind, isStreamed: boolean): string {
+  if (kind === 'v3-protobuf-pipeline' || kind === 'v3-protobuf-cursor') return 'application/x-protobuf';
+  return isStreamed ? 'text/plain' : 'application/json';
 }

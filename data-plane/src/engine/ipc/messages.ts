@@ -7,7 +7,13 @@
  */
 import type { EngineName } from '../../identity.js';
 
-export const requestKinds = ['v2-pipeline', 'v3-pipeline', 'v3-cursor'] as const;
+export const requestKinds = [
+  'v2-pipeline',
+  'v3-pipeline',
+  'v3-cursor',
+  'v3-protobuf-pipeline',
+  'v3-protobuf-cursor',
+] as const;
 export type RequestKind = (typeof requestKinds)[number];
 
 /** Limits of one database, fixed while it is open. */
