@@ -273,8 +273,6 @@ describe('other routes', () => {
   it.each([
     ['GET', '/'],
     ['POST', '/'],
-    ['GET', '/v3-protobuf'],
-    ['POST', '/v3-protobuf/pipeline'],
     ['POST', '/v1/execute'],
     ['GET', '/db/shop-acme'],
     ['POST', '/db/shop-acme/db/wiki-acme/v2/pipeline'],
@@ -304,16 +302,31 @@ describe('other routes', () => {
     await expectError(await fetch(`${server.url}/db/shop-acme/%E0%A4%A`), 400, 'MALFORMED_REQUEST');
   });
 
-  it('answers WebSocket upgrades as an unknown route', async () => {
+  it.each<[string, string[], number]>([
+    ['a WebSocket without a key', ['upgrade: websocket', 'sec-websocket-version: 13'], 400],
+    ['a WebSocket at a path where none is', ['upgrade: websocket', 'sec-websocket-version: 13'], 404],
+  ])('refuses %s, in JSON', async (_what, headers, status) => {
     const connection = await RawConnection.open(server.port);
-    const upgrade = [
-      'host: shop-acme.example',
-      'connection: upgrade',
-      'upgrade: websocket',
-      'sec-websocket-version: 13',
-    ];
-    connection.send(rawRequest('GET / HTTP/1.1', upgrade));
-    expect((await connection.response()).status).toBe(404);
+    const path = status === 404 ? '/nowhere' : '/';
+    connection.send(rawRequest(`GET ${path} HTTP/1.1`, ['host: shop-acme.example', 'connection: upgrade', ...headers]));
+    const response = await connection.response();
+    expect(response.status).toBe(status);
+    expect(JSON.parse(response.body)).toMatchObject({ code: status === 404 ? 'ROUTE_NOT_FOUND' : 'MALFORMED_REQUEST' });
+    connection.destroy();
+  });
+
+  it('answers a request that offers another protocol as if it had not, its body included', async () => {
+    const connection = await RawConnection.open(server.port);
+    const offer = ['connection: upgrade, http2-settings', 'upgrade: h2c', 'http2-settings: AAMAAABkAARAAAAAAAIAAAAA'];
+    connection.send(rawRequest('GET /health HTTP/1.1', ['host: a.example', ...offer]));
+    expect((await connection.response()).status).toBe(200);
+    connection.send(rawRequest('GET /version HTTP/1.1', ['host: a.example']));
+    expect((await connection.response()).body).toBe('test 1.2.3');
+    const token = await server.token();
+    const head = ['host: shop-acme.example', `authorization: Bearer ${token}`, ...offer];
+    connection.send(rawRequest('POST /v2/pipeline HTTP/1.1', head, '{}'));
+    expect(await connection.response()).toMatchObject({ status: 200, body: '{}' });
+    expect(server.databases.requests.at(-1)?.request.body.toString()).toBe('{}');
     connection.destroy();
   });
 

@@ -16,6 +16,8 @@ import { sendJson, sendText } from './plain-replies.js';
 import { BodyBudget } from './request-body.js';
 import { SqlEndpoint } from './sql-endpoint.js';
 import { sqlRoutes } from './sql-routes.js';
+import { WebSocketEndpoint } from './web-socket/web-socket-endpoint.js';
+import type { WebSocketLimits } from './web-socket/web-socket-limits.js';
 
 export interface DataServerOptions {
   readonly databases: DatabaseService;
@@ -29,12 +31,13 @@ export interface DataServerOptions {
   /** Why a load balancer should send no requests here now; `GET /ready` answers 503 with it. Undefined = it should. */
   readonly notReadyBecause: () => string | undefined;
   readonly limits?: Partial<HttpLimits>;
+  readonly webSocketLimits?: Partial<WebSocketLimits>;
   /** Shared with whoever makes the server leave before it closes. @default one of its own */
   readonly drain?: Drain;
 }
 
 /**
- * The face that SQL clients see: Hrana over HTTP, versions 2 and 3 in JSON, version 3 in Protobuf. A database is addressed by the first label
+ * The face that SQL clients see: Hrana over HTTP, versions 2 and 3 in JSON, version 3 in Protobuf; and over WebSockets. A database is addressed by the first label
  * of the host (`<database>-<organization>.…`) or by a path prefix, `/db/<database>-<organization>`, which wins.
  *
  * Returns a Fastify instance that is not listening. `close()` resolves when running requests are finished, at the latest
@@ -85,5 +88,9 @@ export function createDataServer(options: DataServerOptions): FastifyInstance {
   };
   const endpoint = new SqlEndpoint(endpointOptions);
   new FastLane(endpointOptions, new Map(sqlRoutes)).attach();
+  new WebSocketEndpoint({
+    ...endpointOptions,
+    ...(options.webSocketLimits && { webSocketLimits: options.webSocketLimits }),
+  }).attach();
   return server.app;
 }

@@ -8,6 +8,7 @@ export class Drain {
   #running = 0;
   #state: 'open' | 'leaving' | 'closing' = 'open';
   #onEmpty: (() => void) | undefined;
+  readonly #onLeave: (() => void)[] = [];
 
   get state(): 'open' | 'leaving' | 'closing' {
     return this.#state;
@@ -29,11 +30,19 @@ export class Drain {
 
   /** Answers go on, connections end with the next one. */
   beginToLeave(): void {
-    if (this.#state === 'open') this.#state = 'leaving';
+    if (this.#state !== 'open') return;
+    this.#state = 'leaving';
+    for (const run of this.#onLeave) run();
+  }
+
+  /** `run` is called when the server begins to leave. */
+  onLeave(run: () => void): void {
+    this.#onLeave.push(run);
   }
 
   /** Begins to refuse; resolves when nothing runs any more. */
   async close(): Promise<void> {
+    this.beginToLeave();
     this.#state = 'closing';
     if (this.#running > 0) await new Promise<void>((resolve) => (this.#onEmpty = resolve));
   }

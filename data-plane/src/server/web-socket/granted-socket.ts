@@ -1,0 +1,111 @@
+/**
+ * What a connection over WebSockets may ask of the databases. Every request is admitted by itself, with the token of the
+ * latest `hello`: a token that expires or is revoked ends what the connection may do, whenever it was opened.
+ */
+import type { IncomingHttpHeaders } from 'node:http';
+import type { SqlResponse } from '../../database/database-service.js';
+import type { RequestKind } from '../../engine/ipc/messages.js';
+import { ByocError, isByocError } from '../../errors/catalogue.js';
+import { answeredError } from '../../errors/error-answer.js';
+import { statusClass, type StatusClass } from '../../metering/metrics.js';
+import type { GrantedAccess } from '../database-access.js';
+import { executeGranted } from '../granted-execution.js';
+import { shuttingDown } from '../http-server.js';
+import type { RequestTarget } from '../request-target.js';
+import type { SqlEndpointOptions } from '../sql-endpoint.js';
+
+export type GrantedSocketOptions = Pick<
+  SqlEndpointOptions,
+  'access' | 'databases' | 'budget' | 'runtime' | 'metrics' | 'server'
+>;
+
+/** What a client left open is ended although the client is gone. */
+const neverAborted = new AbortController().signal;
+
+export class GrantedSocket {
+  readonly #options: GrantedSocketOptions;
+  readonly #target: RequestTarget;
+  readonly #headers: IncomingHttpHeaders;
+  readonly #signal: AbortSignal;
+  /** What the client proves itself with; undefined before the first `hello`. */
+  #authorization: { readonly header: string | undefined } | undefined;
+
+  /** `headers`: of the request that opened the connection. `signal`: aborted when it closes. */
+  constructor(options: GrantedSocketOptions, target: RequestTarget, headers: IncomingHttpHeaders, signal: AbortSignal) {
+    this.#options = options;
+    this.#target = target;
+    this.#headers = headers;
+    this.#signal = signal;
+  }
+
+  get hasGreeted(): boolean {
+    return this.#authorization !== undefined;
+  }
+
+  /** Takes the token of a `hello`, or that of the opening request. Throws the `AUTH_…` errors and what the service throws. */
+  async greet(jwt: string | undefined): Promise<void> {
+    const header = jwt === undefined ? this.#headers.authorization : `Bearer ${jwt}`;
+    await this.#grant(header);
+    this.#authorization = { header };
+  }
+
+  /** Throws unless the client may still use the database. */
+  async admit(): Promise<void> {
+    await this.#grant(this.#authorization?.header);
+  }
+
+  /**
+   * Runs a body on the database; resolves with its successful answer. `continues`: a stream that the database keeps, also while
+   * the node stops. `evenIfGone`: although the client has left. Throws every refusal.
+   */
+  async execute(
+    kind: RequestKind,
+    body: Buffer,
+    { continues, evenIfGone = false }: { readonly continues: boolean; readonly evenIfGone?: boolean },
+  ): Promise<SqlResponse> {
+    const { databases, budget, runtime, metrics, server } = this.#options;
+    if (this.#signal.aborted && !evenIfGone) throw new ByocError('STREAM_EXPIRED', 'the client went away');
+    if (server.drain.state === 'closing' && !continues) throw shuttingDown();
+    const startedAtMs = runtime.monotonicMs();
+    const header = this.#authorization?.header;
+    const grant = async (): Promise<GrantedAccess> => this.#grant(header);
+    let status: StatusClass = 'aborted';
+    server.drain.enter();
+    try {
+      const granted = await grant();
+      budget.take(body.length);
+      try {
+        const signal = evenIfGone ? neverAborted : this.#signal;
+        const answer = await executeGranted(databases, granted, { kind, body, signal, isForwarded: false }, grant);
+        status = statusClass(answer.status);
+        if (answer.status === 200) return answer;
+        throw answeredError(await wholeBody(answer)) ?? new ByocError('INTERNAL', `status ${answer.status}`);
+      } finally {
+        budget.giveBack(body.length);
+      }
+    } catch (error) {
+      if (isByocError(error)) status = statusClass(error.status);
+      throw error;
+    } finally {
+      server.drain.leave();
+      metrics.requestEnded(kind, status, runtime.monotonicMs() - startedAtMs);
+    }
+  }
+
+  async #grant(authorization: string | undefined): Promise<GrantedAccess> {
+    // Not the token of the request that opened the connection: a hello replaces it.
+    const { authorization: _opening, ...headers } = this.#headers;
+    return this.#options.access.grant(this.#target, {
+      ...headers,
+      ...(authorization !== undefined && { authorization }),
+    });
+  }
+}
+
+/** The body of an answer in one piece. */
+export async function wholeBody({ body }: SqlResponse): Promise<Buffer> {
+  if (Buffer.isBuffer(body)) return body;
+  const parts: Buffer[] = [];
+  for await (const part of body) parts.push(part);
+  return Buffer.concat(parts);
+}
