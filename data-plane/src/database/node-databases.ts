@@ -249,7 +249,7 @@ export class NodeDatabases implements DatabaseService {
    */
   async #enter(
     id: DatabaseId,
-    { body, clientKey }: SqlRequest,
+    { kind, body, clientKey }: SqlRequest,
     found: VersionedManifest | undefined,
   ): Promise<{ readonly entry: Entry; readonly database: OpenDatabase }> {
     for (let manifest = found; ; manifest = undefined) {

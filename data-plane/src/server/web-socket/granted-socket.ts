@@ -8,6 +8,7 @@ import type { RequestKind } from '../../engine/ipc/messages.js';
 import { ByocError, isByocError } from '../../errors/catalogue.js';
 import { answeredError } from '../../errors/error-answer.js';
 import { statusClass, type StatusClass } from '../../metering/metrics.js';
+import { presentedKey } from '../client-key-headers.js';
 import type { GrantedAccess } from '../database-access.js';
 import { executeGranted } from '../granted-execution.js';
 import { shuttingDown } from '../http-server.js';
@@ -76,7 +77,8 @@ export class GrantedSocket {
       budget.take(body.length);
       try {
         const signal = evenIfGone ? neverAborted : this.#signal;
-        const answer = await executeGranted(databases, granted, { kind, body, signal, isForwarded: false }, grant);
+        const clientKey = presentedKey(this.#headers);
+        const answer = await executeGranted(databases, granted, { kind, body, signal, isForwarded: false, clientKey }, grant);
         status = statusClass(answer.status);
         if (answer.status === 200) return answer;
         throw answeredError(await wholeBody(answer)) ?? new ByocError('INTERNAL', `status ${answer.status}`);
