@@ -78,7 +78,12 @@ export class GrantedSocket {
       try {
         const signal = evenIfGone ? neverAborted : this.#signal;
         const clientKey = presentedKey(this.#headers);
-        const answer = await executeGranted(databases, granted, { kind, body, signal, isForwarded: false, clientKey }, grant);
+        const answer = await executeGranted(
+          databases,
+          granted,
+          { kind, body, signal, isForwarded: false, clientKey },
+          grant,
+        );
         status = statusClass(answer.status);
         if (answer.status === 200) return answer;
         throw answeredError(await wholeBody(answer)) ?? new ByocError('INTERNAL', `status ${answer.status}`);
