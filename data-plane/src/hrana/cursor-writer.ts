@@ -16,6 +16,8 @@ export class CursorWriter<Piece> {
   readonly #buffer: CursorBuffer<Piece>;
   #parts: Buffer[] = [];
   #lastCutMs: number;
+  /** Whether anything has left. */
+  hasSent = false;
 
   constructor(host: DatabaseHost, response: ResponseStream, buffer: CursorBuffer<Piece>) {
     this.#host = host;
@@ -78,6 +80,7 @@ export class CursorWriter<Piece> {
       const room = this.#response.waitForRoom(part.length);
       if (room) return room;
       this.#parts.shift();
+      this.hasSent = true;
       this.#response.send(200, this.#host.commit, part, false);
     }
     return undefined;

@@ -9,8 +9,10 @@ import { errorBody } from '../errors/error-body.js';
 import type { Runtime } from '../runtime.js';
 import { serveCursor } from './cursor.js';
 import { jsonEncoding } from './json-encoding.js';
+import { serveDump } from './dump/serve-dump.js';
 import { servePipeline } from './pipeline.js';
 import { protobufEncoding } from './protobuf-encoding.js';
+import { serveSingleRequest } from './single-request.js';
 import { StreamTable } from './stream-table.js';
 
 /** The Hrana protocol over HTTP, for one database. */
@@ -44,6 +46,11 @@ export class HranaFace implements RequestFace {
         return yield* servePipeline(host, streams, context, response, protobufEncoding);
       case 'v3-protobuf-cursor':
         return yield* serveCursor(host, streams, context, response, protobufEncoding);
+      case 'v1-execute':
+      case 'v1-batch':
+        return yield* serveSingleRequest(host, streams, context, response);
+      case 'dump':
+        return yield* serveDump(host, context, response);
     }
   }
 

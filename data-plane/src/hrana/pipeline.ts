@@ -49,7 +49,7 @@ export function* servePipeline<Piece>(
 }
 
 /** The requests of one pipeline, run one after the other. */
-class Pipeline<Piece> {
+export class Pipeline<Piece> {
   readonly #host: DatabaseHost;
   readonly #stream: Stream;
   readonly #context: RequestContext;
@@ -69,7 +69,7 @@ class Pipeline<Piece> {
   *run(request: StreamRequest): Task<Piece> {
     const encoding = this.#encoding;
     try {
-      const response = yield* this.#respond(request);
+      const response = yield* this.respond(request);
       this.#restBytes -= encoding.size(response);
       return encoding.streamResult('ok', response);
     } catch (error) {
@@ -86,7 +86,8 @@ class Pipeline<Piece> {
     return this.#encoding.size(failure) <= restBytes ? failure : this.#encoding.error(streamError, fewCharacters);
   }
 
-  *#respond(request: StreamRequest): Task<Piece> {
+  /** The response to one request, encoded. Throws the error of the request. */
+  *respond(request: StreamRequest): Task<Piece> {
     const { session, storedSql } = this.#stream;
     const encoding = this.#encoding;
     const { type } = request;

@@ -273,7 +273,6 @@ describe('other routes', () => {
   it.each([
     ['GET', '/'],
     ['POST', '/'],
-    ['POST', '/v1/execute'],
     ['GET', '/db/shop-acme'],
     ['POST', '/db/shop-acme/db/wiki-acme/v2/pipeline'],
     ['PATCH', '/nothing'],

@@ -13,6 +13,7 @@ import { FastLane } from './fast-lane.js';
 import { defaultHttpLimits, type HttpLimits } from './http-limits.js';
 import { createHttpServer } from './http-server.js';
 import { sendJson, sendText } from './plain-replies.js';
+import { parseRequestTarget } from './request-target.js';
 import { BodyBudget } from './request-body.js';
 import { SqlEndpoint } from './sql-endpoint.js';
 import { sqlRoutes } from './sql-routes.js';
@@ -65,6 +66,16 @@ export function createDataServer(options: DataServerOptions): FastifyInstance {
       app.addContentTypeParser('*', (_request, _payload, done) => done(null));
       registerPreflight(app);
       for (const path of ['/v2', '/v3', '/v3-protobuf']) app.get(path, (_request, reply) => sendText(reply, ''));
+      app.get('/dump', (request, reply) => {
+        reply.hijack();
+        const target = parseRequestTarget(request.originalUrl);
+        const preserves = ['', '1', 'true'].includes(
+          new URLSearchParams(target.query).get('preserve_row_ids') ?? 'false',
+        );
+        const body = Buffer.from(JSON.stringify({ preserve_row_ids: preserves }));
+        endpoint.handle('dump', target, request.raw, reply.raw, body);
+        return reply;
+      });
       app.get('/version', (_request, reply) => sendText(reply, options.version));
       app.get('/health', (_request, reply) => sendJson(reply, { status: 'ok' }));
       app.get('/ready', (request, reply) => {

@@ -45,8 +45,14 @@ export class SqlEndpoint {
     this.#options = options;
   }
 
-  /** Answers one request. Never throws. */
-  handle(kind: RequestKind, target: RequestTarget, request: IncomingMessage, response: ServerResponse): void {
+  /** Answers one request. `body`: what is run in place of the body of the request. Never throws. */
+  handle(
+    kind: RequestKind,
+    target: RequestTarget,
+    request: IncomingMessage,
+    response: ServerResponse,
+    body?: Buffer,
+  ): void {
     const { server, metrics, runtime } = this.#options;
     if (server.drain.state === 'closing') {
       server.errors.send(request, response, shuttingDown());
@@ -61,7 +67,7 @@ export class SqlEndpoint {
       const status = finished ? statusClass(response.statusCode) : 'aborted';
       metrics.requestEnded(kind, status, runtime.monotonicMs() - startedAtMs);
     });
-    this.#answer(kind, target, request, response, signal).catch((error: unknown) => {
+    this.#answer(kind, target, request, response, signal, body).catch((error: unknown) => {
       this.#fail(error, request, response, signal);
     });
   }
@@ -72,11 +78,12 @@ export class SqlEndpoint {
     request: IncomingMessage,
     response: ServerResponse,
     signal: AbortSignal,
+    given: Buffer | undefined,
   ): Promise<void> {
     const { access, databases, limits, budget } = this.#options;
     // Before the body is read: nobody without a token makes this process hold megabytes.
     const granted = await access.grant(target, request.headers);
-    const body = await readBody(request, limits.maxBodyBytes, budget);
+    const body = given ?? (await readBody(request, limits.maxBodyBytes, budget));
     const isForwarded = request.headers[forwardedHeader] !== undefined;
     const clientKey = presentedKey(request.headers);
     let answer: SqlResponse;
@@ -84,7 +91,7 @@ export class SqlEndpoint {
       const asked = { kind, body, signal, isForwarded, clientKey };
       answer = await executeGranted(databases, granted, asked, async () => access.grant(target, request.headers));
     } finally {
-      budget.giveBack(body.length);
+      if (!given) budget.giveBack(body.length);
     }
     // Errors are JSON whatever was asked.
     const type = answer.status === 200 ? answerType(kind, !Buffer.isBuffer(answer.body)) : 'application/json';

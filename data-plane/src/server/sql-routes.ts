@@ -7,6 +7,9 @@ export const sqlRoutes: readonly (readonly [path: string, kind: RequestKind])[] 
   ['/v3/cursor', 'v3-cursor'],
   ['/v3-protobuf/pipeline', 'v3-protobuf-pipeline'],
   ['/v3-protobuf/cursor', 'v3-protobuf-cursor'],
+  ['/v1/execute', 'v1-execute'],
+  ['/v1/batch', 'v1-batch'],
+  ['/dump', 'dump'],
 ];
 
 const paths = new Map(sqlRoutes.map(([path, kind]) => [kind, path]));
@@ -23,5 +26,6 @@ export function sqlPath(kind: RequestKind): string {
  */
 export function answerType(kind: RequestKind, isStreamed: boolean): string {
   if (kind === 'v3-protobuf-pipeline' || kind === 'v3-protobuf-cursor') return 'application/x-protobuf';
+  if (kind === 'dump') return 'text/plain';
   return isStreamed ? 'text/plain' : 'application/json';
 }

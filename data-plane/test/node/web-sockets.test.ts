@@ -169,6 +169,21 @@ describe('connections over WebSockets', () => {
     expect((await socket.next(() => true)).type).toBe('hello_ok');
   });
 
+  it('takes the key that a client holds from the opening request, for every request', async () => {
+    const key = Buffer.alloc(32, 7).toString('base64');
+    const sealed = await node.createDatabase('sealed', 'libsql', { encryption: { key, cipher: 'aes256gcm' } });
+    for (const [headers, code] of [
+      [{ 'x-turso-encryption-key': key }, undefined],
+      [{ 'x-turso-encryption-key': Buffer.alloc(32, 8).toString('base64') }, 'ENCRYPTION_KEY_WRONG'],
+      [{}, 'ENCRYPTION_KEY_REQUIRED'],
+    ] as const) {
+      const socket = await connect(sealed.url, { headers });
+      socket.send({ type: 'hello', jwt: sealed.token });
+      await socket.openStream(1);
+      expect((await socket.execute(1, 'SELECT 1')).error?.code).toBe(code);
+    }
+  });
+
   it('a read-only token reads, and writes in no way', async () => {
     const socket = await open(await node.token({ id: database.id, a: 'ro' }));
     await socket.openStream(1);

@@ -1,7 +1,13 @@
 /** Requests of the Hrana protocol, every kind of them, as fast-check makes them. */
 import fc from 'fast-check';
-import type { SqlValue } from '../../src/engine/adapters/adapter.js';
-import type { BatchCondition, BatchStep, HranaStatement, SqlText, StreamRequest } from '../../src/hrana/protocol.js';
+import type { SqlValue } from '@turso-byoc/data-plane/engine/adapters/adapter.js';
+import type {
+  BatchCondition,
+  BatchStep,
+  HranaStatement,
+  SqlText,
+  StreamRequest,
+} from '@turso-byoc/data-plane/hrana/protocol.js';
 
 /** Text as it can be sent: no lone surrogates. */
 const text = fc.string({ unit: 'grapheme', maxLength: 20 });

@@ -13,6 +13,9 @@ export const requestKinds = [
   'v3-cursor',
   'v3-protobuf-pipeline',
   'v3-protobuf-cursor',
+  'v1-execute',
+  'v1-batch',
+  'dump',
 ] as const;
 export type RequestKind = (typeof requestKinds)[number];
 

@@ -12,6 +12,7 @@
 import { EngineError, type ColumnInfo } from '../adapters/adapter.js';
 import { ByocError } from '../../errors/catalogue.js';
 import type { StatementPlan } from '../sql-gate/statement-plan.js';
+import type { DatabaseLimits } from '../ipc/messages.js';
 import type { EndOfTransaction } from './commit-shipper.js';
 import type { Connection, KnownStatement } from './connection.js';
 import type { DatabaseHost } from './database-host.js';
@@ -40,16 +41,21 @@ interface OpenTransaction {
 /** A write transaction is stopped this much before its limit, because its COMMIT may still write what is in memory. */
 const commitReserveBytes = 1024 * 1024;
 
+export type SessionLimits = Pick<DatabaseLimits, 'transactionTimeoutMs' | 'requestTimeoutMs'>;
+
 export class Session {
   readonly #host: DatabaseHost;
+  readonly #limits: SessionLimits;
   #connection: Connection | undefined;
   #transaction: OpenTransaction | undefined;
   #connectionChanged = false;
   /** Why the node rolled the transaction back, until the client has noticed. */
   #lost: ByocError | undefined;
 
-  constructor(host: DatabaseHost) {
+  /** `limits`: @default those of the database */
+  constructor(host: DatabaseHost, limits: SessionLimits = host.limits) {
     this.#host = host;
+    this.#limits = limits;
   }
 
   /** False while a transaction is open, and after it was rolled back until the client has noticed. */
@@ -64,7 +70,7 @@ export class Session {
 
   /** When the open transaction will be too old, on the monotonic clock; undefined without one. */
   get transactionDeadlineMs(): number | undefined {
-    return this.#transaction && this.#transaction.startedAtMs + this.#host.limits.transactionTimeoutMs;
+    return this.#transaction && this.#transaction.startedAtMs + this.#limits.transactionTimeoutMs;
   }
 
   /**
@@ -74,7 +80,7 @@ export class Session {
   *run(statement: StatementRequest, context: RequestContext, sink: RowSink): Task<StatementOutcome> {
     const host = this.#host;
     const { sql } = statement;
-    context.throwIfTooLong(host.limits.requestTimeoutMs);
+    context.throwIfTooLong(this.#limits.requestTimeoutMs);
     let connection = yield* this.#connect(context);
     host.recorder.begin(context.request, host.database);
     let known = this.#know(connection, sql);
@@ -131,6 +137,8 @@ export class Session {
     const connection = yield* this.#connect(context);
     this.#host.recorder.begin(context.request, this.#host.database);
     const known = this.#know(connection, sql);
+    // Nobody asked for it to be run, and the write lock is not held.
+    if (known.plan.takesEffectWhenCompiled) return { plan: known.plan, columns: [] };
     try {
       this.#noteSnapshot(known.plan);
       return { plan: known.plan, columns: connection.prepare(known).columns };

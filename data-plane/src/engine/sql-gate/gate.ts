@@ -15,7 +15,7 @@ import type { CompiledFacts } from './compiled-facts.js';
 import { checkCreate } from './create-checks.js';
 import { ForbiddenNames } from './forbidden-names.js';
 import { defaultGateLimits, type GateLimits } from './gate-limits.js';
-import { compileForLibsql, inspectSchema } from './libsql-check.js';
+import { compileForLibsql, inspectSchema, takesEffectWhenCompiled } from './libsql-check.js';
 import { isSyntaxError } from './syntax-error.js';
 import { PlanCache } from './plan-cache.js';
 import { planPragma } from './pragma-plan.js';
@@ -132,6 +132,10 @@ export class SqlGate {
     }
     if (verb === 'create') checkCreate(facts);
 
+    const takesEffect = this.engine === 'libsql' && takesEffectWhenCompiled(verb, facts);
+    if (takesEffect && facts.isExplain) {
+      throw new ByocError('SQL_REFUSED', `EXPLAIN of this ${verb.toUpperCase()} is not offered: it would take effect`);
+    }
     const program = this.compile(facts, verb, connection);
     if (!compiledVerbs.has(verb))
       throw new ByocError('SQL_REFUSED', `the statement ${verb.toUpperCase()} is not offered`);
@@ -145,6 +149,7 @@ export class SqlGate {
       transactionControl: null,
       changesSchema: program.changesSchema || verb === 'create' || verb === 'drop' || verb === 'alter',
       changesSession: program.changesTemporarySchema,
+      ...(takesEffect && { takesEffectWhenCompiled: true as const }),
     };
   }
 

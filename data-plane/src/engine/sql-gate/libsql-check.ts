@@ -23,14 +23,25 @@ const schemaVerbs = new Set(['create', 'drop', 'alter', 'analyze']);
  * Throws `SQL_REFUSED`, or the `EngineError` of the failed compilation.
  */
 export function compileForLibsql(connection: EngineConnection, verb: string, facts: StatementFacts): CompiledFacts {
-  connection.prepare(facts.explained);
+  const isCompiled = !takesEffectWhenCompiled(verb, facts);
+  if (isCompiled) connection.prepare(facts.explained);
   const effective = verb === 'with' ? mainVerb(facts.explained) : verb;
   return {
     writes: effective !== 'select' && effective !== 'values',
     changesSchema: schemaVerbs.has(verb),
     changesTemporarySchema: schemaVerbs.has(verb) && (facts.notable.has('temp') || facts.notable.has('temporary')),
-    usesVirtualTable: facts.suspectString !== undefined && opensVirtualTable(connection, facts.explained),
+    usesVirtualTable:
+      facts.suspectString !== undefined && (!isCompiled || opensVirtualTable(connection, facts.explained)),
   };
+}
+
+/**
+ * Whether compiling alone already changes the database: libSQL makes the tables of a vector index, and removes them, while it
+ * compiles CREATE INDEX and DROP, under EXPLAIN too; and an index whose CREATE was compiled twice stays empty. Such a statement
+ * is compiled once, when it runs, under the write lock.
+ */
+export function takesEffectWhenCompiled(verb: string, facts: StatementFacts): boolean {
+  return verb === 'drop' || (verb === 'create' && facts.notable.has('libsql_vector_idx'));
 }
 
 /** Words that need a closer look beside the forbidden names. */

@@ -26,4 +26,6 @@ export interface StatementPlan {
    * must be kept and the connection must not be given to another client.
    */
   readonly changesSession: boolean;
+  /** Set when preparing the statement already changes the database: it is prepared only to be run. It has no columns. */
+  readonly takesEffectWhenCompiled?: true;
 }

@@ -8,8 +8,8 @@ import type { RequestKind } from '../../engine/ipc/messages.js';
 import { ByocError, isByocError } from '../../errors/catalogue.js';
 import { answeredError } from '../../errors/error-answer.js';
 import { statusClass, type StatusClass } from '../../metering/metrics.js';
-import type { GrantedAccess } from '../database-access.js';
 import { presentedKey } from '../client-key-headers.js';
+import type { GrantedAccess } from '../database-access.js';
 import { executeGranted } from '../granted-execution.js';
 import { shuttingDown } from '../http-server.js';
 import type { RequestTarget } from '../request-target.js';
@@ -77,10 +77,13 @@ export class GrantedSocket {
       budget.take(body.length);
       try {
         const signal = evenIfGone ? neverAborted : this.#signal;
-        // A key that the client holds comes with the request that opened the connection, and with none after it.
         const clientKey = presentedKey(this.#headers);
-        const asked = { kind, body, signal, isForwarded: false, clientKey };
-        const answer = await executeGranted(databases, granted, asked, grant);
+        const answer = await executeGranted(
+          databases,
+          granted,
+          { kind, body, signal, isForwarded: false, clientKey },
+          grant,
+        );
         status = statusClass(answer.status);
         if (answer.status === 200) return answer;
         throw answeredError(await wholeBody(answer)) ?? new ByocError('INTERNAL', `status ${answer.status}`);

@@ -8,7 +8,7 @@
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import type { WebSocket } from 'ws';
-import { ByocError, isByocError } from '../../errors/catalogue.js';
+import { ByocError } from '../../errors/catalogue.js';
 import type { SocketCodec } from '../../hrana/socket/codec.js';
 import type { HttpLimits } from '../http-limits.js';
 import type { RequestTarget } from '../request-target.js';
@@ -195,10 +195,9 @@ export class WebSocketConnection {
         else this.#begin(message, frame.length);
       }
     } catch (error) {
-      if (!isByocError(error)) throw error;
-      this.#note(error);
+      const { code, message, status } = this.#note(error);
       this.#inbox = [];
-      this.close(closeCodes.protocolError, `${error.code}: ${error.message}`);
+      this.close(status < 500 ? closeCodes.protocolError : closeCodes.internal, `${code}: ${message}`);
     } finally {
       this.#isPumping = false;
       this.#holdOrGoOn();
