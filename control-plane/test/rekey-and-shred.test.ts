@@ -41,6 +41,36 @@ describe('data keys through the Platform API', () => {
     expect(await call('POST', '/v1/databases/nobody/rekey', {})).toMatchObject({ status: 404 });
   });
 
+  it('go to a client that holds the key, and back', async () => {
+    const { api, call } = local;
+    await api.databases.create('held');
+    await execute('held', 'CREATE TABLE t (n)', 'INSERT INTO t VALUES (1)');
+    const path = '/v1/databases/held/encryption';
+    const key = Buffer.alloc(32, 3).toString('base64');
+    const toClient = { remote_encryption: { encryption_key: key, encryption_cipher: 'aes256gcm' } };
+    for (let repeated = 0; repeated < 2; repeated++) {
+      expect(await call('POST', path, toClient)).toMatchObject({
+        status: 200,
+        body: { encryption: { mode: 'client', cipher: 'aes256gcm' } },
+      });
+    }
+    await expect(execute('held', 'SELECT n FROM t')).rejects.toThrow(/ENCRYPTION_KEY_REQUIRED|holds/);
+    // A branch needs the key as well: the catalog knows by now.
+    const seed = { type: 'database', name: 'held' };
+    expect(await call('POST', '/v1/databases', { name: 'held-branch', seed })).toMatchObject({
+      status: 400,
+      body: { code: 'ENCRYPTION_INVALID' },
+    });
+    for (const body of [{}, { encryption_key: Buffer.alloc(32, 4).toString('base64') }]) {
+      expect(await call('POST', path, body)).toMatchObject({ status: 400, body: { code: 'ENCRYPTION_INVALID' } });
+    }
+    expect(await call('POST', path, { encryption_key: key })).toMatchObject({
+      status: 200,
+      body: { encryption: { mode: 'kms', dataKeys: [{ number: 1, keyId: 'default' }] } },
+    });
+    expect(await execute('held', 'SELECT n FROM t')).toEqual([{ n: 1 }]);
+  });
+
   it('of a deleted database are destroyed, and a certificate says by whom', async () => {
     const { api, call } = local;
     const { id } = await api.databases.create('gone');

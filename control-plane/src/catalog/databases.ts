@@ -186,6 +186,20 @@ export async function databasesNamed(
   return rows.map(databaseFromRow);
 }
 
+/** Notes who holds the key of a database now. */
+export async function setEncryption(
+  catalog: CatalogConnection,
+  uuid: DatabaseId,
+  { keyId, encryptionCipher }: Pick<DatabaseRecord, 'keyId' | 'encryptionCipher'>,
+): Promise<void> {
+  await catalog.write([
+    {
+      sql: 'UPDATE databases SET key_id = ?, encryption_cipher = ? WHERE uuid = ?',
+      args: [keyId ?? null, encryptionCipher ?? null, uuid],
+    },
+  ]);
+}
+
 /** Removes a row that is `creating`: the database will not be. Does nothing when it has another state or is gone. */
 export async function removeCreating(catalog: CatalogConnection, uuid: DatabaseId): Promise<void> {
   await catalog.write([{ sql: "DELETE FROM databases WHERE uuid = ? AND state = 'creating'", args: [uuid] }]);

@@ -150,6 +150,22 @@ export class AdminClient {
     return this.#field('encryption', 'POST', `/admin/v1/databases/${id}/rekey`, asked);
   }
 
+  /**
+   * Has the data keys of the database wrapped by another holder's key; `encryption`: the client's present one. Throws
+   * `AdminRefusal`; no key is repeated in any error.
+   */
+  async changeHolder(
+    id: DatabaseId,
+    asked: {
+      readonly encryption?: { readonly key: string };
+      readonly to:
+        | { readonly mode: 'kms'; readonly keyId?: string }
+        | { readonly mode: 'client'; readonly key: string; readonly cipher: CipherName };
+    },
+  ): Promise<Record<string, unknown>> {
+    return this.#field('encryption', 'POST', `/admin/v1/databases/${id}/encryption`, asked);
+  }
+
   /** Destroys what wraps the data keys of a deleted database; its certificate. Throws `AdminRefusal`. */
   async shred(id: DatabaseId, asked: { readonly requestedBy: string }): Promise<Record<string, unknown>> {
     return this.#field('certificate', 'POST', `/admin/v1/databases/${id}/shred`, asked);

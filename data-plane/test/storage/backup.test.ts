@@ -149,6 +149,33 @@ it.each(testSeeds(8))('a restored deployment holds every commit (seed %i)', asyn
   expect(faults).toEqual([]);
 });
 
+it('holds what is needed of a database whose data key is being replaced, and its successor ends that', async () => {
+  const random = seededRandom(12);
+  const id = sampleId(1);
+  const sample = await node.create(id);
+  await sample.write(random, 4, 200);
+  await sample.fold();
+  await sample.rekey();
+  await sample.write(random, 2);
+  const before = await take();
+  await sample.resealOnce();
+  await sample.write(random, 1);
+  const after = await take();
+  await sample.reseal();
+  for (const { id: backup } of [after, before]) {
+    const commits = sample.sample.commits.length;
+    if (backup === before.id) sample.sample.rewindTo(commits - 1);
+    const restored = await restore(backup);
+    const successor = await restored.node();
+    const opened = await successor.open(id);
+    expect(opened.manifest).toMatchObject({ currentKey: 2, retiring: [{ number: 1 }] });
+    await opened.assertHistory();
+    await opened.reseal();
+    await assertHolds(restored, [id]);
+  }
+  expect(faults).toEqual([]);
+});
+
 /** A store whose calls take a while, so that others go on meanwhile. */
 class SlowStore implements ObjectStore {
   constructor(

@@ -1,17 +1,26 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { DatabaseId } from '@turso-byoc/data-plane/identity.js';
 import { noteInAudit } from '../../audit/audited-call.js';
+import { setEncryption } from '../../catalog/databases.js';
 import { findDeleted, type DeletedDatabase } from '../../catalog/deleted-databases.js';
 import { AdminRefusal } from '../../data-node/admin-client.js';
 import { ControlPlaneError } from '../../errors/catalogue.js';
 import type { ApiContext } from '../api-context.js';
 import { defineRoute, mayDo } from '../define-route.js';
 import { onlyGroup, requireDatabase } from '../named-resources.js';
+import { newClientEncryption, parseRemoteEncryption } from '../remote-encryption.js';
 import { anything, flag, input, integer, list, object, orNull, text } from '../schemas.js';
 
 interface RekeyBody {
   replaces?: number | null;
   drop_history?: boolean | null;
+}
+
+interface HolderBody {
+  /** As in a creation; nothing stands for the key service, with the deployment's key. */
+  remote_encryption?: unknown;
+  /** The key that the client holds now. */
+  encryption_key?: string | null;
 }
 
 type DatabaseRoute = { Params: { database: string } };
@@ -95,6 +104,38 @@ export function registerEncryptionRoutes(app: FastifyInstance, context: ApiConte
     },
   });
 
+  defineRoute<DatabaseRoute & { Body: HolderBody }>(app, {
+    method: 'POST',
+    url: '/databases/:database/encryption',
+    operation: 'changeKeyHolder',
+    summary: 'Changes who holds the key of a database: the key service, its client, or the client with another key.',
+    access: mayDo('db:configure'),
+    audit: 'db-key-holder',
+    body: input({ remote_encryption: {}, encryption_key: orNull(text) }),
+    answer: object({ encryption: encryptionObject }),
+    handler: async (request) => {
+      const { remote_encryption: asked, encryption_key: present } = request.body;
+      const holder = parseRemoteEncryption(asked) ?? {};
+      const client = 'clientKey' in holder ? newClientEncryption(holder.clientKey) : undefined;
+      const keyId = 'keyId' in holder ? holder.keyId : undefined;
+      const record = await requireDatabase(request, request.params.database, context);
+      noteInAudit({ database: record.name, id: record.uuid, group: record.group.name });
+      await recordCall();
+      const encryption = await carriedOut(
+        admin.changeHolder(record.uuid, {
+          ...(typeof present === 'string' && { encryption: { key: present } }),
+          to: client ? { mode: 'client', ...client } : { mode: 'kms', ...(keyId !== undefined && { keyId }) },
+        }),
+      );
+      // After the data plane: a call that was cut off before this is repeated.
+      await setEncryption(context.catalog, record.uuid, {
+        ...(keyId !== undefined && { keyId }),
+        ...(client && { encryptionCipher: client.cipher }),
+      });
+      return { encryption };
+    },
+  });
+
   defineRoute<DatabaseRoute>(app, {
     method: 'POST',
     url: '/deleted-databases/:database/shred',
@@ -149,13 +190,15 @@ async function requireDeleted(
   throw new ControlPlaneError('DELETED_DATABASE_NOT_FOUND', `could not find deleted database ${database}`);
 }
 
-/** What the data plane refuses is said in its words. */
+/** What the data plane refuses is said in its words; they repeat no key. */
 async function carriedOut<T>(call: Promise<T>): Promise<T> {
   try {
     return await call;
   } catch (error) {
     if (!(error instanceof AdminRefusal)) throw error;
-    const code = error.code === 'CERTIFICATE_NOT_FOUND' ? error.code : 'DATABASE_REFUSED';
+    const { code: refused } = error;
+    const isOfKey = refused.startsWith('ENCRYPTION_');
+    const code = isOfKey ? 'ENCRYPTION_INVALID' : refused === 'CERTIFICATE_NOT_FOUND' ? refused : 'DATABASE_REFUSED';
     throw new ControlPlaneError(code, error.message, { cause: error });
   }
 }
