@@ -6,7 +6,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { startLocal, type RunningLocalSystem } from '../dist/local/start-local.js';
+import { startLocal, type RunningLocalSystem } from '@turso-byoc/control-plane/local/start-local.js';
 import { percentile } from './percentile.js';
 
 const pageLength = 1_000;

@@ -40,7 +40,7 @@ describe('sign-in', () => {
     });
     const { port } = await new Promise<{ port: number }>((resolve, reject) => {
       provider.once('message', resolve);
-      provider.once('exit', (code) => reject(new Error(`the provider ended with ${code}`)));
+      provider.once('exit', (code) => reject(new Error(`the provider ended with ${String(code)}`)));
     });
     local = await startLocalSystemForTests({
       apiPort,

@@ -22,7 +22,7 @@ describe('two replicas of the control plane', () => {
     });
     const { apiPort } = await new Promise<{ apiPort: number }>((resolve, reject) => {
       second.once('message', (message) => resolve(message as { apiPort: number }));
-      second.once('exit', (code) => reject(new Error(`the second replica ended with ${code}`)));
+      second.once('exit', (code) => reject(new Error(`the second replica ended with ${String(code)}`)));
     });
     const { token, apiUrl } = local.system;
     calls = [callWith(apiUrl, token), callWith(`http://127.0.0.1:${apiPort}`, token)];

@@ -14,7 +14,10 @@ declare module 'fastify' {
 export function registerAuditHooks(app: FastifyInstance, context: ApiContext): void {
   app.addHook('preHandler', (request, _reply, done) => {
     const code = request.routeOptions.config.route?.audit;
-    if (code === undefined) return done();
+    if (code === undefined) {
+      done();
+      return;
+    }
     const call = newCall(request, code, context);
     request.auditedCall = call;
     context.audit.opened(call);
