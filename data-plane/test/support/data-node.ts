@@ -31,6 +31,8 @@ export interface TestDatabase {
   readonly name: string;
   readonly url: string;
   readonly token: string;
+  /** Sent with every request, beside the token. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 export interface PipelineAnswer {
@@ -242,7 +244,11 @@ export class DataNode {
     headers: Record<string, string> = {},
   ): Promise<{ status: number; text: string }> {
     const authorization = `Bearer ${database.token}`;
-    const answer = await fetch(database.url + path, { method: 'POST', headers: { authorization, ...headers }, body });
+    const answer = await fetch(database.url + path, {
+      method: 'POST',
+      headers: { authorization, ...database.headers, ...headers },
+      body,
+    });
     return { status: answer.status, text: await answer.text() };
   }
 
@@ -254,7 +260,7 @@ export class DataNode {
   ): Promise<PipelineAnswer> {
     const answer = await fetch(`${database.url}${options.version ?? 'v3'}/pipeline`, {
       method: 'POST',
-      headers: { authorization: `Bearer ${options.token ?? database.token}` },
+      headers: { authorization: `Bearer ${options.token ?? database.token}`, ...database.headers },
       body: JSON.stringify({ baton: options.baton ?? null, requests }),
     });
     return { status: answer.status, body: (await answer.json()) as PipelineAnswer['body'] };

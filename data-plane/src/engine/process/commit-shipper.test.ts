@@ -103,6 +103,20 @@ describe.each<EngineName>(['libsql', 'tursodb'])('CommitShipper with %s', (engin
     expect(sent().slice(0, 2)).toEqual([11, 12]);
   });
 
+  it('takes it that the first transaction of a file leaves nothing but the header of the WAL', () => {
+    connection.exec('CREATE TABLE t (a)');
+    shipper.ship('committed');
+    expect(adapter.checkpoint(connection)).toBe(true);
+    shipper.checkpointed();
+    connection.close();
+    connection = adapter.open(path, { maxPages: 100_000 });
+    connection.exec('CREATE TABLE IF NOT EXISTS t (a)');
+    shipper.ship('committed');
+    connection.exec('INSERT INTO t VALUES (1)');
+    shipper.ship('committed');
+    expect(sent()).toEqual([11, 12]);
+  });
+
   it('sends nothing of a commit that is too large', () => {
     connection.exec('CREATE TABLE t (a)');
     shipper.ship('committed');

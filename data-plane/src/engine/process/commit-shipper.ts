@@ -10,7 +10,7 @@ import { maxCommitPartBytes, pageRecordBytes } from '../ipc/messages.js';
 import type { Outbox } from './outbox.js';
 import { PoisonedError } from './poisoned.js';
 import type { WalIndex } from './wal-index.js';
-import { walFrameBytes, type WalCommit, type WalReader } from './wal-reader.js';
+import { walFrameBytes, walHeaderBytes, type WalCommit, type WalReader } from './wal-reader.js';
 
 /** `unclear`: rolled back, or committed after a part of it was undone, so that nothing may be left of it. */
 export type EndOfTransaction = 'committed' | 'unclear';
@@ -33,7 +33,7 @@ export class CommitShipper {
   readonly #options: CommitShipperOptions;
   #commit: number;
   /** Size of the WAL when no transaction was writing. */
-  #quietBytes = 0;
+  #quietBytes = walHeaderBytes;
 
   constructor(options: CommitShipperOptions) {
     this.#options = options;
@@ -92,7 +92,7 @@ export class CommitShipper {
   /** To be called after a checkpoint truncated the WAL. */
   checkpointed(): void {
     this.#options.wal.restart();
-    this.#quietBytes = 0;
+    this.#quietBytes = walHeaderBytes;
   }
 
   close(): void {
@@ -100,13 +100,16 @@ export class CommitShipper {
     this.#options.walIndex?.close();
   }
 
-  /** An engine that does not tell what it committed is checked by the size of the WAL: it grows for a reason. */
+  /**
+   * An engine that does not tell what it committed is checked by the size of the WAL: it grows for a reason. The header alone
+   * is none: a transaction that begins to write may leave it and nothing else.
+   */
   #checkGrowth(ended: EndOfTransaction, shipped: number): void {
     const sizeBytes = this.#options.wal.sizeBytes();
     if (ended === 'committed' && shipped === 0 && sizeBytes > this.#quietBytes) {
       throw new PoisonedError('the WAL grew by frames that do not pass their checks');
     }
-    this.#quietBytes = sizeBytes;
+    this.#quietBytes = Math.max(sizeBytes, walHeaderBytes);
   }
 
   #send(commit: WalCommit): void {

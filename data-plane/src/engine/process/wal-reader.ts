@@ -9,7 +9,7 @@
 import { closeSync, fstatSync, openSync, readSync, truncateSync } from 'node:fs';
 import type { WalIndexState } from './wal-index.js';
 
-const headerBytes = 32;
+export const walHeaderBytes = 32;
 const frameHeaderBytes = 24;
 const pageBytes = 4096;
 export const walFrameBytes = frameHeaderBytes + pageBytes;
@@ -116,7 +116,7 @@ export class WalReader {
       this.#scratch.bytes.copy(target, offset, at, at + pageBytes);
       return;
     }
-    const at = headerBytes + frame * walFrameBytes + frameHeaderBytes;
+    const at = walHeaderBytes + frame * walFrameBytes + frameHeaderBytes;
     if (this.#fd === undefined || readSync(this.#fd, target, offset, pageBytes, at) !== pageBytes) {
       throw new Error(`frame ${frame} of ${this.#path} is gone`);
     }
@@ -129,12 +129,12 @@ export class WalReader {
 
   /** Bytes behind the last commit: frames of an open transaction, or remains of one that was rolled back. */
   trailingBytes(): number {
-    return Math.max(0, this.sizeBytes() - headerBytes - this.#frames * walFrameBytes);
+    return Math.max(0, this.sizeBytes() - walHeaderBytes - this.#frames * walFrameBytes);
   }
 
   /** Cuts off what lies behind the last commit. Only while no transaction writes, and never with the Turso engine. */
   trim(): void {
-    if (this.#salts) truncateSync(this.#path, headerBytes + this.#frames * walFrameBytes);
+    if (this.#salts) truncateSync(this.#path, walHeaderBytes + this.#frames * walFrameBytes);
   }
 
   /** To be called after the WAL was truncated: it starts anew with another header. */
@@ -166,7 +166,7 @@ export class WalReader {
   #readHeader(): boolean {
     const { bytes, view } = this.#scratch;
     this.#pieceLength = 0;
-    if (this.#fd === undefined || readSync(this.#fd, bytes, 0, headerBytes, 0) < headerBytes) return false;
+    if (this.#fd === undefined || readSync(this.#fd, bytes, 0, walHeaderBytes, 0) < walHeaderBytes) return false;
     const first = view.getUint32(16);
     const second = view.getUint32(20);
     if (this.#salts?.first === first && this.#salts.second === second) return true;
@@ -187,7 +187,7 @@ export class WalReader {
 
   #load(frame: number, count: number): void {
     this.#pieceStart = frame;
-    const at = headerBytes + frame * walFrameBytes;
+    const at = walHeaderBytes + frame * walFrameBytes;
     const read = this.#fd === undefined ? 0 : readSync(this.#fd, this.#scratch.bytes, 0, count * walFrameBytes, at);
     this.#pieceLength = Math.floor(read / walFrameBytes);
   }
