@@ -631,7 +631,12 @@ export interface DeploymentConfiguration {
   readonly account: string;
   /** @pattern ^[a-z]{2}(-[a-z]+)+-\d$ */
   readonly region: string;
-  /** Three zones, or two where the log is not in three. No look-up happens: write down what the account has. */
+  /**
+   * Three zones, or two where the data is worth nothing. No look-up happens: write down what the account has.
+   *
+   * @minItems 1
+   * @maxItems 3
+   */
   readonly zones: readonly ZoneConfiguration[];
   readonly compute: ComputeConfiguration;
   /** @default {} */
