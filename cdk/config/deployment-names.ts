@@ -33,7 +33,7 @@ export const roleKinds = [
 ] as const;
 export type RoleKind = (typeof roleKinds)[number];
 
-export const bucketKinds = ['data', 'control', 'log', 'audit', 'access'] as const;
+export const bucketKinds = ['data', 'control', 'log', 'audit', 'config', 'access'] as const;
 export type BucketKind = (typeof bucketKinds)[number];
 
 /** Prefix of each store in its bucket; nothing else is ever in it. */

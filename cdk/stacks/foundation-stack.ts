@@ -2,6 +2,7 @@ import { Stack } from 'aws-cdk-lib';
 import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { CfnSecret } from 'aws-cdk-lib/aws-secretsmanager';
 import type { Construct } from 'constructs';
+import { AlarmTopic } from '../constructs/alarm-topic.js';
 import { denyObjectsToOthers } from '../constructs/bucket-guard.js';
 import { DeploymentKey } from '../constructs/deployment-key.js';
 import { stackProps, type DeploymentContext } from '../constructs/deployment-context.js';
@@ -78,6 +79,7 @@ export class FoundationStack extends Stack {
             excludeCharacters: 'ghijklmnopqrstuvwxyz',
             requireEachIncludedType: false,
           });
+    new AlarmTopic(this, 'AlarmTopic', context, this.keys.audit);
     if (configuration.emergency.enabled) {
       new EmergencyRole(this, 'Emergency', {
         context,
@@ -170,6 +172,16 @@ export class FoundationStack extends Stack {
       lock: { days: retention.auditDays, mode: retention.auditLock },
       statements: trailDelivery(context),
     });
+    if (configuration.compliance.configRecorder === 'create') {
+      // Config does not deliver into a bucket whose objects are locked.
+      new GuardedBucket(this, 'ConfigBucket', {
+        context,
+        kind: 'config',
+        keyArn: keys.audit,
+        noncurrentDays: retention.auditDays,
+        statements: configDelivery(context),
+      });
+    }
     new GuardedBucket(this, 'DataBucket', {
       context,
       kind: 'data',
@@ -224,7 +236,7 @@ export class FoundationStack extends Stack {
 /** S3 and load balancers deliver their access logs, each below a prefix of its own. */
 function accessLogDelivery({ names, configuration }: DeploymentContext): readonly PolicyStatement[] {
   const bucket = names.bucketArn('access');
-  const logged = (['data', 'control', 'log', 'audit'] as const).map((kind) => names.bucketArn(kind));
+  const logged = (['data', 'control', 'log', 'audit', 'config'] as const).map((kind) => names.bucketArn(kind));
   return [
     new PolicyStatement({
       sid: 'ServerAccessLogs',
@@ -265,6 +277,29 @@ function trailDelivery({ names, configuration }: DeploymentContext): readonly Po
       actions: ['s3:PutObject'],
       resources: [`${bucket}/AWSLogs/${configuration.account}/*`],
       conditions: { StringEquals: ofTrail },
+    }),
+  ];
+}
+
+/** AWS Config delivers the history of this account. */
+function configDelivery({ names, configuration }: DeploymentContext): readonly PolicyStatement[] {
+  const bucket = names.bucketArn('config');
+  const principals = [new ServicePrincipal('config.amazonaws.com')];
+  const conditions = { StringEquals: { 'aws:SourceAccount': configuration.account } };
+  return [
+    new PolicyStatement({
+      sid: 'ConfigCheck',
+      principals,
+      actions: ['s3:GetBucketAcl', 's3:ListBucket'],
+      resources: [bucket],
+      conditions,
+    }),
+    new PolicyStatement({
+      sid: 'ConfigDelivery',
+      principals,
+      actions: ['s3:PutObject'],
+      resources: [`${bucket}/AWSLogs/${configuration.account}/Config/*`],
+      conditions,
     }),
   ];
 }

@@ -1,0 +1,20 @@
+/**
+ * The CDK app. `-c deployment=<name>` says which file of examples/ or deployments/ is built (default: dev); `-c bootstrap=false`
+ * makes templates for accounts that may not be bootstrapped.
+ */
+import { App, BootstraplessSynthesizer } from 'aws-cdk-lib';
+import { validateConfiguration } from '../config/validate-configuration.js';
+import { buildDeployment } from '../stacks/build-deployment.js';
+import { loadDeployment } from './load-deployment.js';
+
+const app = new App();
+const text = (name: string): string | undefined => {
+  const value: unknown = app.node.tryGetContext(name);
+  return value === undefined ? undefined : String(value);
+};
+const configuration = validateConfiguration(await loadDeployment(text('deployment') ?? 'dev'));
+const withoutBootstrap = text('bootstrap') === 'false';
+buildDeployment(app, configuration, {
+  ...(withoutBootstrap && { synthesizer: () => new BootstraplessSynthesizer() }),
+});
+app.synth();
