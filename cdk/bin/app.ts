@@ -2,8 +2,10 @@
  * The CDK app. `-c deployment=<name>` says which file of examples/ or deployments/ is built (default: dev); `-c bootstrap=false`
  * makes templates for accounts that may not be bootstrapped.
  */
-import { App, BootstraplessSynthesizer } from 'aws-cdk-lib';
+import { App } from 'aws-cdk-lib';
+import { checkWhileSynthesized } from '../compliance/nag-packs.js';
 import { validateConfiguration } from '../config/validate-configuration.js';
+import { withoutBootstrap } from '../constructs/without-bootstrap.js';
 import { buildDeployment } from '../stacks/build-deployment.js';
 import { loadDeployment } from './load-deployment.js';
 
@@ -13,8 +15,8 @@ const text = (name: string): string | undefined => {
   return value === undefined ? undefined : String(value);
 };
 const configuration = validateConfiguration(await loadDeployment(text('deployment') ?? 'dev'));
-const withoutBootstrap = text('bootstrap') === 'false';
-buildDeployment(app, configuration, {
-  ...(withoutBootstrap && { synthesizer: () => new BootstraplessSynthesizer() }),
+const stacks = buildDeployment(app, configuration, {
+  ...(text('bootstrap') === 'false' && { synthesizer: withoutBootstrap }),
 });
+checkWhileSynthesized(app, stacks);
 app.synth();

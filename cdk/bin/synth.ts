@@ -4,9 +4,10 @@
  */
 import { readdirSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { unacknowledgedFindings } from '../compliance/nag-packs.js';
 import { validateConfiguration } from '../config/validate-configuration.js';
 import { loadDeployment } from './load-deployment.js';
-import { synthesize } from '../stacks/synthesize.js';
+import { synthesizeApp } from '../stacks/synthesize.js';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -20,17 +21,23 @@ const examples = (): string[] =>
 
 for (const name of positionals.length > 0 ? positionals : examples()) {
   const started = performance.now();
-  const { templates, findings } = synthesize(validateConfiguration(await loadDeployment(name)), {
+  const { app, stacks, synthesized } = synthesizeApp(validateConfiguration(await loadDeployment(name)), {
     bootstrap: values.bootstrap !== 'false',
-    checks: true,
     ...(values.output !== undefined && { outputDirectory: `${values.output}/${name}` }),
   });
-  const seconds = ((performance.now() - started) / 1000).toFixed(1);
-  console.log(`${name}: ${templates.size} stacks in ${seconds} s, ${findings.length} findings`);
-  for (const [kind, template] of templates) {
-    const bytes = JSON.stringify(template).length;
-    console.log(`  ${kind.padEnd(14)} ${String(Object.keys(template.Resources).length).padStart(4)} resources ${bytes} bytes`);
+  const synthSeconds = seconds(started);
+  const findings = unacknowledgedFindings(app, stacks);
+  console.log(
+    `${name}: ${synthesized.length} stacks in ${synthSeconds} s, checked in ${seconds(started)} s, ${findings.length} findings`,
+  );
+  for (const { kind, template } of synthesized) {
+    const resources = Object.keys(template.Resources).length;
+    console.log(`  ${kind.padEnd(14)} ${resources} resources, ${JSON.stringify(template).length} bytes`);
   }
-  for (const finding of findings) console.error(`  ${finding}`);
+  for (const { id, path, description } of findings) console.error(`  ${id} at ${path}: ${description}`);
   if (findings.length > 0) process.exitCode = 1;
+}
+
+function seconds(since: number): string {
+  return ((performance.now() - since) / 1000).toFixed(1);
 }

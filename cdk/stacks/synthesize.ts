@@ -1,7 +1,8 @@
-import { App, BootstraplessSynthesizer } from 'aws-cdk-lib';
+import { App } from 'aws-cdk-lib';
 import type { ResolvedConfiguration } from '../config/deployment-configuration.js';
 import type { StackKind } from '../config/deployment-names.js';
-import { buildDeployment } from './build-deployment.js';
+import { withoutBootstrap } from '../constructs/without-bootstrap.js';
+import { buildDeployment, type DeploymentStacks } from './build-deployment.js';
 
 /** A resource in a CloudFormation template. */
 export interface TemplateResource {
@@ -32,15 +33,21 @@ export interface SynthesizeOptions {
   readonly bootstrap?: boolean;
   /** @default a temporary directory */
   readonly outputDirectory?: string;
-  /** Checks that the app is put through while it is synthesized. @default none */
-  readonly checks?: (app: App) => void;
 }
 
 /** The stacks of a deployment in the order in which they are deployed. Asks nobody for anything. */
 export function synthesize(
   configuration: ResolvedConfiguration,
-  { bootstrap = true, outputDirectory, checks }: SynthesizeOptions = {},
+  options: SynthesizeOptions = {},
 ): readonly SynthesizedStack[] {
+  return synthesizeApp(configuration, options).synthesized;
+}
+
+/** The same, with the constructs that it was made from. */
+export function synthesizeApp(
+  configuration: ResolvedConfiguration,
+  { bootstrap = true, outputDirectory }: SynthesizeOptions = {},
+): { readonly app: App; readonly stacks: DeploymentStacks; readonly synthesized: readonly SynthesizedStack[] } {
   const app = new App({
     analyticsReporting: false,
     treeMetadata: false,
@@ -48,14 +55,14 @@ export function synthesize(
     ...(outputDirectory !== undefined && { outdir: outputDirectory }),
   });
   const stacks = buildDeployment(app, configuration, {
-    ...(!bootstrap && { synthesizer: () => new BootstraplessSynthesizer() }),
+    ...(!bootstrap && { synthesizer: withoutBootstrap }),
   });
-  checks?.(app);
   const assembly = app.synth();
-  return [...stacks].map(([kind, { artifactId, stackName, terminationProtection }]) => ({
+  const synthesized = [...stacks].map(([kind, { artifactId, stackName, terminationProtection }]) => ({
     kind,
     stackName,
     terminationProtection: terminationProtection ?? false,
     template: assembly.getStackArtifact(artifactId).template as Template,
   }));
+  return { app, stacks, synthesized };
 }
