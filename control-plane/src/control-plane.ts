@@ -1,12 +1,12 @@
-import { readFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import type { Logger } from 'pino';
+import { readSecret, type SecretSource } from '@turso-byoc/data-plane/node/secret-source.js';
 import { LocalObjectStore } from '@turso-byoc/data-plane/object-store/local-object-store.js';
 import { buildPlatformApi } from './api/platform-api.js';
 import { PlatformAuthenticator } from './auth/platform-authenticator.js';
 import { PlatformTokens } from './auth/platform-tokens.js';
 import { TokenMinter } from './auth/token-minter.js';
-import { loadTokenSigner } from './auth/token-signer.js';
+import { openTokenSigner } from './auth/token-signer.js';
 import { publishVerificationKey } from './auth/verification-keys.js';
 import { findApiTokenName } from './catalog/api-tokens.js';
 import { openCatalog } from './catalog/open-catalog.js';
@@ -44,8 +44,8 @@ export interface ControlPlaneOptions {
 /** Publishes the verification key, opens the catalog, and serves the Platform API. */
 export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
   const { config, clock, logger, signal } = options;
-  const signer = await loadTokenSigner(config.signingKeyFile);
-  const credential = await readCredential(config.adminCredentialFile);
+  const signer = await openTokenSigner(config.signingKey);
+  const credential = await readCredential(config.adminCredential);
   const store = await LocalObjectStore.open(config.controlStoreDirectory);
   const keySet = await publishVerificationKey(store, signer);
   const minter = new TokenMinter(signer, clock);
@@ -95,13 +95,14 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   };
 }
 
-async function readCredential(path: string): Promise<string> {
-  const credential = (await readFile(path, 'utf8')).trim();
+async function readCredential(source: SecretSource): Promise<string> {
+  const credential = await readSecret(source);
   if (credential.length < 16) {
-    throw new ControlPlaneError(
-      'SETTING_INVALID',
-      `the file ${path} that TURSO_BYOC_ADMIN_CREDENTIAL_FILE names holds no secret of at least 16 characters`,
-    );
+    const where =
+      source.kind === 'file'
+        ? `the file ${source.path} that TURSO_BYOC_ADMIN_CREDENTIAL_FILE names`
+        : 'TURSO_BYOC_ADMIN_CREDENTIAL';
+    throw new ControlPlaneError('SETTING_INVALID', `${where} holds no secret of at least 16 characters`);
   }
   return credential;
 }
