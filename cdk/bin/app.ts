@@ -18,5 +18,5 @@ const configuration = validateConfiguration(await loadDeployment(text('deploymen
 const stacks = buildDeployment(app, configuration, {
   ...(text('bootstrap') === 'false' && { synthesizer: withoutBootstrap }),
 });
-checkWhileSynthesized(app, stacks);
+checkWhileSynthesized(app, stacks, configuration);
 app.synth();

@@ -8,7 +8,13 @@ import { changeReviewText, reviewChanges } from '../compliance/change-review.js'
 import { synthesize, type SynthesizedStack } from '../stacks/synthesize.js';
 import { loadDeployment } from './load-deployment.js';
 
-const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: 'boolean', default: false } } });
+// Both sides are only compared here.
+process.env['CDK_VALIDATION'] ??= 'false';
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { json: { type: 'boolean', default: false } },
+});
 const [before, after] = positionals;
 if (before === undefined || after === undefined || positionals.length > 2) {
   console.error('usage: npm run diff -- <before> <after> [--json]\n  each the name of a deployment, or a JSON file');

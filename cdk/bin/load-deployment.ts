@@ -17,7 +17,9 @@ export async function loadDeployment(name: string): Promise<unknown> {
     return JSON.parse(readFileSync(path, 'utf8')) as unknown;
   }
   if (!/^[a-z0-9-]+$/.test(name)) {
-    throw new DeploymentNotFound(`${JSON.stringify(name)} is no name of a deployment; use small letters, digits and dashes`);
+    throw new DeploymentNotFound(
+      `${JSON.stringify(name)} is no name of a deployment; use small letters, digits and dashes`,
+    );
   }
   for (const folder of ['deployments', 'examples']) {
     const file = new URL(`../${folder}/${name}.js`, import.meta.url);

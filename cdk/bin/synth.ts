@@ -21,12 +21,14 @@ const examples = (): string[] =>
 
 for (const name of positionals.length > 0 ? positionals : examples()) {
   const started = performance.now();
-  const { app, stacks, synthesized } = synthesizeApp(validateConfiguration(await loadDeployment(name)), {
+  const configuration = validateConfiguration(await loadDeployment(name));
+  const { app, stacks, synthesized } = synthesizeApp(configuration, {
     bootstrap: values.bootstrap !== 'false',
+    validate: true,
     ...(values.output !== undefined && { outputDirectory: `${values.output}/${name}` }),
   });
   const synthSeconds = seconds(started);
-  const findings = unacknowledgedFindings(app, stacks);
+  const findings = unacknowledgedFindings(app, stacks, configuration);
   console.log(
     `${name}: ${synthesized.length} stacks in ${synthSeconds} s, checked in ${seconds(started)} s, ${findings.length} findings`,
   );

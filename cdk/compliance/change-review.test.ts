@@ -51,8 +51,18 @@ describe('the review of changes', () => {
       Properties: { ContainerDefinitions: [{ Environment }] },
     });
     const [change] = reviewChanges(
-      stack({ Task: task([{ Name: 'A', Value: '1' }, { Name: 'TURSO_BYOC_HISTORY_DAYS', Value: '35' }]) }),
-      stack({ Task: task([{ Name: 'TURSO_BYOC_HISTORY_DAYS', Value: '7' }, { Name: 'A', Value: '1' }]) }),
+      stack({
+        Task: task([
+          { Name: 'A', Value: '1' },
+          { Name: 'TURSO_BYOC_HISTORY_DAYS', Value: '35' },
+        ]),
+      }),
+      stack({
+        Task: task([
+          { Name: 'TURSO_BYOC_HISTORY_DAYS', Value: '7' },
+          { Name: 'A', Value: '1' },
+        ]),
+      }),
     );
     expect(change).toMatchObject({
       topic: 'retention',
@@ -65,7 +75,12 @@ describe('the review of changes', () => {
     });
     const changes = reviewChanges(
       stack({ Key: policy([{ Sid: 'Use', Action: 'kms:Decrypt' }]) }),
-      stack({ Key: policy([{ Sid: 'Admin', Action: 'kms:DisableKey' }, { Sid: 'Use', Action: 'kms:Decrypt' }]) }),
+      stack({
+        Key: policy([
+          { Sid: 'Admin', Action: 'kms:DisableKey' },
+          { Sid: 'Use', Action: 'kms:Decrypt' },
+        ]),
+      }),
     );
     expect(changes).toEqual([
       expect.objectContaining({

@@ -99,19 +99,30 @@ function changeOf(where: string, before?: TemplateResource, after?: TemplateReso
     const endangersData = statefulTypes.has(type) && before.DeletionPolicy !== 'Retain';
     return [{ topic, kind: 'removed', where, type, details, endangersData }];
   }
-  const endangersData = statefulTypes.has(type) && details.some((detail) => /^(DeletionPolicy|UpdateReplacePolicy)/.test(detail));
+  const endangersData =
+    statefulTypes.has(type) && details.some((detail) => /^(DeletionPolicy|UpdateReplacePolicy)/.test(detail));
   return [{ topic, kind: 'changed', where, type, details, endangersData }];
 }
 
 function topicOf(type: string, details: readonly string[]): Topic {
-  if (/^AWS::IAM::|Policy$|::EndpointServicePermissions|::AccessEntry|PodIdentity|ServicePermissions$/.test(type)) return 'rights';
-  if (details.some((detail) => /(Policy|PolicyDocument)[.[ ]/.test(detail) && !/^(Deletion|UpdateReplace)Policy/.test(detail))) {
+  if (/^AWS::IAM::|Policy$|::EndpointServicePermissions|::AccessEntry|PodIdentity|ServicePermissions$/.test(type))
+    return 'rights';
+  if (
+    details.some(
+      (detail) => /(Policy|PolicyDocument)[.[ ]/.test(detail) && !/^(Deletion|UpdateReplace)Policy/.test(detail),
+    )
+  ) {
     return 'rights';
   }
-  if (details.some((detail) => retentionProperties.test(detail.split(/[ .[]/)[0] ?? '') || retentionVariables.test(detail))) {
+  if (
+    details.some(
+      (detail) => retentionProperties.test(detail.split(/[ .[]/)[0] ?? '') || retentionVariables.test(detail),
+    )
+  ) {
     return 'retention';
   }
-  if (/^AWS::(EC2|ElasticLoadBalancingV2|NetworkFirewall|WAFv2|Route53|ServiceDiscovery)::/.test(type)) return 'network';
+  if (/^AWS::(EC2|ElasticLoadBalancingV2|NetworkFirewall|WAFv2|Route53|ServiceDiscovery)::/.test(type))
+    return 'network';
   if (statefulTypes.has(type)) return 'retention';
   return 'other';
 }

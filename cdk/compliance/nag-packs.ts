@@ -1,5 +1,6 @@
 import { Validations, type App } from 'aws-cdk-lib';
 import { AwsSolutionsChecks, HIPAASecurityChecks, NIST80053R5Checks, PCIDSS321Checks, type NagPack } from 'cdk-nag';
+import type { ResolvedConfiguration } from '../config/deployment-configuration.js';
 import type { DeploymentStacks } from '../stacks/build-deployment.js';
 import { acknowledge } from './acknowledgements.js';
 
@@ -14,8 +15,8 @@ export function nagPacks(app: App): readonly NagPack[] {
 }
 
 /** Has the app checked by every pack while it is synthesized, which fails on a finding; what is acknowledged is left out. */
-export function checkWhileSynthesized(app: App, stacks: DeploymentStacks): void {
-  acknowledge(stacks);
+export function checkWhileSynthesized(app: App, stacks: DeploymentStacks, configuration: ResolvedConfiguration): void {
+  acknowledge(stacks, configuration);
   Validations.of(app).addPlugins(...nagPacks(app));
 }
 
@@ -27,11 +28,17 @@ export interface Finding {
 }
 
 /** What the packs find in a synthesized app and nobody acknowledged. */
-export function unacknowledgedFindings(app: App, stacks: DeploymentStacks): readonly Finding[] {
-  acknowledge(stacks);
+export function unacknowledgedFindings(
+  app: App,
+  stacks: DeploymentStacks,
+  configuration: ResolvedConfiguration,
+): readonly Finding[] {
+  acknowledge(stacks, configuration);
   return nagPacks(app).flatMap((pack) =>
-    pack.validateScope(app).violations.flatMap(({ ruleName, description, violatingResources = [] }) =>
-      violatingResources.map(({ constructPath = '' }) => ({ id: ruleName, path: constructPath, description })),
-    ),
+    pack
+      .validateScope(app)
+      .violations.flatMap(({ ruleName, description, violatingResources = [] }) =>
+        violatingResources.map(({ constructPath = '' }) => ({ id: ruleName, path: constructPath, description })),
+      ),
   );
 }

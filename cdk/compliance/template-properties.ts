@@ -114,7 +114,9 @@ const templateProperties: readonly TemplateProperty[] = [
       ofTypes(resources, ['AWS::KMS::Key']).filter(({ Properties }) =>
         listOf(at(Properties, 'KeyPolicy', 'Statement')).some((statement) => {
           const actions = listOf(at(statement, 'Action')).map(String);
-          const uses = actions.some((action) => /^kms:(\*|Decrypt|Encrypt|GenerateDataKey|ReEncrypt|Sign)/.test(action));
+          const uses = actions.some((action) =>
+            /^kms:(\*|Decrypt|Encrypt|GenerateDataKey|ReEncrypt|Sign)/.test(action),
+          );
           const administers = actions.some((action) => /^kms:(\*|Put|Schedule|Disable|Delete)/.test(action));
           return (uses && administers) || (uses && at(statement, 'Condition') === undefined);
         }),
@@ -127,7 +129,8 @@ const templateProperties: readonly TemplateProperty[] = [
         ? []
         : ofTypes(resources, ['AWS::EC2::SecurityGroup', 'AWS::EC2::SecurityGroupIngress']).filter(
             ({ Type, Properties }) => {
-              const rules = Type === 'AWS::EC2::SecurityGroup' ? listOf(at(Properties, 'SecurityGroupIngress')) : [Properties];
+              const rules =
+                Type === 'AWS::EC2::SecurityGroup' ? listOf(at(Properties, 'SecurityGroupIngress')) : [Properties];
               return rules.some((rule) => at(rule, 'CidrIp') === '0.0.0.0/0' || at(rule, 'CidrIpv6') === '::/0');
             },
           ),
@@ -145,7 +148,11 @@ const templateProperties: readonly TemplateProperty[] = [
     broken: ({ resources, configuration }) =>
       configuration.exposure.kind === 'public' || configuration.egress.kind !== 'off'
         ? []
-        : ofTypes(resources, ['AWS::EC2::InternetGateway', 'AWS::EC2::NatGateway', 'AWS::EC2::EgressOnlyInternetGateway']),
+        : ofTypes(resources, [
+            'AWS::EC2::InternetGateway',
+            'AWS::EC2::NatGateway',
+            'AWS::EC2::EgressOnlyInternetGateway',
+          ]),
   },
   {
     name: 'no route leads from data nodes to the internet',
@@ -163,18 +170,23 @@ const templateProperties: readonly TemplateProperty[] = [
   },
   {
     name: 'no role passes or assumes another one',
-    broken: ({ resources }) =>
-      ofTypes(resources, ['AWS::IAM::Role', 'AWS::IAM::Policy']).filter(({ Properties }) =>
-        [
-          ...listOf(at(Properties, 'Policies')).flatMap((policy) => listOf(at(policy, 'PolicyDocument', 'Statement'))),
-          ...listOf(at(Properties, 'PolicyDocument', 'Statement')),
-        ].some(
-          (statement) =>
-            at(statement, 'Effect') === 'Allow' &&
-            listOf(at(statement, 'Action')).some(
-              (action) => typeof action === 'string' && /^(\*|iam:.*|sts:.*)$/.test(action),
+    broken: ({ resources, names }) =>
+      ofTypes(resources, ['AWS::IAM::Role', 'AWS::IAM::Policy', 'AWS::IAM::ManagedPolicy']).filter(
+        ({ Properties }) =>
+          // The boundary gives nothing; it bounds.
+          at(Properties, 'ManagedPolicyName') !== names.boundary &&
+          [
+            ...listOf(at(Properties, 'Policies')).flatMap((policy) =>
+              listOf(at(policy, 'PolicyDocument', 'Statement')),
             ),
-        ),
+            ...listOf(at(Properties, 'PolicyDocument', 'Statement')),
+          ].some(
+            (statement) =>
+              at(statement, 'Effect') === 'Allow' &&
+              listOf(at(statement, 'Action')).some(
+                (action) => typeof action === 'string' && /^(\*|iam:.*|sts:.*)$/.test(action),
+              ),
+          ),
       ),
   },
   {
@@ -196,7 +208,9 @@ const templateProperties: readonly TemplateProperty[] = [
           ? false
           : textsIn(principalsIn(Properties)).some((text) => {
               const account = /^arn:[^:]+:iam::(\d{12}):/.exec(text)?.[1] ?? /^\d{12}$/.exec(text)?.[0];
-              return account !== undefined && ![configuration.account, ...configuration.trustedAccounts].includes(account);
+              return (
+                account !== undefined && ![configuration.account, ...configuration.trustedAccounts].includes(account)
+              );
             }),
       ),
   },
@@ -205,9 +219,13 @@ const templateProperties: readonly TemplateProperty[] = [
     broken: ({ resources, configuration }) =>
       resources.filter(({ Type, Properties }) => {
         if (untaggableTypes.has(Type)) return false;
-        const tags = at(Properties, 'Tags') ?? at(Properties, 'HostedZoneTags');
+        const tags =
+          at(Properties, 'Tags') ?? at(Properties, 'HostedZoneTags') ?? at(Properties, 'TagSpecifications', 0, 'Tags');
         const value = Array.isArray(tags)
-          ? at(tags.find((tag) => at(tag, 'Key') === 'turso-byoc:deployment'), 'Value')
+          ? at(
+              tags.find((tag) => at(tag, 'Key') === 'turso-byoc:deployment'),
+              'Value',
+            )
           : at(tags, 'turso-byoc:deployment');
         return value !== configuration.name;
       }),
@@ -241,7 +259,11 @@ function ofTypes(resources: readonly Located[], types: readonly string[]): reado
 /** Statements of the policy of a bucket. */
 function statementsAbout(bucket: Located, resources: readonly Located[]): readonly unknown[] {
   return ofTypes(resources, ['AWS::S3::BucketPolicy', 'AWS::S3Express::BucketPolicy'])
-    .filter(({ stack, Properties }) => stack === bucket.stack && referenceOf(at(Properties, 'Bucket')) === bucket.id)
+    .filter(({ stack, Properties }) => {
+      const named = at(Properties, 'Bucket');
+      const isNamed = named === at(bucket.Properties, 'BucketName') || referenceOf(named) === bucket.id;
+      return stack === bucket.stack && isNamed;
+    })
     .flatMap(({ Properties }) => listOf(at(Properties, 'PolicyDocument', 'Statement')));
 }
 

@@ -1,2 +1,26 @@
-/** Resource types that CloudFormation cannot tag: parts and policies of what is tagged, and rules between such. */
-export const untaggableTypes: ReadonlySet<string> = new Set([]);
+/** Resource types that CloudFormation cannot tag: policies, parts of and relations between what is tagged. */
+export const untaggableTypes: ReadonlySet<string> = new Set([
+  'AWS::ApplicationAutoScaling::ScalingPolicy',
+  'AWS::Config::ConfigurationRecorder',
+  'AWS::Config::ConformancePack',
+  'AWS::Config::DeliveryChannel',
+  'AWS::EC2::Route',
+  'AWS::EC2::SecurityGroupEgress',
+  'AWS::EC2::SecurityGroupIngress',
+  'AWS::EC2::SubnetRouteTableAssociation',
+  'AWS::EC2::VPCEndpointServicePermissions',
+  'AWS::EC2::VPCGatewayAttachment',
+  'AWS::ECS::ClusterCapacityProviderAssociations',
+  'AWS::IAM::InstanceProfile',
+  'AWS::IAM::ManagedPolicy',
+  'AWS::KMS::Alias',
+  'AWS::Logs::MetricFilter',
+  'AWS::NetworkFirewall::LoggingConfiguration',
+  'AWS::Route53::RecordSet',
+  'AWS::S3::BucketPolicy',
+  'AWS::S3Express::BucketPolicy',
+  'AWS::SNS::Subscription',
+  'AWS::SNS::TopicPolicy',
+  'AWS::WAFv2::LoggingConfiguration',
+  'AWS::WAFv2::WebACLAssociation',
+]);

@@ -384,7 +384,7 @@ export interface CreatedKey {
   readonly kind: 'create';
 }
 
-/** A KMS key that is there already. Its policy must let the data nodes use it; docs/operations/keys-in-aws.md has the statement. */
+/** A KMS key that is there already. Its policy must let the data nodes use it; docs/operations/aws.md has the statement. */
 export interface ImportedKey {
   readonly kind: 'import';
   readonly arn: KeyArn;

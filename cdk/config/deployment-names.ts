@@ -96,7 +96,9 @@ export class DeploymentNames {
   /** ARN of the permissions boundary of every role. */
   get boundaryArn(): string {
     const { permissionsBoundary } = this.configuration;
-    return permissionsBoundary.kind === 'import' ? permissionsBoundary.policyArn : this.iamArn(`policy/${this.boundary}`);
+    return permissionsBoundary.kind === 'import'
+      ? permissionsBoundary.policyArn
+      : this.iamArn(`policy/${this.boundary}`);
   }
 
   /** Name of the boundary that is made here. */

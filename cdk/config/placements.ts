@@ -13,7 +13,11 @@ export interface Placement {
  * Where data nodes run: beside the log. A regional log is near to every zone; a log in one zone has its nodes in that zone, which it
  * could not do without anyway; a log in three zones has as many nodes in each, which are rolled and scaled zone by zone.
  */
-export function placements({ log, zones, dataNodes: { minimum, maximum } }: ResolvedConfiguration): readonly Placement[] {
+export function placements({
+  log,
+  zones,
+  dataNodes: { minimum, maximum },
+}: ResolvedConfiguration): readonly Placement[] {
   switch (log.kind) {
     case 'standard':
       return [{ name: 'all', zones, minimum, maximum }];

@@ -4,8 +4,8 @@ import { DeploymentNames } from './deployment-names.js';
 import { ports } from './ports.js';
 import { storeUrls } from './store-urls.js';
 
-/** Directories in the containers that may be written to; everything else is read-only. */
-export const writableDirectories = { cache: '/var/cache/turso-byoc', temporary: '/tmp' } as const;
+/** The one directory in the containers that may be written to: the image declares it as a volume of its user. */
+export const cacheDirectory = '/cache';
 
 /** How long a data node may take to stop before it is killed: its delay, what transactions may still take, and a margin. */
 export function stopTimeoutSeconds({ dataNodes }: ResolvedConfiguration): number {
@@ -24,7 +24,7 @@ export function dataNodeEnvironment(
     NODE_ENV: 'production',
     TURSO_BYOC_ADMIN_HOST: '0.0.0.0',
     TURSO_BYOC_ADMIN_PORT: String(ports.admin),
-    TURSO_BYOC_CACHE_DIR: writableDirectories.cache,
+    TURSO_BYOC_CACHE_DIR: cacheDirectory,
     TURSO_BYOC_COMMIT_WINDOW_MS: String(dataNodes.commitWindowMs),
     TURSO_BYOC_CONTROL_STORE: stores.control,
     TURSO_BYOC_DATA_STORE: stores.data,

@@ -31,7 +31,9 @@ export class AlarmTopic extends Construct {
           }),
           new PolicyStatement({
             sid: 'Alarms',
-            principals: ['cloudwatch', 'events', 'autoscaling'].map((of) => new ServicePrincipal(`${of}.amazonaws.com`)),
+            principals: ['cloudwatch', 'events', 'autoscaling'].map(
+              (of) => new ServicePrincipal(`${of}.amazonaws.com`),
+            ),
             actions: ['sns:Publish'],
             resources: [topic.ref],
             conditions: { StringEquals: { 'aws:SourceAccount': account } },

@@ -4,9 +4,11 @@ import { Construct } from 'constructs';
 import { runbookUrl } from '../config/runbooks.js';
 import type { DeploymentContext } from './deployment-context.js';
 
-/** One alarm: its name is also the section of its runbook. */
+/** One alarm. */
 export interface AlarmDefinition {
   readonly name: string;
+  /** Section of its runbook. @default the name */
+  readonly runbook?: string;
   /** What has happened when it goes off, one sentence. */
   readonly meaning: string;
   readonly namespace: string;
@@ -42,7 +44,7 @@ export class Alarms extends Construct {
     const actions = [names.alarmTopicArn, ...configuration.alarms.topicArns];
     new CfnAlarm(this, definition.name, {
       alarmName,
-      alarmDescription: `${definition.meaning} Runbook: ${runbookUrl(configuration, definition.name)}`,
+      alarmDescription: `${definition.meaning} Runbook: ${runbookUrl(configuration, definition.runbook ?? definition.name)}`,
       namespace: definition.namespace,
       metricName: definition.metricName,
       dimensions: Object.entries(definition.dimensions).map(([name, value]) => ({ name, value })),
@@ -71,7 +73,11 @@ export interface LogMetricProps {
 }
 
 /** Counts lines of a log as a metric; returns its namespace. */
-export function logMetric(scope: Construct, id: string, { context, logGroupName, metricName, pattern }: LogMetricProps): string {
+export function logMetric(
+  scope: Construct,
+  id: string,
+  { context, logGroupName, metricName, pattern }: LogMetricProps,
+): string {
   const metricNamespace = `TursoByoc/${context.configuration.name}`;
   new CfnMetricFilter(scope, id, {
     logGroupName,

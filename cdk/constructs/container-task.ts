@@ -2,7 +2,7 @@ import { CfnTaskDefinition } from 'aws-cdk-lib/aws-ecs';
 import type { Role } from 'aws-cdk-lib/aws-iam';
 import type { CfnLogGroup } from 'aws-cdk-lib/aws-logs';
 import type { Construct } from 'constructs';
-import { writableDirectories } from '../config/process-environment.js';
+import { cacheDirectory } from '../config/process-environment.js';
 import type { DeploymentContext } from './deployment-context.js';
 
 export interface ContainerTaskProps {
@@ -26,18 +26,15 @@ export interface ContainerTaskProps {
   readonly logGroup: CfnLogGroup;
 }
 
-/** The user that both images run as; it owns the directories that may be written to. */
+/** The user that both images run as; it owns the cache. */
 const user = '65532:65532';
 
-/** One process as an ECS task: not root, no capability, a read-only file system but for its cache and temporary files. */
+/** One process as an ECS task: not root, no capability, a read-only file system but for its cache. */
 export function containerTask(scope: Construct, id: string, props: ContainerTaskProps): CfnTaskDefinition {
   const { context, process } = props;
   const { compute, region } = context.configuration;
   const onFargate = compute.kind === 'ecs-fargate';
-  const volumes = [
-    { name: 'temporary', path: writableDirectories.temporary },
-    ...(props.cacheGiB === undefined ? [] : [{ name: 'cache', path: writableDirectories.cache }]),
-  ];
+  const volumes = props.cacheGiB === undefined ? [] : [{ name: 'cache', path: cacheDirectory }];
   return new CfnTaskDefinition(scope, id, {
     family: `${context.names.prefix}-${process}`,
     networkMode: 'awsvpc',
@@ -71,7 +68,7 @@ export function containerTask(scope: Construct, id: string, props: ContainerTask
         mountPoints: volumes.map(({ name, path }) => ({ sourceVolume: name, containerPath: path, readOnly: false })),
         stopTimeout: props.stopTimeoutSeconds,
         healthCheck: {
-          command: ['CMD', 'node', '-e', healthProbe(props.health)],
+          command: ['CMD', '/usr/local/bin/node', '-e', healthProbe(props.health)],
           interval: 10,
           timeout: 5,
           retries: 3,

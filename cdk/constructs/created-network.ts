@@ -1,4 +1,4 @@
-import { Tags } from 'aws-cdk-lib';
+import { Tags, Validations } from 'aws-cdk-lib';
 import {
   CfnInternetGateway,
   CfnRoute,
@@ -56,7 +56,7 @@ export class CreatedNetwork extends Construct implements DeploymentNetwork {
           destinationCidrBlock: '0.0.0.0/0',
           gatewayId: gateway.ref,
         });
-        route.addDependency(attachment);
+        route.addResourceDependency(attachment);
       }
     }
     if (egress.kind === 'allow-list') {
@@ -85,6 +85,11 @@ export class CreatedNetwork extends Construct implements DeploymentNetwork {
       availabilityZone: zone.name,
       cidrBlock: subnetCidr(this.cidr, purpose, index),
       mapPublicIpOnLaunch: false,
+    });
+    // The zones are those of the configuration, on purpose: no look-up happens, and directory buckets are in them.
+    Validations.of(subnet).acknowledge({
+      id: 'CloudFormation-Validate::W3010',
+      reason: 'Zones are named by the configuration, beside the ids that directory buckets need.',
     });
     const routeTable = new CfnRouteTable(this, `Routes-${name}`, { vpcId: this.vpcId });
     new CfnSubnetRouteTableAssociation(this, `RoutesOf-${name}`, {

@@ -20,10 +20,7 @@ export function deploymentDashboard(
   const balancer = ['LoadBalancer', watched.loadBalancer] as const;
   const nodes = ['TargetGroup', watched.nodes, ...balancer] as const;
   const control = ['TargetGroup', watched.control, ...balancer] as const;
-  const services = [
-    ...watched.dataServices,
-    ...(watched.controlService === undefined ? [] : [watched.controlService]),
-  ];
+  const services = [...watched.dataServices, ...(watched.controlService === undefined ? [] : [watched.controlService])];
   const ofServices = (metric: string): Metric[] =>
     services.map((service) => ['AWS/ECS', metric, 'ClusterName', names.cluster, 'ServiceName', service]);
   const widgets = [

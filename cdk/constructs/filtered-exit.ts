@@ -69,7 +69,7 @@ export class FilteredExit extends Construct {
         subnetId: exitSubnet.subnetId,
         allocationId: address.attrAllocationId,
       });
-      nat.addDependency(internetGateway.attachment);
+      nat.addResourceDependency(internetGateway.attachment);
       new CfnRoute(this, `Out-${zone}`, {
         routeTableId: protectedSubnet.routeTableId,
         destinationCidrBlock: '0.0.0.0/0',
@@ -85,7 +85,7 @@ export class FilteredExit extends Construct {
         destinationCidrBlock: '0.0.0.0/0',
         gatewayId: internetGateway.id,
       });
-      exit.addDependency(internetGateway.attachment);
+      exit.addResourceDependency(internetGateway.attachment);
       new CfnRoute(this, `Back-${zone}`, {
         routeTableId: exitSubnet.routeTableId,
         destinationCidrBlock: protectedCidr,

@@ -40,6 +40,6 @@ export class FlowLogs extends Construct {
       deliverLogsPermissionArn: role.roleArn,
       maxAggregationInterval: 60,
     });
-    flowLog.addDependency(group);
+    flowLog.addResourceDependency(group);
   }
 }

@@ -10,6 +10,8 @@ import { keepState } from './removal.js';
 export interface GuardedBucketProps {
   readonly context: DeploymentContext;
   readonly kind: BucketKind;
+  /** Where its access log goes. @default none */
+  readonly accessLog?: GuardedBucket;
   /** Key of its objects. Undefined for the one bucket into which AWS can deliver only with keys of S3. */
   readonly keyArn?: string;
   /** Statements beside those that every bucket has. */
@@ -70,9 +72,9 @@ export class GuardedBucket extends Construct {
           },
         ],
       },
-      ...(kind !== 'access' && {
+      ...(props.accessLog !== undefined && {
         loggingConfiguration: {
-          destinationBucketName: names.bucket('access'),
+          destinationBucketName: props.accessLog.bucketName,
           logFilePrefix: `${accessLogRoot}${kind}/`,
         },
       }),
@@ -85,10 +87,11 @@ export class GuardedBucket extends Construct {
       }),
     });
     keepState(bucket, context);
+    if (props.accessLog !== undefined) bucket.node.addDependency(props.accessLog);
     this.bucketName = names.bucket(kind);
     this.arn = names.bucketArn(kind);
     const policy = new CfnBucketPolicy(this, 'Policy', {
-      bucket: bucket.ref,
+      bucket: this.bucketName,
       policyDocument: new PolicyDocument({
         statements: [
           ...denyInsecureTransport(this.arn),
@@ -98,6 +101,7 @@ export class GuardedBucket extends Construct {
         ],
       }),
     });
+    policy.addResourceDependency(bucket);
     keepState(policy, context);
   }
 }

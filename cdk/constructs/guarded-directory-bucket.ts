@@ -36,9 +36,7 @@ export class GuardedDirectoryBucket extends Construct {
         ],
       },
       lifecycleConfiguration: {
-        rules: [
-          { id: 'leftovers', status: 'Enabled', abortIncompleteMultipartUpload: { daysAfterInitiation: 1 } },
-        ],
+        rules: [{ id: 'leftovers', status: 'Enabled', abortIncompleteMultipartUpload: { daysAfterInitiation: 1 } }],
       },
     });
     keepState(bucket, context);
@@ -54,7 +52,7 @@ export class GuardedDirectoryBucket extends Construct {
       });
     const keyHeader = 's3express:x-amz-server-side-encryption-aws-kms-key-id';
     const policy = new CfnBucketPolicy(this, 'Policy', {
-      bucket: bucket.ref,
+      bucket: names.directoryBucket(zoneId),
       policyDocument: new PolicyDocument({
         statements: [
           ...denyInsecureTransport(arn, 's3express:*'),
@@ -64,6 +62,7 @@ export class GuardedDirectoryBucket extends Construct {
         ],
       }),
     });
+    policy.addResourceDependency(bucket);
     keepState(policy, context);
   }
 }

@@ -1,4 +1,9 @@
-import type { ImportedNetwork as ImportedNetworkConfiguration, ImportedSubnet, Resolved, ZoneConfiguration } from '../config/deployment-configuration.js';
+import type {
+  ImportedNetwork as ImportedNetworkConfiguration,
+  ImportedSubnet,
+  Resolved,
+  ZoneConfiguration,
+} from '../config/deployment-configuration.js';
 import type { DeploymentNetwork, ZonalSubnet } from './network.js';
 
 /** A network that is there already, as the configuration names it. */

@@ -31,19 +31,23 @@ export class InstanceCapacity extends Construct {
     const { context, placement } = props;
     const { names } = context;
     const name = `${names.prefix}-${placement.name}`;
+    const tags = Object.entries({
+      ...context.configuration.tags,
+      Name: name,
+      'turso-byoc:deployment': context.configuration.name,
+    }).map(([key, value]) => ({ key, value }));
     const profile = new CfnInstanceProfile(this, 'Profile', { roles: [props.role.roleName] });
     const image = `/aws/service/ecs/optimized-ami/amazon-linux-2023/${props.architecture === 'arm64' ? 'arm64/' : ''}recommended/image_id`;
     const template = new CfnLaunchTemplate(this, 'Template', {
       launchTemplateName: name,
+      tagSpecifications: [{ resourceType: 'launch-template', tags }],
       launchTemplateData: {
         imageId: `resolve:ssm:${image}`,
         instanceType: props.instanceType,
         iamInstanceProfile: { arn: profile.attrArn },
         monitoring: { enabled: true },
         metadataOptions: { httpTokens: 'required', httpPutResponseHopLimit: 1, httpEndpoint: 'enabled' },
-        networkInterfaces: [
-          { deviceIndex: 0, associatePublicIpAddress: false, groups: [...props.securityGroupIds] },
-        ],
+        networkInterfaces: [{ deviceIndex: 0, associatePublicIpAddress: false, groups: [...props.securityGroupIds] }],
         blockDeviceMappings: [
           {
             deviceName: '/dev/xvda',
@@ -71,11 +75,7 @@ export class InstanceCapacity extends Construct {
         ),
         tagSpecifications: ['instance', 'volume'].map((resourceType) => ({
           resourceType,
-          tags: Object.entries({
-            ...context.configuration.tags,
-            Name: name,
-            'turso-byoc:deployment': context.configuration.name,
-          }).map(([key, value]) => ({ key, value })),
+          tags,
         })),
       },
     });
@@ -92,7 +92,9 @@ export class InstanceCapacity extends Construct {
       notificationConfigurations: [
         {
           topicArn: names.alarmTopicArn,
-          notificationTypes: ['autoscaling:EC2_INSTANCE_LAUNCH_ERROR', 'autoscaling:EC2_INSTANCE_TERMINATE_ERROR'],
+          notificationTypes: ['LAUNCH', 'LAUNCH_ERROR', 'TERMINATE', 'TERMINATE_ERROR'].map(
+            (event) => `autoscaling:EC2_INSTANCE_${event}`,
+          ),
         },
       ],
     });

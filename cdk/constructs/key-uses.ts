@@ -1,5 +1,5 @@
 /** The uses of keys: one statement of a key's policy for each, as narrow as the service's encryption context allows. */
-import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { AccountRootPrincipal, PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { allowRoles } from './caller-statement.js';
 import type { DeploymentContext } from './deployment-context.js';
 
@@ -47,28 +47,53 @@ export function encryptsBucket(
   });
 }
 
-/** Encrypting the objects of directory buckets, for data nodes, through S3 only. */
-export function encryptsDirectoryBuckets(context: DeploymentContext): PolicyStatement {
-  const { region } = context.configuration;
-  return allowRoles({
+/**
+ * Encrypting the objects of directory buckets, through S3 only: by data nodes, and by whoever makes such a bucket, of whom S3 demands
+ * it when the key is set. A session, without which no object is read or written, is the bucket's own policy's to refuse.
+ */
+export function encryptsDirectoryBuckets({ configuration }: DeploymentContext): PolicyStatement {
+  const { account, region } = configuration;
+  return new PolicyStatement({
     sid: 'EncryptDirectoryBuckets',
+    principals: [new AccountRootPrincipal()],
     actions: ['kms:Decrypt', 'kms:GenerateDataKey'],
-    roleArns: [context.names.roleArn('data-node'), ...emergency(context)],
+    resources: ['*'],
     conditions: {
-      StringEquals: { 'kms:ViaService': [`s3express.${region}.amazonaws.com`, `s3.${region}.amazonaws.com`] },
+      StringEquals: {
+        'kms:CallerAccount': account,
+        'kms:ViaService': [`s3express.${region}.amazonaws.com`, `s3.${region}.amazonaws.com`],
+      },
     },
   });
 }
 
-/** Reading secrets, for the roles that start processes, through Secrets Manager only. */
-export function encryptsSecrets(context: DeploymentContext): PolicyStatement {
-  const { region } = context.configuration;
-  return allowRoles({
-    sid: 'DecryptSecrets',
-    actions: ['kms:Decrypt'],
-    roleArns: [context.names.roleArn('data-node-start'), context.names.roleArn('control-plane-start')],
-    conditions: { StringEquals: { 'kms:ViaService': `secretsmanager.${region}.amazonaws.com` } },
-  });
+/**
+ * Reading secrets, for the roles that start processes; making and rotating them, for whom IAM lets do that. Through Secrets Manager
+ * only, and only the deployment's secrets.
+ */
+export function encryptsSecrets({ configuration, names }: DeploymentContext): readonly PolicyStatement[] {
+  const { account, region } = configuration;
+  const conditions = {
+    StringEquals: { 'kms:ViaService': `secretsmanager.${region}.amazonaws.com` },
+    StringLike: {
+      'kms:EncryptionContext:SecretARN': `arn:${names.partition}:secretsmanager:${region}:${account}:secret:${names.secret('*')}`,
+    },
+  };
+  return [
+    allowRoles({
+      sid: 'DecryptSecrets',
+      actions: ['kms:Decrypt'],
+      roleArns: [names.roleArn('data-node-start'), names.roleArn('control-plane-start')],
+      conditions,
+    }),
+    new PolicyStatement({
+      sid: 'StoreSecrets',
+      principals: [new AccountRootPrincipal()],
+      actions: ['kms:Decrypt', 'kms:GenerateDataKey'],
+      resources: ['*'],
+      conditions,
+    }),
+  ];
 }
 
 /** Encrypting the deployment's log groups, by CloudWatch Logs. */
@@ -166,7 +191,13 @@ export function encryptsInstanceDisks(
   return [
     allowRoles({
       sid: 'EncryptInstanceDisks',
-      actions: ['kms:Decrypt', 'kms:DescribeKey', 'kms:GenerateDataKeyWithoutPlaintext', 'kms:ReEncryptFrom', 'kms:ReEncryptTo'],
+      actions: [
+        'kms:Decrypt',
+        'kms:DescribeKey',
+        'kms:GenerateDataKeyWithoutPlaintext',
+        'kms:ReEncryptFrom',
+        'kms:ReEncryptTo',
+      ],
       roleArns: [roleArn],
       conditions: { StringEquals: { 'kms:ViaService': `ec2.${region}.amazonaws.com` } },
     }),
@@ -177,6 +208,20 @@ export function encryptsInstanceDisks(
       conditions: { Bool: { 'kms:GrantIsForAWSResource': 'true' } },
     }),
   ];
+}
+
+/** Encrypting the secrets of a Kubernetes cluster, by EKS through grants that only a service of AWS can use. */
+export function encryptsCluster({ configuration }: DeploymentContext): PolicyStatement {
+  return new PolicyStatement({
+    sid: 'GrantCluster',
+    principals: [new AccountRootPrincipal()],
+    actions: ['kms:CreateGrant'],
+    resources: ['*'],
+    conditions: {
+      Bool: { 'kms:GrantIsForAWSResource': 'true' },
+      StringEquals: { 'kms:ViaService': `eks.${configuration.region}.amazonaws.com` },
+    },
+  });
 }
 
 /** Signing tokens, by the control plane, with the one algorithm of the deployment's tokens. */

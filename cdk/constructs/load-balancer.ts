@@ -1,9 +1,4 @@
-import {
-  CfnListener,
-  CfnListenerRule,
-  CfnLoadBalancer,
-  CfnTargetGroup,
-} from 'aws-cdk-lib/aws-elasticloadbalancingv2';
+import { CfnListener, CfnListenerRule, CfnLoadBalancer, CfnTargetGroup } from 'aws-cdk-lib/aws-elasticloadbalancingv2';
 import { Construct } from 'constructs';
 import { apiHost } from '../config/hosts.js';
 import { ports } from '../config/ports.js';

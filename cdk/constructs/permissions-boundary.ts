@@ -123,23 +123,21 @@ export function instanceAgent({ names, configuration }: DeploymentContext): Poli
       'ecs:UpdateContainerInstancesState',
     ],
     resources: ['cluster', 'container-instance', 'task'].map(
-      (kind) => `arn:${names.partition}:ecs:${region}:${account}:${kind}/${names.cluster}${kind === 'cluster' ? '' : '/*'}`,
+      (kind) =>
+        `arn:${names.partition}:ecs:${region}:${account}:${kind}/${names.cluster}${kind === 'cluster' ? '' : '/*'}`,
     ),
   });
 }
+
+/** Services that EKS Auto Mode works with; only roles of the cluster have policies for them. */
+export const eksBoundaryActions = ['ec2:*', 'ecr:*', 'eks:*', 'elasticloadbalancing:*'] as const;
 
 /** What EKS Auto Mode does with instances, networks and load balancers on behalf of the cluster; its roles' policies are narrower. */
 function clusterService(region: string): PolicyStatement[] {
   return [
     new PolicyStatement({
       sid: 'Cluster',
-      actions: [
-        'ec2:*',
-        'ecr:*',
-        'eks-auth:AssumeRoleForPodIdentity',
-        'eks:*',
-        'elasticloadbalancing:*',
-      ],
+      actions: [...eksBoundaryActions, 'eks-auth:AssumeRoleForPodIdentity'],
       resources: ['*'],
       conditions: { StringEquals: { 'aws:RequestedRegion': region } },
     }),

@@ -1,8 +1,4 @@
-import {
-  CfnListener,
-  CfnLoadBalancer,
-  CfnTargetGroup,
-} from 'aws-cdk-lib/aws-elasticloadbalancingv2';
+import { CfnListener, CfnLoadBalancer, CfnTargetGroup } from 'aws-cdk-lib/aws-elasticloadbalancingv2';
 import { CfnVPCEndpointService, CfnVPCEndpointServicePermissions } from 'aws-cdk-lib/aws-ec2';
 import { CfnOutput, Tags } from 'aws-cdk-lib';
 import { Construct } from 'constructs';

@@ -1,22 +1,25 @@
-import { PolicyDocument, PolicyStatement, Role, ServicePrincipal, type IPrincipal } from 'aws-cdk-lib/aws-iam';
+import { ManagedPolicy, Role, ServicePrincipal, type IPrincipal, type PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { Construct } from 'constructs';
 import type { RoleKind } from '../config/deployment-names.js';
 import type { DeploymentContext } from './deployment-context.js';
 
-/** The role of one process, of ECS in its name, or of one person: named after it, with one policy that stands in it. */
+/** The role of one process, of ECS in its name, or of one person: named after it, with one policy of the same name. */
 export function processRole(
   scope: Construct,
   { names }: DeploymentContext,
   kind: RoleKind,
   props: { readonly description: string; readonly assumedBy: IPrincipal; readonly statements: PolicyStatement[] },
 ): Role {
+  const policy = new ManagedPolicy(scope, 'Policy', {
+    managedPolicyName: names.role(kind),
+    description: props.description,
+    statements: props.statements,
+  });
   return new Role(scope, 'Role', {
     roleName: names.role(kind),
     description: props.description,
     assumedBy: props.assumedBy,
-    ...(props.statements.length > 0 && {
-      inlinePolicies: { [kind]: new PolicyDocument({ statements: props.statements }) },
-    }),
+    managedPolicies: [policy],
   });
 }
 

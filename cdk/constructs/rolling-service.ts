@@ -1,6 +1,7 @@
 import { CfnService } from 'aws-cdk-lib/aws-ecs';
 import { CfnAlarm } from 'aws-cdk-lib/aws-cloudwatch';
 import { Construct } from 'constructs';
+import { runbookUrl } from '../config/runbooks.js';
 import type { DeploymentContext } from './deployment-context.js';
 
 export interface RollingServiceProps {
@@ -40,7 +41,10 @@ export class RollingService extends Construct {
       ...(onFargate
         ? { launchType: 'FARGATE', platformVersion: 'LATEST' }
         : {
-            capacityProviderStrategy: props.capacityProviders.map((capacityProvider) => ({ capacityProvider, weight: 1 })),
+            capacityProviderStrategy: props.capacityProviders.map((capacityProvider) => ({
+              capacityProvider,
+              weight: 1,
+            })),
             placementStrategies: [
               { type: 'spread', field: 'attribute:ecs.availability-zone' },
               { type: 'binpack', field: 'memory' },
@@ -80,11 +84,14 @@ export class RollingService extends Construct {
 export function rollbackAlarm(
   scope: Construct,
   id: string,
-  props: { readonly name: string; readonly loadBalancer: string; readonly targetGroup: string; readonly runbook: string },
+  { names, configuration }: DeploymentContext,
+  props: { readonly name: string; readonly loadBalancer: string; readonly targetGroup: string },
 ): CfnAlarm {
   return new CfnAlarm(scope, id, {
-    alarmName: props.name,
-    alarmDescription: `Answers with 5xx; turns a deployment back. Runbook: ${props.runbook}`,
+    alarmName: `${names.prefix}-${props.name}`,
+    alarmDescription: `Answers with 5xx; turns a deployment back. Runbook: ${runbookUrl(configuration, props.name)}`,
+    actionsEnabled: true,
+    alarmActions: [names.alarmTopicArn],
     namespace: 'AWS/ApplicationELB',
     metricName: 'HTTPCode_Target_5XX_Count',
     dimensions: [

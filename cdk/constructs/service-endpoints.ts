@@ -56,7 +56,11 @@ export class ServiceEndpoints extends Construct {
 
   private s3Statements(): PolicyStatement[] {
     const { names, configuration } = this.props.context;
-    const kinds = ['data', 'control', ...(names.directoryBucketZoneIds.length === 0 ? (['log'] as const) : [])] as const;
+    const kinds = [
+      'data',
+      'control',
+      ...(names.directoryBucketZoneIds.length === 0 ? (['log'] as const) : []),
+    ] as const;
     return [
       new PolicyStatement({
         sid: 'OwnBuckets',

@@ -44,7 +44,10 @@ export class WatchRules extends Construct {
   }
 }
 
-function watchedEvents({ names, configuration }: DeploymentContext, keyArns: readonly string[]): readonly WatchedEvent[] {
+function watchedEvents(
+  { names, configuration }: DeploymentContext,
+  keyArns: readonly string[],
+): readonly WatchedEvent[] {
   const calls = (source: string, eventNames: readonly string[], requestParameters?: object): object => ({
     source: [`aws.${source}`],
     'detail-type': ['AWS API Call via CloudTrail'],
@@ -97,7 +100,9 @@ function watchedEvents({ names, configuration }: DeploymentContext, keyArns: rea
         'detail-type': ['ECS Deployment State Change'],
         detail: { eventName: ['SERVICE_DEPLOYMENT_FAILED'] },
         resources: [
-          { prefix: `arn:${names.partition}:ecs:${configuration.region}:${configuration.account}:service/${names.cluster}/` },
+          {
+            prefix: `arn:${names.partition}:ecs:${configuration.region}:${configuration.account}:service/${names.cluster}/`,
+          },
         ],
       },
     },

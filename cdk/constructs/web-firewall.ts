@@ -74,6 +74,6 @@ export class WebFirewall extends Construct {
         ],
       },
     });
-    logging.addDependency(group);
+    logging.addResourceDependency(group);
   }
 }

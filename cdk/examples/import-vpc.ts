@@ -28,7 +28,12 @@ export const deployment: DeploymentConfiguration = {
       kind: 'import',
       arn: 'arn:aws:acm:eu-north-1:111122223333:certificate/0b0c0d0e-1111-2222-3333-444455556666',
     },
-    dns: { kind: 'hosted-zone', hostedZoneId: 'Z0123456789ABC', zoneName: 'internal.example.com', visibility: 'private' },
+    dns: {
+      kind: 'hosted-zone',
+      hostedZoneId: 'Z0123456789ABC',
+      zoneName: 'internal.example.com',
+      visibility: 'private',
+    },
   },
   log: { kind: 'express', zoneId: 'eun1-az1' },
   keys: {

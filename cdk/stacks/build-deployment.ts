@@ -33,7 +33,7 @@ export function buildDeployment(
   const { keys } = foundation;
   const network = new NetworkStack(scope, context, keys.audit);
   const edge = new EdgeStack(scope, context, network, keys.audit);
-  edge.addDependency(foundation, 'the load balancer writes its log into the access bucket');
+  edge.addStackDependency(foundation, 'the load balancer writes its log into the access bucket');
   const stacks = new Map<StackKind, Stack>([
     ['foundation', foundation],
     ['network', network],
@@ -60,18 +60,24 @@ export function buildDeployment(
   });
   for (const kind of ['data-plane', 'eks'] as const) {
     const stack = stacks.get(kind);
-    if (stack !== undefined) observability.addDependency(stack, 'metric filters need the log group');
+    if (stack !== undefined) observability.addStackDependency(stack, 'metric filters need the log group');
   }
   stacks.set('observability', observability);
   const { compliance } = configuration;
-  if (compliance.trail === 'create' || compliance.configRecorder !== 'off') {
+  if (
+    compliance.trail === 'create' ||
+    compliance.configRecorder === 'create' ||
+    compliance.conformancePacks.length > 0
+  ) {
     const stack = new ComplianceStack(scope, context, keys.audit);
-    stack.addDependency(foundation, 'the trail goes into the audit bucket');
+    stack.addStackDependency(foundation, 'the trail goes into the audit bucket');
     stacks.set('compliance', stack);
   }
   for (const [key, value] of Object.entries({ ...configuration.tags, 'turso-byoc:deployment': configuration.name })) {
     Tags.of(scope).add(key, value);
   }
-  PermissionsBoundary.of(scope).apply(ManagedPolicy.fromManagedPolicyArn(foundation, 'BoundaryOfAll', names.boundaryArn));
+  PermissionsBoundary.of(scope).apply(
+    ManagedPolicy.fromManagedPolicyArn(foundation, 'BoundaryOfAll', names.boundaryArn),
+  );
   return stacks;
 }

@@ -25,7 +25,7 @@ export class ComplianceStack extends Stack {
           ? { templateS3Uri: template }
           : { templateSsmDocumentDetails: { documentName: template } }),
       });
-      if (recorder !== undefined) pack.addDependency(recorder);
+      if (recorder !== undefined) pack.addResourceDependency(recorder);
     }
   }
 
@@ -60,7 +60,7 @@ export class ComplianceStack extends Stack {
       cloudWatchLogsRoleArn: role.roleArn,
       advancedEventSelectors: this.selectors(),
     });
-    trail.addDependency(group);
+    trail.addResourceDependency(group);
     trail.node.addDependency(role);
   }
 
@@ -111,7 +111,7 @@ export class ComplianceStack extends Stack {
       s3BucketName: names.bucket('config'),
       s3KmsKeyArn: this.auditKeyArn,
     });
-    channel.addDependency(recorder);
+    channel.addResourceDependency(recorder);
     return channel;
   }
 }

@@ -2,7 +2,6 @@ import { Stack } from 'aws-cdk-lib';
 import { Construct } from 'constructs';
 import { ports } from '../config/ports.js';
 import { controlPlaneEnvironment } from '../config/process-environment.js';
-import { runbookUrl } from '../config/runbooks.js';
 import { containerTask } from '../constructs/container-task.js';
 import { controlPlanePermissions } from '../constructs/control-plane-permissions.js';
 import { stackProps, type DeploymentContext } from '../constructs/deployment-context.js';
@@ -30,10 +29,7 @@ const stopTimeoutSeconds = 20;
 export class ControlPlaneStack extends Stack {
   readonly service = 'control-plane';
 
-  constructor(
-    scope: Construct,
-    { context, foundation, network, edge, dataPlane }: ControlPlaneStackProps,
-  ) {
+  constructor(scope: Construct, { context, foundation, network, edge, dataPlane }: ControlPlaneStackProps) {
     super(scope, 'control-plane', stackProps(context, 'control-plane'));
     const { names, configuration } = context;
     const { controlPlane, images } = configuration;
@@ -73,11 +69,10 @@ export class ControlPlaneStack extends Stack {
       startRole,
       logGroup,
     });
-    const alarm = rollbackAlarm(this, 'Rollback', {
-      name: `${names.prefix}-control-plane-rollback`,
+    const alarm = rollbackAlarm(this, 'Rollback', context, {
+      name: 'control-plane-rollback',
       loadBalancer: edge.loadBalancer.fullName,
       targetGroup: edge.loadBalancer.control.attrTargetGroupFullName,
-      runbook: runbookUrl(configuration, 'control-plane-rollback'),
     });
     new RollingService(this, 'Service', {
       context,
@@ -92,6 +87,6 @@ export class ControlPlaneStack extends Stack {
       capacityProviders: dataPlane.capacityProviders,
       rollbackAlarms: [alarm.ref],
     });
-    this.addDependency(dataPlane);
+    this.addStackDependency(dataPlane);
   }
 }

@@ -8,7 +8,6 @@ import { Construct } from 'constructs';
 import { placements, type Placement } from '../config/placements.js';
 import { ports } from '../config/ports.js';
 import { dataNodeEnvironment, stopTimeoutSeconds } from '../config/process-environment.js';
-import { runbookUrl } from '../config/runbooks.js';
 import { containerTask } from '../constructs/container-task.js';
 import { CpuScaling } from '../constructs/cpu-scaling.js';
 import { dataNodePermissions } from '../constructs/data-node-permissions.js';
@@ -73,11 +72,10 @@ export class DataPlaneStack extends Stack {
           });
     const task = this.task();
     const registryArn = this.discovery();
-    const alarm = rollbackAlarm(this, 'Rollback', {
-      name: `${names.prefix}-data-plane-rollback`,
+    const alarm = rollbackAlarm(this, 'Rollback', context, {
+      name: 'data-plane-rollback',
       loadBalancer: props.edge.loadBalancer.fullName,
       targetGroup: props.edge.loadBalancer.nodes.attrTargetGroupFullName,
-      runbook: runbookUrl(configuration, 'data-plane-rollback'),
     });
     this.services = places.map((placement, index) => {
       const capacityProviders = this.capacityProviders.slice(index, index + 1);

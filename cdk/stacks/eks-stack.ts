@@ -1,7 +1,7 @@
 import { CfnOutput, Fn, Stack, Tags } from 'aws-cdk-lib';
 import { CfnAccessEntry, CfnCluster, CfnPodIdentityAssociation } from 'aws-cdk-lib/aws-eks';
 import { CfnSecurityGroupIngress } from 'aws-cdk-lib/aws-ec2';
-import { ManagedPolicy, PolicyDocument, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { ManagedPolicy, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
 import type { EksCompute, Resolved } from '../config/deployment-configuration.js';
 import { kubernetes } from '../config/kubernetes.js';
@@ -22,6 +22,17 @@ export interface EksStackProps {
   readonly network: NetworkStack;
   readonly edge: EdgeStack;
 }
+
+/** Policies of AWS that Auto Mode demands of a node's role, and of the cluster's. */
+const nodePolicies = ['AmazonEKSWorkerNodeMinimalPolicy', 'AmazonEC2ContainerRegistryPullOnly'] as const;
+const clusterPolicies = [
+  'AmazonEKSClusterPolicy',
+  'AmazonEKSComputePolicy',
+  'AmazonEKSBlockStoragePolicy',
+  'AmazonEKSLoadBalancingPolicy',
+  'AmazonEKSNetworkingPolicy',
+] as const;
+export const eksManagedPolicies = [...nodePolicies, ...clusterPolicies] as const;
 
 /**
  * An EKS cluster in Auto Mode, without a public endpoint, for the Helm chart: pods get their rights by Pod Identity, and people theirs
@@ -79,10 +90,7 @@ export class EksStack extends Stack {
       roleName: this.props.context.names.role('eks-node'),
       description: 'The agent of a Kubernetes node; pods cannot take it',
       assumedBy: new ServicePrincipal('ec2.amazonaws.com'),
-      managedPolicies: [
-        ManagedPolicy.fromAwsManagedPolicyName('AmazonEKSWorkerNodeMinimalPolicy'),
-        ManagedPolicy.fromAwsManagedPolicyName('AmazonEC2ContainerRegistryPullOnly'),
-      ],
+      managedPolicies: nodePolicies.map((name) => ManagedPolicy.fromAwsManagedPolicyName(name)),
     });
   }
 
@@ -96,25 +104,21 @@ export class EksStack extends Stack {
       assumedBy: new ServicePrincipal('eks.amazonaws.com')
         .withConditions({ StringEquals: { 'aws:SourceAccount': account } })
         .withSessionTags(),
-      managedPolicies: [
-        'AmazonEKSClusterPolicy',
-        'AmazonEKSComputePolicy',
-        'AmazonEKSBlockStoragePolicy',
-        'AmazonEKSLoadBalancingPolicy',
-        'AmazonEKSNetworkingPolicy',
-      ].map((name) => ManagedPolicy.fromAwsManagedPolicyName(name)),
-      inlinePolicies: {
-        disks: new PolicyDocument({
-          statements: [
-            new PolicyStatement({
-              sid: 'NodeDisks',
-              actions: ['kms:CreateGrant', 'kms:DescribeKey'],
-              resources: [foundation.keys.disks],
-            }),
-          ],
-        }),
-      },
+      managedPolicies: clusterPolicies.map((name) => ManagedPolicy.fromAwsManagedPolicyName(name)),
     });
+    role.addManagedPolicy(
+      new ManagedPolicy(this, 'NodeDisks', {
+        managedPolicyName: context.names.role('eks-cluster'),
+        description: 'Encrypts the disks of nodes',
+        statements: [
+          new PolicyStatement({
+            sid: 'NodeDisks',
+            actions: ['kms:CreateGrant', 'kms:DescribeKey'],
+            resources: [foundation.keys.disks],
+          }),
+        ],
+      }),
+    );
     role.node.addDependency(nodeRole);
     return role;
   }
@@ -131,7 +135,7 @@ export class EksStack extends Stack {
         endpointPublicAccess: false,
       },
       accessConfig: { authenticationMode: 'API', bootstrapClusterCreatorAdminPermissions: false },
-      encryptionConfig: [{ resources: ['secrets'], provider: { keyArn: foundation.keys.disks } }],
+      encryptionConfig: [{ provider: { keyArn: foundation.keys.disks } }],
       logging: {
         clusterLogging: {
           enabledTypes: ['api', 'audit', 'authenticator', 'controllerManager', 'scheduler'].map((type) => ({ type })),

@@ -12,6 +12,7 @@ import { GuardedDirectoryBucket } from '../constructs/guarded-directory-bucket.j
 import {
   encryptsAlarms,
   encryptsBucket,
+  encryptsCluster,
   encryptsConfigHistory,
   encryptsDirectoryBuckets,
   encryptsFargateDisks,
@@ -62,7 +63,8 @@ export class FoundationStack extends Stack {
   ) {
     super(scope, 'foundation', stackProps(context, 'foundation'));
     const { configuration } = context;
-    if (configuration.permissionsBoundary.kind === 'create') permissionsBoundary(this, context);
+    const boundary =
+      configuration.permissionsBoundary.kind === 'create' ? permissionsBoundary(this, context) : undefined;
     this.keys = this.makeKeys();
     this.makeBuckets();
     this.adminCredentialArn = this.makeSecret('AdminCredential', 'admin-credential', {
@@ -81,11 +83,13 @@ export class FoundationStack extends Stack {
           });
     new AlarmTopic(this, 'AlarmTopic', context, this.keys.audit);
     if (configuration.emergency.enabled) {
-      new EmergencyRole(this, 'Emergency', {
+      const emergency = new EmergencyRole(this, 'Emergency', {
         context,
         storeKeyArns: [this.keys.data, this.keys.log, this.keys.control],
         dataKeyKeyArns: [this.keys.databases, ...this.keys.groups],
       });
+      // It is named in the role by ARN, which CloudFormation does not take for a dependency.
+      if (boundary !== undefined) emergency.node.addDependency(boundary);
     }
   }
 
@@ -118,7 +122,7 @@ export class FoundationStack extends Stack {
       ]),
       control: key('ControlKey', 'control', 'encrypts the control bucket and the secrets', [
         encryptsBucket(context, names.bucketArn('control'), [...dataNode, names.roleArn('control-plane')]),
-        encryptsSecrets(context),
+        ...encryptsSecrets(context),
       ]),
       audit: key('AuditKey', 'audit', 'encrypts trail, logs and alarms', [
         encryptsLogGroups(context),
@@ -147,7 +151,7 @@ export class FoundationStack extends Stack {
       case 'ecs-ec2':
         return encryptsInstanceDisks(this.context, 'autoscaling');
       case 'eks':
-        return encryptsInstanceDisks(this.context, 'eks-cluster');
+        return [...encryptsInstanceDisks(this.context, 'eks-cluster'), encryptsCluster(this.context)];
     }
   }
 
@@ -157,7 +161,7 @@ export class FoundationStack extends Stack {
     const { retention } = configuration;
     const emergency = configuration.emergency.enabled ? [names.roleArn('emergency')] : [];
     const dataNode = [names.roleArn('data-node'), ...emergency];
-    new GuardedBucket(this, 'AccessBucket', {
+    const access = new GuardedBucket(this, 'AccessBucket', {
       context,
       kind: 'access',
       noncurrentDays,
@@ -166,6 +170,7 @@ export class FoundationStack extends Stack {
     });
     new GuardedBucket(this, 'AuditBucket', {
       context,
+      accessLog: access,
       kind: 'audit',
       keyArn: keys.audit,
       noncurrentDays: retention.auditDays,
@@ -176,6 +181,7 @@ export class FoundationStack extends Stack {
       // Config does not deliver into a bucket whose objects are locked.
       new GuardedBucket(this, 'ConfigBucket', {
         context,
+        accessLog: access,
         kind: 'config',
         keyArn: keys.audit,
         noncurrentDays: retention.auditDays,
@@ -184,6 +190,7 @@ export class FoundationStack extends Stack {
     }
     new GuardedBucket(this, 'DataBucket', {
       context,
+      accessLog: access,
       kind: 'data',
       keyArn: keys.data,
       noncurrentDays,
@@ -191,16 +198,16 @@ export class FoundationStack extends Stack {
     });
     new GuardedBucket(this, 'ControlBucket', {
       context,
+      accessLog: access,
       kind: 'control',
       keyArn: keys.control,
       noncurrentDays,
-      statements: [
-        denyObjectsToOthers(names.bucketArn('control'), [...dataNode, names.roleArn('control-plane')]),
-      ],
+      statements: [denyObjectsToOthers(names.bucketArn('control'), [...dataNode, names.roleArn('control-plane')])],
     });
     if (names.directoryBucketZoneIds.length === 0) {
       new GuardedBucket(this, 'LogBucket', {
         context,
+        accessLog: access,
         kind: 'log',
         keyArn: keys.log,
         noncurrentDays,

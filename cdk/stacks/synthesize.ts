@@ -33,6 +33,8 @@ export interface SynthesizeOptions {
   readonly bootstrap?: boolean;
   /** @default a temporary directory */
   readonly outputDirectory?: string;
+  /** Whether templates are held against the CDK's own rules for CloudFormation, which takes seconds. @default false */
+  readonly validate?: boolean;
 }
 
 /** The stacks of a deployment in the order in which they are deployed. Asks nobody for anything. */
@@ -46,12 +48,17 @@ export function synthesize(
 /** The same, with the constructs that it was made from. */
 export function synthesizeApp(
   configuration: ResolvedConfiguration,
-  { bootstrap = true, outputDirectory }: SynthesizeOptions = {},
+  { bootstrap = true, outputDirectory, validate = false }: SynthesizeOptions = {},
 ): { readonly app: App; readonly stacks: DeploymentStacks; readonly synthesized: readonly SynthesizedStack[] } {
   const app = new App({
     analyticsReporting: false,
     treeMetadata: false,
-    context: { '@aws-cdk/core:enablePartitionLiterals': true },
+    context: {
+      // As in cdk.json.
+      '@aws-cdk/core:defaultCrossStackReferences': 'strong',
+      '@aws-cdk/core:enablePartitionLiterals': true,
+      '@aws-cdk/core:validateAgainstDefaultRules': validate,
+    },
     ...(outputDirectory !== undefined && { outdir: outputDirectory }),
   });
   const stacks = buildDeployment(app, configuration, {

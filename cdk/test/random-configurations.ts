@@ -1,6 +1,11 @@
 /** Random valid configurations: every alternative and every optional setting, put together in ways that the rules allow. */
 import fc from 'fast-check';
-import type { DeploymentConfiguration, ZoneConfiguration } from '@turso-byoc/cdk/config/deployment-configuration.js';
+import type {
+  DeploymentConfiguration,
+  ExposureConfiguration,
+  NetworkConfiguration,
+  ZoneConfiguration,
+} from '@turso-byoc/cdk/config/deployment-configuration.js';
 import { problemsOf } from '@turso-byoc/cdk/config/validate-configuration.js';
 
 const account = '111122223333';
@@ -56,7 +61,7 @@ const key = ({ name, partition }: Region): fc.Arbitrary<{ kind: 'create' } | { k
     })),
   );
 
-const network = (zones: readonly ZoneConfiguration[]): fc.Arbitrary<DeploymentConfiguration['network']> => {
+const network = (zones: readonly ZoneConfiguration[]): fc.Arbitrary<NetworkConfiguration> => {
   const subnets = (of: string) =>
     zones.map(({ name }, index) => ({
       zone: name,
@@ -64,7 +69,10 @@ const network = (zones: readonly ZoneConfiguration[]): fc.Arbitrary<DeploymentCo
       routeTableId: `rtb-0123456789abc${of}${index}`,
     }));
   return fc.oneof(
-    fc.record({ kind: fc.constant('create' as const), cidr: fc.constantFrom('10.0.0.0/16', '172.20.0.0/20', '10.9.8.0/22') }),
+    fc.record({
+      kind: fc.constant('create' as const),
+      cidr: fc.constantFrom('10.0.0.0/16', '172.20.0.0/20', '10.9.8.0/22'),
+    }),
     fc.record({
       kind: fc.constant('import' as const),
       vpcId: fc.constant('vpc-0123456789abcdef0'),
@@ -76,8 +84,11 @@ const network = (zones: readonly ZoneConfiguration[]): fc.Arbitrary<DeploymentCo
   );
 };
 
-const exposure: fc.Arbitrary<DeploymentConfiguration['exposure']> = fc.oneof(
-  fc.record({ kind: fc.constant('private' as const), allowedCidrs: fc.constantFrom([], ['10.0.0.0/8', '192.168.0.0/16']) }),
+const exposure: fc.Arbitrary<ExposureConfiguration> = fc.oneof(
+  fc.record({
+    kind: fc.constant('private' as const),
+    allowedCidrs: fc.constantFrom([], ['10.0.0.0/8', '192.168.0.0/16']),
+  }),
   fc.record({ kind: fc.constant('public' as const), allowedCidrs: fc.constantFrom(['0.0.0.0/0'], ['203.0.113.0/24']) }),
   fc.record({
     kind: fc.constant('privatelink' as const),
@@ -88,7 +99,8 @@ const exposure: fc.Arbitrary<DeploymentConfiguration['exposure']> = fc.oneof(
 
 function configurationIn(where: Region): fc.Arbitrary<DeploymentConfiguration> {
   const { name, partition } = where;
-  const arn = (service: string, resource: string): string => `arn:${partition}:${service}:${name}:${account}:${resource}`;
+  const arn = (service: string, resource: string): string =>
+    `arn:${partition}:${service}:${name}:${account}:${resource}`;
   const iam = (resource: string): string => `arn:${partition}:iam::${account}:${resource}`;
   return fc
     .record({ zoneCount: fc.constantFrom(2, 3, 3), removalProtection: fc.boolean(), airGapped: fc.boolean() })
@@ -122,17 +134,27 @@ function configurationIn(where: Region): fc.Arbitrary<DeploymentConfiguration> {
           dns: fc.constantFrom(
             { kind: 'none' } as const,
             { kind: 'create-private' } as const,
-            { kind: 'hosted-zone', hostedZoneId: 'Z0123456789ABC', zoneName: 'example.com', visibility: 'public' } as const,
-            { kind: 'hosted-zone', hostedZoneId: 'Z0123456789ABC', zoneName: 'example.com', visibility: 'private' } as const,
+            {
+              kind: 'hosted-zone',
+              hostedZoneId: 'Z0123456789ABC',
+              zoneName: 'example.com',
+              visibility: 'public',
+            } as const,
+            {
+              kind: 'hosted-zone',
+              hostedZoneId: 'Z0123456789ABC',
+              zoneName: 'example.com',
+              visibility: 'private',
+            } as const,
           ),
         }),
         log: log(zones),
         keys: fc.record({
           databases: key(where),
-          groups: fc.uniqueArray(
-            fc.record({ group: fc.constantFrom('payments', 'eu', 'a1'), key: key(where) }),
-            { maxLength: 3, selector: ({ group }) => group },
-          ),
+          groups: fc.uniqueArray(fc.record({ group: fc.constantFrom('payments', 'eu', 'a1'), key: key(where) }), {
+            maxLength: 3,
+            selector: ({ group }) => group,
+          }),
           administratorRoleArns: fc.constantFrom([], [iam('role/key-administrator')]),
           deletionWindowDays: fc.integer({ min: 7, max: 30 }),
         }),
@@ -159,7 +181,10 @@ function configurationIn(where: Region): fc.Arbitrary<DeploymentConfiguration> {
           conformancePacks: fc.constantFrom([], [{ name: 'nist-800-53-r5', template: 's3://packs/nist.yaml' }]),
         }),
         images: fc.constant({ dataPlane: image('data-plane'), controlPlane: image('control-plane') }),
-        egress: fc.constantFrom({ kind: 'off' } as const, { kind: 'allow-list', hosts: ['login.example.com'] } as const),
+        egress: fc.constantFrom(
+          { kind: 'off' } as const,
+          { kind: 'allow-list', hosts: ['login.example.com'] } as const,
+        ),
         airGapped: fc.constant(airGapped),
         trustedAccounts: fc.constant([other]),
         tags: fc.dictionary(fc.constantFrom('team', 'environment', 'cost-center'), fc.constantFrom('a', 'b c')),

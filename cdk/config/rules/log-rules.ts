@@ -1,3 +1,4 @@
+import { partitionOf } from '../partition.js';
 import { when, type Rule } from '../rule.js';
 
 export const logRules: readonly Rule[] = [
@@ -19,6 +20,16 @@ export const logRules: readonly Rule[] = [
         log.kind === 'express' && zones.every(({ id }) => id !== log.zoneId),
         'log.zoneId',
         `${log.kind === 'express' ? log.zoneId : ''} is the id of none of the zones; choose one of ${zones.map(({ id }) => id).join(', ')}`,
+      ),
+  },
+  {
+    code: 'LOG_EXPRESS_ELSEWHERE',
+    demands: 'A log in directory buckets is in a region of the partition aws: GovCloud and China have no S3 Express.',
+    broken: ({ log, region }) =>
+      when(
+        log.kind !== 'standard' && partitionOf(region) !== 'aws',
+        'log.kind',
+        `${region} has no S3 Express One Zone; choose standard`,
       ),
   },
 ];
