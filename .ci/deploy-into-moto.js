@@ -25,6 +25,8 @@ const environment = {
   AWS_REGION: deployment.region,
   AWS_DEFAULT_REGION: deployment.region,
   AWS_ENDPOINT_URL: `http://127.0.0.1:${port}`,
+  // Where moto's CloudFormation finds templates in its S3: it understands this one name of itself.
+  AWS_ENDPOINT_URL_S3_FOR_CLOUDFORMATION: `http://localhost:${port}`,
   AWS_EC2_METADATA_DISABLED: 'true',
   CI: 'true',
   // The templates are held against the CDK's own rules by npm test.

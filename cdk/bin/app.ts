@@ -12,7 +12,7 @@ import { loadDeployment } from './load-deployment.js';
 const app = new App();
 const text = (name: string): string | undefined => {
   const value: unknown = app.node.tryGetContext(name);
-  return value === undefined ? undefined : String(value);
+  return typeof value === 'string' || typeof value === 'boolean' ? String(value) : undefined;
 };
 const configuration = validateConfiguration(await loadDeployment(text('deployment') ?? 'dev'));
 const stacks = buildDeployment(app, configuration, {

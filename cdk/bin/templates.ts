@@ -6,7 +6,8 @@ import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { unacknowledgedFindings } from '../compliance/nag-packs.js';
-import { deployScript, templateFile } from '../compliance/deploy-script.js';
+import { deployScript, templateFile } from '../operate/deploy-script.js';
+import { removeScript } from '../operate/remove-script.js';
 import { validateConfiguration } from '../config/validate-configuration.js';
 import { synthesizeApp } from '../stacks/synthesize.js';
 import { loadDeployment } from './load-deployment.js';
@@ -28,7 +29,11 @@ mkdirSync(values.output, { recursive: true });
 for (const stack of synthesized) {
   writeFileSync(join(values.output, templateFile(stack)), `${JSON.stringify(stack.template, null, 1)}\n`);
 }
-const script = join(values.output, 'deploy.sh');
-writeFileSync(script, deployScript(configuration, synthesized));
-chmodSync(script, 0o755);
-console.log(`${synthesized.length} templates and deploy.sh in ${values.output}`);
+for (const [file, script] of [
+  ['deploy.sh', deployScript(configuration, synthesized)],
+  ['remove.sh', removeScript(configuration, synthesized)],
+] as const) {
+  writeFileSync(join(values.output, file), script);
+  chmodSync(join(values.output, file), 0o755);
+}
+console.log(`${synthesized.length} templates, deploy.sh and remove.sh in ${values.output}`);

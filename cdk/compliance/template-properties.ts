@@ -80,7 +80,7 @@ const templateProperties: readonly TemplateProperty[] = [
             !statementsAbout(bucket, resources).some(
               (statement) =>
                 at(statement, 'Effect') === 'Deny' &&
-                Object.keys((at(statement, 'Condition', 'StringNotEquals') ?? {}) as object).some((key) =>
+                Object.keys(at(statement, 'Condition', 'StringNotEquals') ?? {}).some((key) =>
                   key.endsWith(':x-amz-server-side-encryption-aws-kms-key-id'),
                 ),
             ),
@@ -245,7 +245,7 @@ const templateProperties: readonly TemplateProperty[] = [
         listOf(at(Properties, 'ContainerDefinitions')).some(
           (container) =>
             at(container, 'ReadonlyRootFilesystem') !== true ||
-            /^(0|root|)(:|$)/.test(String(at(container, 'User') ?? '')) ||
+            /^(0|root|)(:|$)/.test(userOf(container)) ||
             !/@sha256:[0-9a-f]{64}$/.test(String(at(container, 'Image'))),
         ),
       ),
@@ -265,6 +265,12 @@ function statementsAbout(bucket: Located, resources: readonly Located[]): readon
       return stack === bucket.stack && isNamed;
     })
     .flatMap(({ Properties }) => listOf(at(Properties, 'PolicyDocument', 'Statement')));
+}
+
+/** The user that a container runs as; empty where it names none, which is root. */
+function userOf(container: unknown): string {
+  const user = at(container, 'User');
+  return typeof user === 'string' ? user : '';
 }
 
 function isEverybody(principal: unknown): boolean {

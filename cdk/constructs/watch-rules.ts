@@ -3,10 +3,12 @@ import { Construct } from 'constructs';
 import { runbookUrl } from '../config/runbooks.js';
 import type { DeploymentContext } from './deployment-context.js';
 
+type EventPattern = Readonly<Record<string, unknown>>;
+
 interface WatchedEvent {
   readonly name: string;
   readonly meaning: string;
-  readonly pattern: Readonly<Record<string, unknown>>;
+  readonly pattern: EventPattern;
 }
 
 /**
@@ -48,7 +50,7 @@ function watchedEvents(
   { names, configuration }: DeploymentContext,
   keyArns: readonly string[],
 ): readonly WatchedEvent[] {
-  const calls = (source: string, eventNames: readonly string[], requestParameters?: object): object => ({
+  const calls = (source: string, eventNames: readonly string[], requestParameters?: object): EventPattern => ({
     source: [`aws.${source}`],
     'detail-type': ['AWS API Call via CloudTrail'],
     detail: { eventName: eventNames, ...(requestParameters !== undefined && { requestParameters }) },
@@ -65,7 +67,7 @@ function watchedEvents(
           eventName: ['DisableKey', 'ScheduleKeyDeletion', 'PutKeyPolicy', 'DeleteAlias', 'DeleteImportedKeyMaterial'],
           resources: { ARN: [...keyArns] },
         },
-      } as Readonly<Record<string, unknown>>,
+      },
     },
     {
       name: 'bucket-endangered',
@@ -83,14 +85,12 @@ function watchedEvents(
           'PutBucketVersioning',
         ],
         { bucketName: buckets },
-      ) as Readonly<Record<string, unknown>>,
+      ),
     },
     {
       name: 'trail-stopped',
       meaning: 'The audit trail was stopped or changed.',
-      pattern: calls('cloudtrail', ['DeleteTrail', 'PutEventSelectors', 'StopLogging', 'UpdateTrail']) as Readonly<
-        Record<string, unknown>
-      >,
+      pattern: calls('cloudtrail', ['DeleteTrail', 'PutEventSelectors', 'StopLogging', 'UpdateTrail']),
     },
     {
       name: 'deployment-turned-back',
@@ -111,9 +111,7 @@ function watchedEvents(
           {
             name: 'emergency-role-used',
             meaning: 'Somebody became the emergency role, which reads and writes data.',
-            pattern: calls('sts', ['AssumeRole'], { roleArn: [names.roleArn('emergency')] }) as Readonly<
-              Record<string, unknown>
-            >,
+            pattern: calls('sts', ['AssumeRole'], { roleArn: [names.roleArn('emergency')] }),
           },
         ]
       : []),

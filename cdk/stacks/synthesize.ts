@@ -68,7 +68,7 @@ export function synthesizeApp(
   const synthesized = [...stacks].map(([kind, { artifactId, stackName, terminationProtection }]) => ({
     kind,
     stackName,
-    terminationProtection: terminationProtection ?? false,
+    terminationProtection,
     template: assembly.getStackArtifact(artifactId).template as Template,
   }));
   return { app, stacks, synthesized };

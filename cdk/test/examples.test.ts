@@ -15,7 +15,7 @@ const configurations = { 'air-gapped': airGapped, dev, eks, 'import-vpc': import
 let examples: SynthesizedExamples;
 beforeAll(async () => {
   examples = await synthesizeExamples();
-});
+}, 900_000);
 afterAll(() => rm(examples.directory, { recursive: true, force: true }));
 
 const stacksOf = (name: string): readonly SynthesizedStack[] => examples.stacks.get(name)!;

@@ -1,5 +1,6 @@
 import type { ResolvedConfiguration } from '../config/deployment-configuration.js';
 import type { SynthesizedStack } from '../stacks/synthesize.js';
+import { accountGuard } from './account-guard.js';
 
 /** The file of a stack's template beside the script. */
 export function templateFile({ kind }: SynthesizedStack): string {
@@ -10,24 +11,16 @@ export function templateFile({ kind }: SynthesizedStack): string {
  * A shell script that deploys the templates beside it in their order, with the AWS CLI alone. It refuses any other account, and says
  * of a template that is too large for a request that it needs a bucket.
  */
-export function deployScript(
-  { account, region, name, tags, removalProtection }: ResolvedConfiguration,
-  stacks: readonly SynthesizedStack[],
-): string {
+export function deployScript(configuration: ResolvedConfiguration, stacks: readonly SynthesizedStack[]): string {
+  const { account, region, name, tags, removalProtection } = configuration;
   const tagArguments = Object.entries({ ...tags, 'turso-byoc:deployment': name }).map(([key, value]) =>
     quoted(`${key}=${value}`),
   );
   return [
     '#!/bin/sh',
     `# Deploys Turso BYOC ${name} into account ${account}, ${region}, without the CDK: ./deploy.sh [--s3-bucket <bucket>]`,
-    'set -eu',
+    ...accountGuard(configuration),
     'cd "$(dirname "$0")"',
-    `export AWS_DEFAULT_REGION=${region} AWS_REGION=${region}`,
-    'actual=$(aws sts get-caller-identity --query Account --output text)',
-    `if [ "$actual" != ${account} ]; then`,
-    `  echo "these credentials are of account $actual; this deployment belongs to ${account}" >&2`,
-    '  exit 1',
-    'fi',
     'deploy() {',
     '  stack=$1 template=$2',
     '  shift 2',

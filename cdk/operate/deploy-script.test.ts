@@ -1,15 +1,12 @@
-import { execFileSync, spawnSync } from 'node:child_process';
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { withDefaults } from '../config/defaults.js';
 import { deployment } from '../examples/dev.js';
 import type { SynthesizedStack } from '../stacks/synthesize.js';
+import { runWithFakeAws } from '../test/support/fake-aws.js';
 import { deployScript, templateFile } from './deploy-script.js';
-
-/** An `aws` that writes down what it was asked and says which account it is. */
-const fakeAws = (account: string): string =>
-  `#!/bin/sh\necho "$@" >>"$CALLS"\ncase "$1 $2" in "sts get-caller-identity") echo ${account};; esac\n`;
 
 const stack = (kind: SynthesizedStack['kind'], size = 10): SynthesizedStack => ({
   kind,
@@ -24,16 +21,8 @@ describe('the script that deploys without the CDK', () => {
   afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
   const run = (account: string, stacks: readonly SynthesizedStack[], args: readonly string[], change: object = {}) => {
-    const calls = join(directory, 'calls');
-    writeFileSync(calls, '');
-    writeFileSync(join(directory, 'aws'), fakeAws(account));
-    chmodSync(join(directory, 'aws'), 0o755);
     for (const one of stacks) writeFileSync(join(directory, templateFile(one)), JSON.stringify(one.template));
-    const script = join(directory, 'deploy.sh');
-    writeFileSync(script, deployScript(withDefaults({ ...deployment, ...change }), stacks));
-    const env = { PATH: `${directory}:${process.env['PATH'] ?? ''}`, CALLS: calls };
-    const { status, stderr } = spawnSync('sh', [script, ...args], { env, encoding: 'utf8' });
-    return { status, stderr, calls: readFileSync(calls, 'utf8').trim().split('\n') };
+    return runWithFakeAws(directory, deployScript(withDefaults({ ...deployment, ...change }), stacks), args, account);
   };
 
   it('is a script that a shell can read, whatever the tags are', () => {
