@@ -16,8 +16,8 @@ describe('readConfig', () => {
       apiPort: 8081,
       dataUrl: 'http://127.0.0.1:8080/',
       adminUrl: 'http://127.0.0.1:9090/',
-      adminCredentialFile: '/run/admin',
-      signingKeyFile: '/run/key',
+      adminCredential: { kind: 'file', path: '/run/admin' },
+      signingKey: { kind: 'file', path: '/run/key' },
       controlStore: { kind: 'file', directory: '/var/control' },
       hostnameSuffix: 'localhost:8080',
       primaryRegion: 'local',
@@ -83,6 +83,31 @@ describe('readConfig', () => {
         expect.objectContaining({ code: 'SETTING_INVALID', message: expect.stringContaining(name) }),
       );
     }
+  });
+
+  it('takes the signing key from KMS or as a seed instead, one of the three', () => {
+    const { TURSO_BYOC_SIGNING_KEY_FILE: _, ...others } = complete;
+    const arn = 'arn:aws:kms:eu-west-1:111122223333:key/0b0c0d0e-1111-2222-3333-444455556666';
+    expect(readConfig({ ...others, TURSO_BYOC_SIGNING_KEY: `kms:${arn}` }).signingKey).toEqual({
+      kind: 'kms',
+      options: { keyId: arn, region: 'eu-west-1' },
+    });
+    expect(readConfig({ ...others, TURSO_BYOC_SIGNING_KEY_SEED: 'ab' }).signingKey).toEqual({
+      kind: 'seed',
+      hex: 'ab',
+    });
+    expect(() => readConfig({ ...complete, TURSO_BYOC_SIGNING_KEY_SEED: 'ab' })).toThrow(/more than one is set/);
+    expect(() => readConfig({ ...others, TURSO_BYOC_SIGNING_KEY: 'file:///key' })).toThrow(/set it to kms:<key ARN>/);
+    expect(() => readConfig({ ...others, TURSO_BYOC_SIGNING_KEY: 'kms:?' })).toThrow(
+      /TURSO_BYOC_SIGNING_KEY cannot be used/,
+    );
+  });
+
+  it('takes the admin credential from the environment instead, and not from both', () => {
+    const { TURSO_BYOC_ADMIN_CREDENTIAL_FILE: _, ...others } = complete;
+    const given = { ...others, TURSO_BYOC_ADMIN_CREDENTIAL: 'a-secret-of-sixteen' };
+    expect(readConfig(given).adminCredential).toEqual({ kind: 'environment', text: 'a-secret-of-sixteen' });
+    expect(() => readConfig({ ...complete, ...given })).toThrow(/both set/);
   });
 
   it.each([

@@ -5,6 +5,9 @@ import {
   StoreUrlError,
   type StoreLocation,
 } from '@turso-byoc/data-plane/object-store/store-url.js';
+import { KeyServiceUrlError, parseKeyServiceUrl } from '@turso-byoc/data-plane/keys/key-service-url.js';
+import type { SecretSource } from '@turso-byoc/data-plane/node/secret-source.js';
+import type { SigningKeySource } from './auth/signing-key-source.js';
 import { ControlPlaneError } from './errors/catalogue.js';
 
 export interface ControlPlaneConfig {
@@ -14,8 +17,9 @@ export interface ControlPlaneConfig {
   /** The data plane as a client reaches it; the catalog is read there. */
   readonly dataUrl: string;
   readonly adminUrl: string;
-  readonly adminCredentialFile: string;
-  readonly signingKeyFile: string;
+  /** The secret that the data nodes know too. */
+  readonly adminCredential: SecretSource;
+  readonly signingKey: SigningKeySource;
   /** Where the verification keys are published. */
   readonly controlStore: StoreLocation;
   /** What follows `<database>-<organization>.` in the host names that clients are given. */
@@ -67,11 +71,11 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
       'TURSO_BYOC_ADMIN_URL',
       required('TURSO_BYOC_ADMIN_URL', "the URL of a data node's admin listener"),
     ),
-    adminCredentialFile: required(
-      'TURSO_BYOC_ADMIN_CREDENTIAL_FILE',
-      'the path of the file with the secret that the data node knows too',
+    adminCredential: secretSource(
+      optional('TURSO_BYOC_ADMIN_CREDENTIAL', ''),
+      optional('TURSO_BYOC_ADMIN_CREDENTIAL_FILE', ''),
     ),
-    signingKeyFile: required('TURSO_BYOC_SIGNING_KEY_FILE', 'the path of a file with an Ed25519 private key'),
+    signingKey: signingKeySource(environment, optional),
     controlStore: controlStore(optional('TURSO_BYOC_CONTROL_STORE', ''), environment, () =>
       required(
         'TURSO_BYOC_CONTROL_STORE_DIR',
@@ -128,6 +132,54 @@ function controlStore(
     if (!(error instanceof StoreUrlError)) throw error;
     throw new ControlPlaneError('SETTING_INVALID', `TURSO_BYOC_CONTROL_STORE cannot be used: ${error.message}`);
   }
+}
+
+/** One of the two variables of the admin credential: the secret itself, or a file with it. */
+function secretSource(text: string, path: string): SecretSource {
+  if (text !== '' && path !== '') {
+    throw new ControlPlaneError(
+      'SETTING_INVALID',
+      'TURSO_BYOC_ADMIN_CREDENTIAL and TURSO_BYOC_ADMIN_CREDENTIAL_FILE are both set; set one of them',
+    );
+  }
+  if (text !== '') return { kind: 'environment', text };
+  if (path !== '') return { kind: 'file', path };
+  throw new ControlPlaneError(
+    'SETTING_INVALID',
+    'TURSO_BYOC_ADMIN_CREDENTIAL_FILE is not set; set it to the path of the file with the secret that the data node knows too, or TURSO_BYOC_ADMIN_CREDENTIAL to the secret',
+  );
+}
+
+/** One of the three variables of the signing key: its URL in KMS, its seed, or a file with it. */
+function signingKeySource(
+  environment: Readonly<Record<string, string | undefined>>,
+  optional: (name: string, fallback: string) => string,
+): SigningKeySource {
+  const [url, hex, path] = ['', '_SEED', '_FILE'].map((suffix) => optional(`TURSO_BYOC_SIGNING_KEY${suffix}`, ''));
+  const given = [url, hex, path].filter((value) => value !== '');
+  if (given.length === 0) {
+    throw new ControlPlaneError(
+      'SETTING_INVALID',
+      'TURSO_BYOC_SIGNING_KEY_FILE is not set; set it to the path of a file with an Ed25519 private key, or TURSO_BYOC_SIGNING_KEY to kms:<key ARN>, or TURSO_BYOC_SIGNING_KEY_SEED to 64 hexadecimal digits',
+    );
+  }
+  if (given.length > 1) {
+    throw new ControlPlaneError(
+      'SETTING_INVALID',
+      'of TURSO_BYOC_SIGNING_KEY, TURSO_BYOC_SIGNING_KEY_SEED and TURSO_BYOC_SIGNING_KEY_FILE more than one is set; set one of them',
+    );
+  }
+  if (path) return { kind: 'file', path };
+  if (hex) return { kind: 'seed', hex };
+  const endpoint = environment['AWS_ENDPOINT_URL_KMS'] || environment['AWS_ENDPOINT_URL'] || undefined;
+  try {
+    const location = parseKeyServiceUrl(url ?? '', endpoint);
+    if (location.kind === 'kms') return location;
+  } catch (error) {
+    if (!(error instanceof KeyServiceUrlError)) throw error;
+    throw new ControlPlaneError('SETTING_INVALID', `TURSO_BYOC_SIGNING_KEY cannot be used: ${error.message}`);
+  }
+  throw new ControlPlaneError('SETTING_INVALID', 'TURSO_BYOC_SIGNING_KEY cannot be used: set it to kms:<key ARN>');
 }
 
 /** The port in a variable; 0 stands for a free one. Throws `SETTING_INVALID`. */

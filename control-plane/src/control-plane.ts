@@ -2,6 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import type { Logger } from 'pino';
+import { readSecret, type SecretSource } from '@turso-byoc/data-plane/node/secret-source.js';
 import { openStore } from '@turso-byoc/data-plane/object-store/open-store.js';
 import { Reachability } from '@turso-byoc/data-plane/reachability.js';
 import { systemRuntime } from '@turso-byoc/data-plane/runtime.js';
@@ -10,7 +11,7 @@ import { buildPlatformApi } from './api/platform-api.js';
 import { PlatformAuthenticator } from './auth/platform-authenticator.js';
 import { PlatformTokens } from './auth/platform-tokens.js';
 import { TokenMinter } from './auth/token-minter.js';
-import { loadTokenSigner } from './auth/token-signer.js';
+import { openTokenSigner } from './auth/token-signer.js';
 import { publishVerificationKey } from './auth/verification-keys.js';
 import { AuditExporter } from './audit/audit-exporter.js';
 import { AuditLog } from './audit/audit-log.js';
@@ -62,8 +63,8 @@ export interface ControlPlaneOptions {
 /** Publishes the verification key, opens the catalog, and serves the Platform API. */
 export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
   const { config, clock, logger, signal } = options;
-  const signer = await loadTokenSigner(config.signingKeyFile);
-  const credential = await readSecret(config.adminCredentialFile, 'TURSO_BYOC_ADMIN_CREDENTIAL_FILE', 16);
+  const signer = await openTokenSigner(config.signingKey);
+  const credential = await readCredential(config.adminCredential);
   const store = await openStore(config.controlStore, {
     runtime: systemRuntime,
     needs: ['readAfterWrite', 'createIfAbsent', 'replaceIfUnchanged'],
@@ -181,7 +182,7 @@ async function openSignIn(
   const provider = new IdentityProvider({
     issuer: oidc.issuer,
     clientId: oidc.clientId,
-    clientSecret: await readSecret(oidc.clientSecretFile, 'TURSO_BYOC_OIDC_CLIENT_SECRET_FILE', 1),
+    clientSecret: await readSecretFile(oidc.clientSecretFile, 'TURSO_BYOC_OIDC_CLIENT_SECRET_FILE', 1),
     redirectUri: `${oidc.publicUrl}/sign-in/callback`,
   });
   return new SignIn(provider, parts.catalog, parts.platformTokens, parts.authenticator, parts.clock);
@@ -190,11 +191,11 @@ async function openSignIn(
 /** Only a digest of the bootstrap token stays in memory. */
 async function bootstrapDigestOf({ bootstrapTokenFile: path }: ControlPlaneConfig): Promise<string | undefined> {
   if (path === undefined) return undefined;
-  const token = await readSecret(path, 'TURSO_BYOC_BOOTSTRAP_TOKEN_FILE', 32);
+  const token = await readSecretFile(path, 'TURSO_BYOC_BOOTSTRAP_TOKEN_FILE', 32);
   return createHash('sha256').update(token).digest('hex');
 }
 
-async function readSecret(path: string, setting: string, minLength: number): Promise<string> {
+async function readSecretFile(path: string, setting: string, minLength: number): Promise<string> {
   let secret: string;
   try {
     secret = (await readFile(path, 'utf8')).trim();
@@ -208,4 +209,16 @@ async function readSecret(path: string, setting: string, minLength: number): Pro
     'SETTING_INVALID',
     `the file ${path} that ${setting} names holds no secret of at least ${minLength} characters`,
   );
+}
+
+async function readCredential(source: SecretSource): Promise<string> {
+  const credential = await readSecret(source);
+  if (credential.length < 16) {
+    const where =
+      source.kind === 'file'
+        ? `the file ${source.path} that TURSO_BYOC_ADMIN_CREDENTIAL_FILE names`
+        : 'TURSO_BYOC_ADMIN_CREDENTIAL';
+    throw new ControlPlaneError('SETTING_INVALID', `${where} holds no secret of at least 16 characters`);
+  }
+  return credential;
 }

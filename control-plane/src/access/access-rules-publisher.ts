@@ -22,6 +22,7 @@ import type { TokenSigner } from '../auth/token-signer.js';
 import { insertPublishedRules, publishedShards, rulesOfShard, unpublishedShards } from '../catalog/access-rules.js';
 import type { CatalogConnection } from '../catalog/catalog-connection.js';
 import type { Clock } from '../clock.js';
+import { digestToSign, joinSigned, splitSigned } from '@turso-byoc/data-plane/auth/signed-content.js';
 import { ControlPlaneError } from '../errors/catalogue.js';
 
 const maxAttempts = 50;
@@ -113,8 +114,8 @@ export class AccessRulesPublisher {
     const object = await this.store.get(accessRulesIndexObject);
     if (object === undefined) return { index: undefined, etag: undefined };
     try {
-      const [, payload = ''] = object.body.toString('utf8').split('.');
-      const index = parseIndex(JSON.parse(Buffer.from(payload, 'base64url').toString('utf8')));
+      const content = splitSigned(object.body)?.content ?? Buffer.alloc(0);
+      const index = parseIndex(JSON.parse(content.toString('utf8')));
       return { index, etag: object.etag };
     } catch (error) {
       throw new ControlPlaneError(
@@ -127,13 +128,11 @@ export class AccessRulesPublisher {
 
   /** False when another replica was faster, or when nobody knows: the next round sees what is there. */
   async #replaceIndex(next: AccessRulesIndex, etag: ETag | undefined): Promise<boolean> {
-    const body = await this.signer.signBytes(Buffer.from(JSON.stringify(next)), accessRulesIndexType);
+    const content = Buffer.from(JSON.stringify(next));
+    const signature = await this.signer.signBytes(digestToSign(content), accessRulesIndexType);
+    const body = joinSigned({ signature, content });
     const result = await settled(async () =>
-      this.store.put(
-        accessRulesIndexObject,
-        Buffer.from(body),
-        etag === undefined ? { ifAbsent: true } : { ifMatch: etag },
-      ),
+      this.store.put(accessRulesIndexObject, body, etag === undefined ? { ifAbsent: true } : { ifMatch: etag }),
     );
     return result?.won === true;
   }

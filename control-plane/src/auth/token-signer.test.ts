@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { importJWK, jwtVerify } from 'jose';
-import { loadTokenSigner, newSigningKeyFileContent } from './token-signer.js';
+import { loadTokenSigner, newSigningKeyFileContent, openTokenSigner } from './token-signer.js';
 
 describe('loadTokenSigner', () => {
   let directory: string;
@@ -54,6 +54,24 @@ describe('loadTokenSigner', () => {
     await expect(loadTokenSigner(path)).rejects.toMatchObject({
       code: 'SIGNING_KEY_INVALID',
       message: expect.stringContaining(path) as string,
+    });
+  });
+});
+
+describe('openTokenSigner', () => {
+  it('derives the same key from the same seed (RFC 8032, test 1)', async () => {
+    const hex = '9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60';
+    const { publicKey } = await openTokenSigner({ kind: 'seed', hex });
+    expect(Buffer.from(publicKey, 'base64url').toString('hex')).toBe(
+      'd75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a',
+    );
+  });
+
+  it.each(['', 'ab', 'z'.repeat(64)])('refuses the seed %p and does not repeat it', async (hex) => {
+    const refused = openTokenSigner({ kind: 'seed', hex });
+    await expect(refused).rejects.toMatchObject({
+      code: 'SIGNING_KEY_INVALID',
+      message: 'the seed of the signing key is not 64 hexadecimal digits',
     });
   });
 });

@@ -9,6 +9,8 @@ import {
 import { readFile } from 'node:fs/promises';
 import { calculateJwkThumbprint, CompactSign, SignJWT, type JWTPayload } from 'jose';
 import { ControlPlaneError } from '../errors/catalogue.js';
+import { kmsSigningService, kmsTokenSigner } from './kms-token-signer.js';
+import type { SigningKeySource } from './signing-key-source.js';
 
 /** Signs tokens with one Ed25519 key. The key itself cannot be read back out of it. */
 export interface TokenSigner {
@@ -28,6 +30,18 @@ export function newSigningKeyFileContent(): string {
   return `${JSON.stringify(privateKey.export({ format: 'jwk' }))}\n`;
 }
 
+/** The signer of whatever kind of key. Throws `SIGNING_KEY_INVALID`. */
+export async function openTokenSigner(source: SigningKeySource): Promise<TokenSigner> {
+  switch (source.kind) {
+    case 'file':
+      return loadTokenSigner(source.path);
+    case 'seed':
+      return signerOf(privateKeyOfSeed(source.hex), 'the seed');
+    case 'kms':
+      return kmsTokenSigner(await kmsSigningService(source.options), source.options.keyId);
+  }
+}
+
 /** The signer for the key in a file: a private JWK, or PKCS#8 in PEM. Throws `SIGNING_KEY_INVALID`. */
 export async function loadTokenSigner(path: string): Promise<TokenSigner> {
   let text: string;
@@ -36,7 +50,21 @@ export async function loadTokenSigner(path: string): Promise<TokenSigner> {
   } catch (error) {
     throw new ControlPlaneError('SIGNING_KEY_INVALID', `the signing key file ${path} cannot be read`, { cause: error });
   }
-  const privateKey = parsePrivateKey(text, path);
+  return signerOf(parsePrivateKey(text, path), path);
+}
+
+/** PKCS#8 of an Ed25519 key, up to the seed (RFC 8410). */
+const pkcs8BeforeSeed = Buffer.from('302e020100300506032b657004220420', 'hex');
+
+function privateKeyOfSeed(hex: string): KeyObject {
+  if (!/^[0-9a-f]{64}$/i.test(hex)) {
+    throw new ControlPlaneError('SIGNING_KEY_INVALID', 'the seed of the signing key is not 64 hexadecimal digits');
+  }
+  const der = Buffer.concat([pkcs8BeforeSeed, Buffer.from(hex, 'hex')]);
+  return createPrivateKey({ key: der, format: 'der', type: 'pkcs8' });
+}
+
+async function signerOf(privateKey: KeyObject, path: string): Promise<TokenSigner> {
   const jwk = createPublicKey(privateKey).export({ format: 'jwk' });
   if (privateKey.asymmetricKeyType !== 'ed25519' || typeof jwk.x !== 'string') {
     throw new ControlPlaneError('SIGNING_KEY_INVALID', `the key in ${path} is not an Ed25519 key`);

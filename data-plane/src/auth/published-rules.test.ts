@@ -17,6 +17,7 @@ import { databaseTokenAudience, verificationKeysObject, type DatabaseTokenClaims
 import { PublishedRules } from './published-rules.js';
 import { parseVerificationKeySet } from './verification-key-set.js';
 import { VerificationKeys } from './verification-keys.js';
+import { digestToSign, joinSigned, splitSigned } from './signed-content.js';
 
 const issuer = tokenIssuer('key-1');
 const keys = parseVerificationKeySet(keySetBytes(1, issuer)).keys;
@@ -55,10 +56,11 @@ class ControlStore {
   }
 
   async sign(payload: unknown, by: TokenIssuer = issuer, typ = accessRulesIndexType): Promise<void> {
-    const text = await new CompactSign(Buffer.from(JSON.stringify(payload)))
+    const content = Buffer.from(JSON.stringify(payload));
+    const signature = await new CompactSign(digestToSign(content))
       .setProtectedHeader({ alg: 'EdDSA', kid: by.kid, typ })
       .sign(by.privateKey);
-    this.objects.set(accessRulesIndexObject, Buffer.from(text));
+    this.objects.set(accessRulesIndexObject, joinSigned({ signature, content }));
   }
 }
 
@@ -167,6 +169,17 @@ describe('PublishedRules', () => {
       'of another format',
       async (store) => store.sign({ ...index, format: 'turso-byoc/access-rules/9' }),
       'STORE_FORMAT_UNKNOWN',
+    ],
+    [
+      'behind the signature of another one',
+      async (store) => {
+        const body = store.objects.get(accessRulesIndexObject)!;
+        const { signature } = splitSigned(body)!;
+        store.objects.set(
+          accessRulesIndexObject,
+          joinSigned({ signature, content: Buffer.from(JSON.stringify({ ...index, version: 9 })) }),
+        );
+      },
     ],
     ['that is garbage', async (store) => void store.objects.set(accessRulesIndexObject, Buffer.from('{}'))],
     [

@@ -17,6 +17,7 @@ import {
   type SubjectRules,
 } from './access-rules.js';
 import type { DatabaseTokenClaims } from './claims.js';
+import { isDigestOf, splitSigned } from './signed-content.js';
 import type { VerificationKey } from './verification-key-set.js';
 
 /** How often an index is read again when what it names was replaced meanwhile. */
@@ -114,8 +115,10 @@ export class PublishedRules {
 async function verifiedIndex(body: Buffer, keys: ReadonlyMap<string, VerificationKey>): Promise<AccessRulesIndex> {
   if (body.length > maxIndexBytes) throw corruptIndex(`it has ${body.length} bytes`);
   try {
+    const signed = splitSigned(body);
+    if (signed === undefined) throw corruptIndex('it has no signature');
     const { payload, protectedHeader } = await compactVerify(
-      body.toString('utf8'),
+      signed.signature,
       (header) => {
         const key = keys.get(header.kid ?? '');
         if (key === undefined) throw new errors.JWKSNoMatchingKey();
@@ -125,7 +128,8 @@ async function verifiedIndex(body: Buffer, keys: ReadonlyMap<string, Verificatio
     );
     // A token that the same key signed for another use is no index.
     if (protectedHeader.typ !== accessRulesIndexType) throw corruptIndex('it was signed for another use');
-    return parseIndex(JSON.parse(Buffer.from(payload).toString('utf8')));
+    if (!isDigestOf(payload, signed.content)) throw corruptIndex('its signature is that of another one');
+    return parseIndex(JSON.parse(signed.content.toString('utf8')));
   } catch (error) {
     if (error instanceof errors.JOSEError || error instanceof SyntaxError) {
       throw corruptIndex('no published key has signed it', error);

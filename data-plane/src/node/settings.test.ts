@@ -1,4 +1,5 @@
-import { nodeSettings, SettingError } from './settings.js';
+import { readSecret } from './secret-source.js';
+import { firstReachable, nodeSettings, SettingError } from './settings.js';
 
 const others = {
   TURSO_BYOC_KEY_DIR: '/keys',
@@ -107,5 +108,38 @@ describe('the key settings of a data node', () => {
   ])('%s is refused', (_what, environment, says) => {
     expect(() => nodeSettings({ ...stored, ...environment })).toThrow(SettingError);
     expect(() => nodeSettings({ ...stored, ...environment })).toThrow(says);
+  });
+});
+
+describe('the admin credential', () => {
+  const source = (environment: Record<string, string>): any =>
+    nodeSettings({
+      TURSO_BYOC_KEY_DIR: '/keys',
+      TURSO_BYOC_CACHE_DIR: '/cache',
+      TURSO_BYOC_STORE_DIR: '/s',
+      ...environment,
+    }).adminCredential;
+
+  it('is in a file, or in the environment', async () => {
+    expect(source({ TURSO_BYOC_ADMIN_CREDENTIAL_FILE: '/credential' })).toEqual({ kind: 'file', path: '/credential' });
+    expect(await readSecret(source({ TURSO_BYOC_ADMIN_CREDENTIAL: ' secret-of-ecs\n' }))).toBe('secret-of-ecs');
+  });
+
+  it.each([
+    [{}, /neither TURSO_BYOC_ADMIN_CREDENTIAL_FILE nor TURSO_BYOC_ADMIN_CREDENTIAL is set/],
+    [{ TURSO_BYOC_ADMIN_CREDENTIAL: 'a', TURSO_BYOC_ADMIN_CREDENTIAL_FILE: '/b' }, /both set/],
+  ])('is refused when it is not there or there twice: %p', (environment, message) => {
+    expect(() => source(environment)).toThrow(SettingError);
+    expect(() => source(environment)).toThrow(message);
+  });
+});
+
+describe('the address under which others reach a node', () => {
+  const at = (address: string, internal = false, family = 'IPv4') => ({ address, internal, family });
+
+  it('is none of the loopback, link-local or IPv6 ones', () => {
+    const ofTask = [at('127.0.0.1', true), at('169.254.172.2'), at('fe80::1', false, 'IPv6'), at('10.64.3.7')];
+    expect(firstReachable(ofTask)).toBe('10.64.3.7');
+    expect(firstReachable([at('127.0.0.1', true), at('169.254.172.2')])).toBeUndefined();
   });
 });

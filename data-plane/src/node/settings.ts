@@ -13,6 +13,7 @@ import {
 import { defaultLeaseTiming, type LeaseTiming } from '../ownership/lease-timing.js';
 import { keyWatchSettings } from './limits.js';
 import { zoneNames, type StoreLocations } from './node-stores.js';
+import type { SecretSource } from './secret-source.js';
 
 export interface NodeSettings {
   /** Where the object stores are. */
@@ -29,8 +30,8 @@ export interface NodeSettings {
   readonly advertisedHost: string;
   readonly adminHost: string;
   readonly adminPort: number;
-  /** File with the secret that the control plane shows to the admin interface. */
-  readonly adminCredentialFile: string;
+  /** The secret that the control plane shows to the admin interface. */
+  readonly adminCredential: SecretSource;
   readonly commitWindowMs: number;
   /** An answer waits this long for the store to confirm the commits it saw; then their outcome is unknown. */
   readonly durabilityTimeoutMs: number;
@@ -92,7 +93,7 @@ export function nodeSettings(environment: Environment): NodeSettings {
     advertisedHost: text('TURSO_BYOC_ADVERTISED_HOST', advertisedHost(text('TURSO_BYOC_HTTP_HOST', '127.0.0.1'))),
     adminHost: text('TURSO_BYOC_ADMIN_HOST', '127.0.0.1'),
     adminPort: whole('TURSO_BYOC_ADMIN_PORT', 8082, 0, 65_535),
-    adminCredentialFile: resolve(text('TURSO_BYOC_ADMIN_CREDENTIAL_FILE')),
+    adminCredential: adminCredential(environment),
     commitWindowMs: whole('TURSO_BYOC_COMMIT_WINDOW_MS', 10, 0, 1_000),
     durabilityTimeoutMs: whole('TURSO_BYOC_DURABILITY_TIMEOUT_MS', 15_000, 100, 600_000),
     timing: leaseTiming(whole),
@@ -109,6 +110,18 @@ export function nodeSettings(environment: Environment): NodeSettings {
     collectHours: whole('TURSO_BYOC_COLLECT_HOURS', 24, 0, 240),
     logLevel: text('TURSO_BYOC_LOG_LEVEL', 'info'),
   };
+}
+
+/** `TURSO_BYOC_ADMIN_CREDENTIAL`, the secret itself, or `TURSO_BYOC_ADMIN_CREDENTIAL_FILE`, a file with it. */
+function adminCredential(environment: Environment): SecretSource {
+  const text = environment['TURSO_BYOC_ADMIN_CREDENTIAL'];
+  const file = environment['TURSO_BYOC_ADMIN_CREDENTIAL_FILE'];
+  if (text && file) {
+    throw new SettingError('TURSO_BYOC_ADMIN_CREDENTIAL and TURSO_BYOC_ADMIN_CREDENTIAL_FILE are both set; set one');
+  }
+  if (text) return { kind: 'environment', text };
+  if (file) return { kind: 'file', path: resolve(file) };
+  throw new SettingError('neither TURSO_BYOC_ADMIN_CREDENTIAL_FILE nor TURSO_BYOC_ADMIN_CREDENTIAL is set');
 }
 
 type WholeNumber = (name: string, fallback: number, minimum: number, maximum: number) => number;
@@ -130,7 +143,20 @@ function leaseTiming(whole: WholeNumber): LeaseTiming {
 function advertisedHost(listenHost: string): string {
   if (listenHost !== '0.0.0.0' && listenHost !== '::') return listenHost;
   const addresses = Object.values(networkInterfaces()).flatMap((found) => found ?? []);
-  return addresses.find(({ internal, family }) => !internal && family === 'IPv4')?.address ?? '127.0.0.1';
+  return firstReachable(addresses) ?? '127.0.0.1';
+}
+
+/**
+ * The first of a machine's addresses at which others can reach it. Link-local ones are not: containers of ECS have such an
+ * interface for their metadata, before the one of their network.
+ */
+export function firstReachable(
+  addresses: readonly { readonly address: string; readonly family: string; readonly internal: boolean }[],
+): string | undefined {
+  const reachable = addresses.find(
+    ({ address, internal, family }) => !internal && family === 'IPv4' && !address.startsWith('169.254.'),
+  );
+  return reachable?.address;
 }
 
 /**

@@ -1,5 +1,4 @@
 /** Puts a data node together and runs it: stores, keys, engine processes, commit log, databases, the two servers. */
-import { readFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { hostname } from 'node:os';
 import { fileURLToPath } from 'node:url';
@@ -27,6 +26,7 @@ import { commitLogLimits, databaseLimits, databasePolicy, recentLogBytes } from 
 import { NodeCore } from './node-core.js';
 import type { OpenStore, StoreName } from './node-stores.js';
 import { openLogStore } from './open-log-store.js';
+import { readSecret } from './secret-source.js';
 import type { NodeSettings } from './settings.js';
 
 export interface RunningNode {
@@ -93,7 +93,7 @@ export async function startNode({ settings, openStore, version, log, onFenced }:
         dependencies.onKeyUse(use);
       },
     }),
-    readFile(settings.adminCredentialFile, 'utf8'),
+    readSecret(settings.adminCredential),
   ]);
   const { deployment } = logs;
   await keys.prove(deployment);
@@ -171,7 +171,7 @@ export async function startNode({ settings, openStore, version, log, onFenced }:
     },
     drain,
   });
-  const adminServer = createAdminServer({ databases, credential: credential.trim(), metrics, runtime, log });
+  const adminServer = createAdminServer({ databases, credential, metrics, runtime, log });
   await dataServer.listen({ host: settings.httpHost, port: settings.httpPort });
   await adminServer.listen({ host: settings.adminHost, port: settings.adminPort });
   await core.serveAt({

@@ -1,0 +1,131 @@
+/**
+ * Deploys the example `dev` with the real CDK CLI into the emulator moto: everything at first, then a change of one setting, then no
+ * change. Proves that the CLI takes the app, the order of the stacks and the references between them; not what AWS would say.
+ *   node .ci/deploy-into-moto.js          needs TURSO_BYOC_TEST_MOTO (.ci/install-s3-servers --environment) and a build
+ */
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { deployment } from '../cdk/dist/examples/dev.js';
+
+const python = process.env.TURSO_BYOC_TEST_MOTO;
+if (!python) throw new Error('TURSO_BYOC_TEST_MOTO is not set; eval "$(.ci/install-s3-servers --environment)"');
+
+const directory = mkdtempSync(join(tmpdir(), 'deploy-into-moto-'));
+const port = await freePort();
+const environment = {
+  PATH: process.env.PATH,
+  // The CLI remembers in its home which account a key belongs to.
+  HOME: directory,
+  AWS_ACCESS_KEY_ID: 'test',
+  AWS_SECRET_ACCESS_KEY: 'test',
+  AWS_REGION: deployment.region,
+  AWS_DEFAULT_REGION: deployment.region,
+  AWS_ENDPOINT_URL: `http://127.0.0.1:${port}`,
+  // Where moto's CloudFormation finds templates in its S3: it understands this one name of itself.
+  AWS_ENDPOINT_URL_S3_FOR_CLOUDFORMATION: `http://localhost:${port}`,
+  AWS_EC2_METADATA_DISABLED: 'true',
+  CI: 'true',
+  // The templates are held against the CDK's own rules by npm test.
+  CDK_VALIDATION: 'false',
+};
+
+function freePort() {
+  return new Promise((resolve, reject) => {
+    const server = createServer().once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address();
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+/** Deploys a configuration with the CLI; gives what it printed. */
+function deploy(configuration) {
+  const file = join(directory, 'deployment.json');
+  writeFileSync(file, JSON.stringify(configuration));
+  const context = ['-c', `deployment=${file}`, '--output', join(directory, 'cdk.out')];
+  return cdk('deploy', '--all', '--method=direct', '--require-approval=never', ...context);
+}
+
+/** Runs the CLI; throws with what it printed when it fails. */
+function cdk(...args) {
+  const cli = new URL('../node_modules/aws-cdk/bin/cdk', import.meta.url).pathname;
+  // Standard error is where the CLI reports its progress.
+  const { status, output } = spawnSync(process.execPath, [cli, ...args, '--no-color', '--no-notices'], {
+    env: environment,
+    encoding: 'utf8',
+    maxBuffer: 2 ** 26,
+  });
+  const printed = output.join('');
+  if (status !== 0) throw new Error(`cdk ${args[0]} ended with ${status}:\n${printed}`);
+  return printed;
+}
+
+/** What the emulator has: states of stacks, counts of resources, and the commit window of the data nodes. */
+function look() {
+  const program = `
+import boto3, json
+cf, ecs, kms = boto3.client('cloudformation'), boto3.client('ecs'), boto3.client('kms')
+stacks = {s['StackName']: s['StackStatus'] for s in cf.describe_stacks()['Stacks']}
+services = ecs.list_services(cluster='turso-byoc-dev')['serviceArns']
+tasks = [s['taskDefinition'] for s in ecs.describe_services(cluster='turso-byoc-dev', services=services)['services']]
+variables = {}
+for task in tasks:
+    for container in ecs.describe_task_definition(taskDefinition=task)['taskDefinition']['containerDefinitions']:
+        variables.update({v['name']: v['value'] for v in container['environment']})
+print(json.dumps({'stacks': stacks, 'services': len(services), 'keys': len(kms.list_keys()['Keys']),
+    'window': variables.get('TURSO_BYOC_COMMIT_WINDOW_MS')}))`;
+  return JSON.parse(execFileSync(python, ['-c', program], { env: environment, encoding: 'utf8' }));
+}
+
+function must(holds, what, details) {
+  if (!holds) throw new Error(`${what}: ${details}`);
+  console.log(`ok: ${what}`);
+}
+
+const moto = spawn(python, ['-m', 'moto.server', '-H', '127.0.0.1', '-p', String(port)], {
+  env: { ...environment, MOTO_ACCOUNT_ID: deployment.account },
+  stdio: 'ignore',
+});
+try {
+  for (let waitedMs = 0; ; waitedMs += 100) {
+    const answer = await fetch(`http://127.0.0.1:${port}/moto-api/`).catch(() => undefined);
+    if (answer?.ok) break;
+    if (waitedMs > 60_000 || moto.exitCode !== null) throw new Error('moto did not start');
+    await delay(100);
+  }
+  cdk('bootstrap', `aws://${deployment.account}/${deployment.region}`);
+  const first = deploy(deployment);
+  const made = look();
+  const done = Object.entries(made.stacks).filter(
+    ([name, state]) => name.startsWith('turso-byoc-dev-') && state === 'CREATE_COMPLETE',
+  );
+  must(done.length === 7, 'seven stacks are made', `${JSON.stringify(made.stacks)}\n${first}`);
+  must(
+    made.services === 2 && made.window === '100',
+    'two services run, with the commit window of the example',
+    JSON.stringify(made),
+  );
+  must(made.keys >= 7, 'the keys are there', JSON.stringify(made));
+
+  const second = deploy({ ...deployment, dataNodes: { ...deployment.dataNodes, commitWindowMs: 50 } });
+  const updated = look();
+  must(updated.window === '50', 'a changed setting reaches the data nodes', `${JSON.stringify(updated)}\n${second}`);
+  must(
+    updated.stacks['turso-byoc-dev-data-plane'] === 'UPDATE_COMPLETE' &&
+      updated.stacks['turso-byoc-dev-foundation'] === 'CREATE_COMPLETE',
+    'only what changed is updated',
+    JSON.stringify(updated.stacks),
+  );
+
+  const third = deploy({ ...deployment, dataNodes: { ...deployment.dataNodes, commitWindowMs: 50 } });
+  const unchanged = (third.match(/\(no changes\)/g) ?? []).length;
+  must(unchanged === 7, 'nothing changes when nothing changed', third);
+} finally {
+  moto.kill();
+  rmSync(directory, { recursive: true, force: true });
+}
