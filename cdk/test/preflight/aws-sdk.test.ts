@@ -120,7 +120,9 @@ describe('AWS as the SDK sees it', () => {
 
   it('looks at keys and their states', async () => {
     const kms = new KMSClient(options);
-    const { KeyMetadata } = await kms.send(new CreateKeyCommand({ KeySpec: 'SYMMETRIC_DEFAULT' }));
+    const { KeyMetadata } = await kms.send(
+      new CreateKeyCommand({ KeySpec: 'SYMMETRIC_DEFAULT', KeyUsage: 'ENCRYPT_DECRYPT' }),
+    );
     const arn = KeyMetadata!.Arn!;
     await kms.send(new EnableKeyRotationCommand({ KeyId: arn }));
     expect(await value(aws.key(arn))).toEqual({
