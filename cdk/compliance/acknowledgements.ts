@@ -5,6 +5,7 @@ import { DeploymentNames, storePrefixes } from '../config/deployment-names.js';
 import type { DeploymentStacks } from '../stacks/build-deployment.js';
 import { eksBoundaryActions } from '../constructs/permissions-boundary.js';
 import { eksManagedPolicies } from '../stacks/eks-stack.js';
+import { ownAcknowledgements } from './nag/own-acknowledgements.js';
 
 export interface Acknowledgement {
   /** Ids of the findings, exactly as the packs report them. */
@@ -19,6 +20,7 @@ export function acknowledgementsOf(configuration: ResolvedConfiguration): readon
   return [
     ...unconditional(configuration),
     ...wildcards(configuration),
+    ...ownAcknowledgements(configuration),
     ...(configuration.removalProtection ? [] : unprotected),
   ];
 }

@@ -45,7 +45,8 @@ export function dataNodePermissions(
             sid: 'LogSessions',
             actions: ['s3express:CreateSession'],
             resources: zoneIds.map((zoneId) => names.directoryBucketArn(zoneId)),
-            conditions,
+            // The adapter of the store names the mode in every request.
+            conditions: { StringEquals: { ...conditions.StringEquals, 's3express:SessionMode': 'ReadWrite' } },
           }),
         ]),
     useBucketKey('DataBucketKey', keys.data, region),

@@ -44,6 +44,7 @@ export class EmergencyRole extends Construct {
                 sid: 'LogSessions',
                 actions: ['s3express:CreateSession'],
                 resources: zoneIds.map((zoneId) => names.directoryBucketArn(zoneId)),
+                conditions: { StringEquals: { 's3express:SessionMode': ['ReadOnly', 'ReadWrite'] } },
               }),
             ]),
         ...storeKeyArns.map((keyArn, index) => useBucketKey(`StoreKey${index}`, keyArn, configuration.region)),

@@ -46,8 +46,8 @@ export class EksStack extends Stack {
     super(scope, 'eks', stackProps(props.context, 'eks'));
     this.props = props;
     const { context, foundation, network, edge } = props;
-    for (const of of ['data-node', 'control-plane']) {
-      encryptedLogGroup(this, `Log-${of}`, { context, keyArn: foundation.keys.audit, of });
+    for (const name of ['data-node', 'control-plane']) {
+      encryptedLogGroup(this, `Log-${name}`, { context, keyArn: foundation.keys.audit, of: name });
     }
     const nodeRole = this.nodeRole();
     const cluster = this.cluster(this.clusterRole(nodeRole), nodeRole);

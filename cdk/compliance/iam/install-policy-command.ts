@@ -1,0 +1,12 @@
+/**
+ * `npm run install-policy -- [deployment]`: prints the policies that the role needs with which CloudFormation deploys it, as a JSON
+ * list of documents, each small enough for a managed policy.
+ */
+import { IntrinsicFunctions } from '../assembly/intrinsic-functions.js';
+import { withSynthesizedDeployment } from '../synthesized-deployment.js';
+import { installPolicies } from './install-policy.js';
+
+const [name = 'dev'] = process.argv.slice(2);
+await withSynthesizedDeployment(name, (_, app) => {
+  process.stdout.write(`${JSON.stringify(installPolicies(app, new IntrinsicFunctions(app)), null, 2)}\n`);
+});
