@@ -115,9 +115,9 @@ export function registerEncryptionRoutes(app: FastifyInstance, context: ApiConte
     answer: object({ encryption: encryptionObject }),
     handler: async (request) => {
       const { remote_encryption: asked, encryption_key: present } = request.body;
-      const holder = parseRemoteEncryption(asked) ?? {};
-      const client = 'clientKey' in holder ? newClientEncryption(holder.clientKey) : undefined;
-      const keyId = 'keyId' in holder ? holder.keyId : undefined;
+      const holder = parseRemoteEncryption(asked);
+      const client = holder && 'clientKey' in holder ? newClientEncryption(holder.clientKey) : undefined;
+      const keyId = holder && 'keyId' in holder ? holder.keyId : undefined;
       const record = await requireDatabase(request, request.params.database, context);
       noteInAudit({ database: record.name, id: record.uuid, group: record.group.name });
       await recordCall();
