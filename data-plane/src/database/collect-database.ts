@@ -9,7 +9,7 @@
  */
 import { ByocError } from '../errors/catalogue.js';
 import { claim } from '../ownership/claim.js';
-import { conditionalWrite, readWithRetry } from '../storage/conditional-write.js';
+import { conditionalWrite, deleteWithRetry, readWithRetry } from '../storage/conditional-write.js';
 import { isResealing } from '../storage/data-key-use.js';
 import { findGarbage, horizonAt, storedGarbage } from '../storage/garbage.js';
 import { sha256 } from '../storage/generation.js';
@@ -191,7 +191,7 @@ async function deleteRecorded(context: NodeContext, current: VersionedManifest):
     throw new ByocError('STORE_OBJECT_CORRUPT', `object ${listKey} is not the list that the manifest names`);
   }
   const left = [...storedGarbage.decode(listKey, list.body).keys];
-  const remove = async (key: string): Promise<void> => readWithRetry(runtime, key, () => dataStore.delete(key));
+  const remove = async (key: string): Promise<void> => deleteWithRetry(runtime, dataStore, key);
   const workers = Array.from({ length: Math.min(parallelDeletes, left.length) }, async () => {
     for (let key = left.pop(); key !== undefined; key = left.pop()) await remove(key);
   });

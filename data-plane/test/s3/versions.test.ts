@@ -72,6 +72,8 @@ describeWithServer(moto, 'versions of objects', (server) => {
     await versioning('Suspended');
     const older = await store.versions.older('manifest');
     expect(older).toHaveLength(2);
+    // This release of moto deletes the whole object where versioning is suspended and one version is to go.
+    await versioning('Enabled');
     for (const version of older) await store.versions.remove('manifest', version);
     const left = await client.send(
       new ListObjectVersionsCommand({ Bucket: options.bucket, Prefix: `${options.keyPrefix}/manifest` }),
