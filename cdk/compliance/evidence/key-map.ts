@@ -34,7 +34,10 @@ export function keyMap(
       administering: principalsThatMay(inventory, arn, 'kms:PutKeyPolicy'),
     };
   });
-  const both = rows.filter(({ decrypting, administering }) => decrypting.some((name) => administering.includes(name)));
+  const both = rows.filter(({ decrypting, administering }) =>
+    decrypting.some((name) => name !== wholeAccount && administering.includes(name)),
+  );
+  const leftToAccount = rows.filter(({ decrypting }) => decrypting.includes(wholeAccount));
   return evidenceSection({
     id: 'key-map',
     title: 'Key map',
@@ -49,6 +52,9 @@ export function keyMap(
       both.length === 0
         ? 'No principal of the deployment can both administer a key and use it.'
         : `Keys that one principal can both administer and use: ${both.map(({ description, arn }) => description || arn).join(', ')}.`,
+      leftToAccount.length === 0
+        ? 'Each key policy names who may use the key; IAM policies of the account alone give nobody the use of one.'
+        : `The use of these is left to IAM policies of the account, within the conditions of the key policy (a service, a secret): ${leftToAccount.map(({ description, arn }) => description || arn).join(', ')}.`,
       'Every database has a data key of its own, which is stored only wrapped by one of these keys, bound to deployment, organization, group and database by the encryption context. Uses are in CloudTrail and, with the same request id, in the logs of the data nodes.',
       'The last two columns are whom the policy of the key names for an action; the other conditions are in the IAM inventory.',
     ],

@@ -79,7 +79,14 @@ export function expectations(arns: DeploymentArns): readonly Expectation[] {
 
   const inside: Context = { 'aws:SourceVpc': arns.vpc };
   const throughS3: Context = { 'kms:ViaService': `s3.${region}.amazonaws.com` };
-  const throughExpress: Context = { 'kms:ViaService': `s3express.${region}.amazonaws.com` };
+  const throughExpress: Context = {
+    'kms:ViaService': `s3express.${region}.amazonaws.com`,
+    'kms:CallerAccount': account,
+  };
+  const ofSecret: Context = {
+    'kms:ViaService': `secretsmanager.${region}.amazonaws.com`,
+    'kms:EncryptionContext:SecretARN': arns.secret('admin-credential'),
+  };
   const ofBucket = (kind: 'data' | 'control'): Context => ({
     ...throughS3,
     'kms:EncryptionContext:aws:s3:arn': names.bucketArn(kind),
@@ -244,9 +251,18 @@ export function expectations(arns: DeploymentArns): readonly Expectation[] {
 
   // What starts processes reads their secrets, no data.
   may('the start of a data node', 'secretsmanager:GetSecretValue', arns.secret('admin-credential'));
-  may('the start of a data node', 'kms:Decrypt', arns.key('control'), {
-    'kms:ViaService': `secretsmanager.${region}.amazonaws.com`,
-  });
+  may('the start of a data node', 'kms:Decrypt', arns.key('control'), ofSecret, 'of a secret');
+  mayNot(
+    'the start of a data node',
+    'kms:Decrypt',
+    arns.key('control'),
+    {
+      ...ofSecret,
+      'kms:EncryptionContext:SecretARN': `arn:aws:secretsmanager:${region}:${account}:secret:other-aaaaaa`,
+    },
+    'of another secret',
+  );
+  mayNot('a data node', 'kms:Decrypt', arns.key('control'), ofSecret, 'of a secret');
   mayNot('the start of a data node', 's3:GetObject', data, inside);
   mayNot('the start of a data node', 'kms:Decrypt', arns.key('databases'), dataKey);
   mayNot('the start of a data node', 'kms:Decrypt', arns.key('control'), ofBucket('control'), 'of the bucket');
@@ -267,6 +283,14 @@ export function expectations(arns: DeploymentArns): readonly Expectation[] {
   mayNot('an administrator', 'kms:CreateGrant', arns.key('databases'));
   mayNot('an administrator', 'kms:ScheduleKeyDeletion', arns.key('databases'));
   mayNot('an administrator', 'kms:DisableKey', arns.key('group/payments'));
+  // S3 Express gives a session's requests no caller that a key policy could name: who may open a session is what is guarded.
+  may(
+    'an administrator',
+    'kms:Decrypt',
+    arns.key('log'),
+    throughExpress,
+    'through S3 Express, where no session is for it',
+  );
   may('an administrator', 'kms:DescribeKey', arns.key('databases'));
   may('the key administrator', 'kms:ScheduleKeyDeletion', arns.key('databases'));
   may('the key administrator', 'kms:DisableKey', arns.key('databases'));
