@@ -9,6 +9,7 @@ import { eq, relations, sql as drizzleSql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/libsql';
 import { migrate } from 'drizzle-orm/libsql/migrator';
 import { index, integer, sqliteTable, text } from 'drizzle-orm/sqlite-core';
+import { knex, type Knex } from 'knex';
 import { Kysely, Migrator, type Generated } from 'kysely';
 import { DataNode, type TestDatabase } from '../support/data-node.js';
 
@@ -169,11 +170,10 @@ describe('Knex', () => {
 });
 
 /** Knex's SQLite client on the `libsql` package, which speaks to a server when it is given its URL. */
-function knexOver(database: TestDatabase): import('knex').Knex {
+function knexOver(database: TestDatabase): Knex {
   const require = createRequire(import.meta.url);
   const BetterSqlite = require('knex/lib/dialects/better-sqlite3/index.js') as new (config: object) => object;
   const Driver = require('libsql') as new (url: string, options: object) => object;
-  const { knex } = require('knex') as typeof import('knex');
   class LibsqlClient extends BetterSqlite {
     _driver(): unknown {
       return Driver;

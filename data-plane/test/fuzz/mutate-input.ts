@@ -18,7 +18,7 @@ export function mutated(input: Buffer, other: Buffer, random: SeededRandom): Buf
 }
 
 function changed(input: Buffer, other: Buffer, random: SeededRandom): Buffer {
-  const { below } = random;
+  const below = (bound: number): number => random.below(bound);
   const at = below(input.length + 1);
   const length = below(Math.min(32, input.length - at + 1));
   const spliced = (...middle: Buffer[]): Buffer =>

@@ -3,11 +3,11 @@ import { HranaSocket } from '../support/hrana-socket.js';
 import { anonymousBytes, descendants, memoryGrowth } from '../support/memory-growth.js';
 
 const rows = 1_000_000;
-/** What docs/limits.md states; the result itself has about 90 MB. */
-const mostGrowthBytes = 48 * 1024 * 1024;
+/** What docs/limits.md states, garbage of the heaps included; the result itself has 137 MB. */
+const mostGrowthBytes = 96 * 1024 * 1024;
 const connections = 100;
 const streamsPerConnection = 100;
-const mostBytesPerStream = 4_096;
+const mostBytesPerStream = 2_048;
 
 describe('memory does not follow the size of what clients ask for', () => {
   let node: DataNode;

@@ -107,7 +107,20 @@ describe.each(['libsql', 'tursodb'] as const)('the SQL gate on %s', (engine) => 
     ['INSERT INTO "optimize" (a) VALUES (1)', { isReadOnly: false }],
   ])('plans %s', (sql, expected) => {
     if (sql.includes('"optimize"')) connection.exec('CREATE TABLE "optimize" (a)');
-    expect(gate.plan(sql, connection)).toEqual({ ...quiet, sql, ...expected });
+    const { takesEffectWhenCompiled: _compiledLater, ...plan } = gate.plan(sql, connection);
+    expect(plan).toEqual({ ...quiet, sql, ...expected });
+  });
+
+  it('knows what libSQL would carry out while it compiles it', () => {
+    const takesEffect = ['DROP TABLE t', 'DROP INDEX i', 'CREATE INDEX n ON t (libsql_vector_idx(a))'];
+    if (engine === 'libsql') {
+      for (const sql of takesEffect) {
+        expect(gate.plan(sql, connection).takesEffectWhenCompiled).toBe(true);
+        expect(() => gate.plan(`EXPLAIN ${sql}`, connection)).toThrow(/would take effect/);
+      }
+    }
+    expect(gate.plan('CREATE INDEX n ON t (a)', connection).takesEffectWhenCompiled).toBeUndefined();
+    expect(gate.plan('DELETE FROM t', connection).takesEffectWhenCompiled).toBeUndefined();
   });
 
   it.each<[string, (string | null)[]]>([
