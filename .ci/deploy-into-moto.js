@@ -48,7 +48,7 @@ function deploy(configuration) {
   const file = join(directory, 'deployment.json');
   writeFileSync(file, JSON.stringify(configuration));
   const context = ['-c', `deployment=${file}`, '--output', join(directory, 'cdk.out')];
-  return cdk('deploy', '--all', '--method=direct', '--require-approval=never', ...context);
+  return cdk('deploy', '--all', '--method=direct', '--require-approval=never', '--no-previous-parameters', ...context);
 }
 
 /** Runs the CLI; throws with what it printed when it fails. */
@@ -63,6 +63,12 @@ function cdk(...args) {
   const printed = output.join('');
   if (status !== 0) throw new Error(`cdk ${args[0]} ended with ${status}:\n${printed}`);
   return printed;
+}
+
+/** The load balancer of the emulator takes certificates only that the emulator has. */
+function requestCertificate() {
+  const program = `import boto3; print(boto3.client('acm').request_certificate(DomainName='${deployment.domain.name}')['CertificateArn'])`;
+  return execFileSync(python, ['-c', program], { env: environment, encoding: 'utf8' }).trim();
 }
 
 /** What the emulator has: states of stacks, counts of resources, and the commit window of the data nodes. */
@@ -87,7 +93,8 @@ function must(holds, what, details) {
   console.log(`ok: ${what}`);
 }
 
-const moto = spawn(python, ['-m', 'moto.server', '-H', '127.0.0.1', '-p', String(port)], {
+const server = new URL('./moto-for-deploy.py', import.meta.url).pathname;
+const moto = spawn(python, [server, '-H', '127.0.0.1', '-p', String(port)], {
   env: { ...environment, MOTO_ACCOUNT_ID: deployment.account },
   stdio: 'ignore',
 });
@@ -99,7 +106,9 @@ try {
     await delay(100);
   }
   cdk('bootstrap', `aws://${deployment.account}/${deployment.region}`);
-  const first = deploy(deployment);
+  const certificate = { kind: 'import', arn: requestCertificate() };
+  const configuration = { ...deployment, domain: { ...deployment.domain, certificate } };
+  const first = deploy(configuration);
   const made = look();
   const done = Object.entries(made.stacks).filter(
     ([name, state]) => name.startsWith('turso-byoc-dev-') && state === 'CREATE_COMPLETE',
@@ -112,7 +121,8 @@ try {
   );
   must(made.keys >= 7, 'the keys are there', JSON.stringify(made));
 
-  const second = deploy({ ...deployment, dataNodes: { ...deployment.dataNodes, commitWindowMs: 50 } });
+  const changed = { ...configuration, dataNodes: { ...deployment.dataNodes, commitWindowMs: 50 } };
+  const second = deploy(changed);
   const updated = look();
   must(updated.window === '50', 'a changed setting reaches the data nodes', `${JSON.stringify(updated)}\n${second}`);
   must(
@@ -122,7 +132,7 @@ try {
     JSON.stringify(updated.stacks),
   );
 
-  const third = deploy({ ...deployment, dataNodes: { ...deployment.dataNodes, commitWindowMs: 50 } });
+  const third = deploy(changed);
   const unchanged = (third.match(/\(no changes\)/g) ?? []).length;
   must(unchanged === 7, 'nothing changes when nothing changed', third);
 } finally {

@@ -1,3 +1,4 @@
+import { Fn } from 'aws-cdk-lib';
 import { CfnListener, CfnListenerRule, CfnLoadBalancer, CfnTargetGroup } from 'aws-cdk-lib/aws-elasticloadbalancingv2';
 import { Construct } from 'constructs';
 import { apiHost } from '../config/hosts.js';
@@ -30,6 +31,9 @@ export class LoadBalancer extends Construct {
   readonly listenerArn: string;
   readonly nodes: CfnTargetGroup;
   readonly control: CfnTargetGroup;
+  /** `TargetGroup` dimensions of the two groups' metrics. */
+  readonly nodesFullName: string;
+  readonly controlFullName: string;
 
   constructor(scope: Construct, id: string, props: LoadBalancerProps) {
     super(scope, id);
@@ -53,7 +57,8 @@ export class LoadBalancer extends Construct {
       }).map(([key, value]) => ({ key, value })),
     });
     this.arn = loadBalancer.ref;
-    this.fullName = loadBalancer.attrLoadBalancerFullName;
+    // What metrics call them, cut out of the ARNs.
+    this.fullName = Fn.select(1, Fn.split('loadbalancer/', loadBalancer.ref));
     this.dnsName = loadBalancer.attrDnsName;
     this.hostedZoneId = loadBalancer.attrCanonicalHostedZoneId;
     this.nodes = this.targetGroup('nodes', props, {
@@ -62,6 +67,8 @@ export class LoadBalancer extends Construct {
       drainSeconds: dataNodes.drainDelaySeconds,
     });
     this.control = this.targetGroup('control', props, { port: ports.api, path: '/health', drainSeconds: 10 });
+    this.nodesFullName = Fn.select(5, Fn.split(':', this.nodes.ref));
+    this.controlFullName = Fn.select(5, Fn.split(':', this.control.ref));
     const listener = new CfnListener(this, 'Listener', {
       loadBalancerArn: loadBalancer.ref,
       port: ports.edge,

@@ -72,7 +72,7 @@ export class ControlPlaneStack extends Stack {
     const alarm = rollbackAlarm(this, 'Rollback', context, {
       name: 'control-plane-rollback',
       loadBalancer: edge.loadBalancer.fullName,
-      targetGroup: edge.loadBalancer.control.attrTargetGroupFullName,
+      targetGroup: edge.loadBalancer.controlFullName,
     });
     new RollingService(this, 'Service', {
       context,

@@ -75,7 +75,7 @@ export class DataPlaneStack extends Stack {
     const alarm = rollbackAlarm(this, 'Rollback', context, {
       name: 'data-plane-rollback',
       loadBalancer: props.edge.loadBalancer.fullName,
-      targetGroup: props.edge.loadBalancer.nodes.attrTargetGroupFullName,
+      targetGroup: props.edge.loadBalancer.nodesFullName,
     });
     this.services = places.map((placement, index) => {
       const capacityProviders = this.capacityProviders.slice(index, index + 1);
@@ -169,12 +169,14 @@ export class DataPlaneStack extends Stack {
 
   /** Answers `data.<deployment>.turso-byoc.internal` with the addresses of the nodes whose containers are healthy. */
   private discovery(): string {
-    return new CfnDiscoveryService(this, 'Discovery', {
+    const service = new CfnDiscoveryService(this, 'Discovery', {
       name: 'data',
       namespaceId: this.props.namespaceId,
       dnsConfig: { routingPolicy: 'MULTIVALUE', dnsRecords: [{ type: 'A', ttl: 5 }] },
       healthCheckCustomConfig: { failureThreshold: 1 },
-    }).attrArn;
+    });
+    const { account, region } = this.props.context.configuration;
+    return `arn:${this.props.context.names.partition}:servicediscovery:${region}:${account}:service/${service.ref}`;
   }
 
   private makeInstanceRole(): Role {

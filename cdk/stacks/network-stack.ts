@@ -39,6 +39,6 @@ export class NetworkStack extends Stack {
         : new CfnPrivateDnsNamespace(this, 'Namespace', {
             name: context.names.internalDomain,
             vpc: this.network.vpcId,
-          }).attrId;
+          }).ref;
   }
 }

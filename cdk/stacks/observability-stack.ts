@@ -33,8 +33,8 @@ export class ObservabilityStack extends Stack {
     );
     const watched = {
       loadBalancer: edge.loadBalancer.fullName,
-      nodes: edge.loadBalancer.nodes.attrTargetGroupFullName,
-      control: edge.loadBalancer.control.attrTargetGroupFullName,
+      nodes: edge.loadBalancer.nodesFullName,
+      control: edge.loadBalancer.controlFullName,
       dataServices,
       controlService,
       logMetrics: namespaces[0] ?? '',
