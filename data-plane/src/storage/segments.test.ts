@@ -8,7 +8,15 @@ import { SegmentReader, segmentRuns, SegmentWriter } from './segments.js';
 const runtime = systemRuntime;
 const sealer = sampleSealer(runtime);
 const digest = '0'.repeat(64);
-const at = (bundle: number, offset: number, length: number): SegmentReference => [1, 1, bundle, offset, length, digest];
+const at = (bundle: number, offset: number, length: number): SegmentReference => [
+  1,
+  1,
+  bundle,
+  offset,
+  length,
+  digest,
+  1,
+];
 
 afterEach(removeTemporaryDirectories);
 

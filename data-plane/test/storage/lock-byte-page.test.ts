@@ -38,6 +38,7 @@ async function generationOfOneGibibyte(storage: SampleStorage): Promise<Generati
       index * 1_000,
       1_000,
       sha256(Buffer.of(index)).toString('hex'),
+      1,
     ]);
     const bytes = encodeSegmentList(segments);
     await conditionalWrite(runtime, dataStore, segmentListName(database, term, number, list), bytes, {
@@ -56,6 +57,8 @@ async function generationOfOneGibibyte(storage: SampleStorage): Promise<Generati
     height: 0,
     earlier: [],
     archiveDigest: sha256(Buffer.of(0)).toString('hex'),
+    imageKeys: [1],
+    archiveKeys: [],
     lists,
   };
 }
