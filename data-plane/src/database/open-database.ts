@@ -19,7 +19,7 @@ import type { Manifest } from '../storage/manifest.js';
 import type { VersionedManifest } from '../storage/manifest-store.js';
 import type { Moment } from '../storage/moment.js';
 import { branchDatabase } from './branch-database.js';
-import { assertAdmitted } from './client-key-admission.js';
+import { Admission } from './client-key-admission.js';
 import { collectDatabase } from './collect-database.js';
 import type { DatabaseDescription, NewDatabase, SqlRequest, SqlResponse } from './database-service.js';
 import { heldKeys, keyError } from './database-keys.js';
@@ -60,6 +60,7 @@ export class OpenDatabase implements LoggedDatabase {
   readonly id: DatabaseId;
   readonly #context: NodeContext;
   readonly #gate: DurabilityGate;
+  readonly #admission: Admission;
   /** Called once when the database cannot be served by this instance any more. */
   readonly #onDefunct: (error: ByocError) => void;
   #owned: OwnedDatabase;
@@ -110,6 +111,7 @@ export class OpenDatabase implements LoggedDatabase {
     this.#context = context;
     this.#owned = owned;
     this.#onDefunct = onDefunct;
+    this.#admission = new Admission(context.runtime);
     this.#gate = new DurabilityGate(context.runtime, context.lease, 0, context.policy.durabilityTimeoutMs);
     this.#handedCommit = 0;
     this.#lastTimeMs = 0;
@@ -143,7 +145,7 @@ export class OpenDatabase implements LoggedDatabase {
   }
 
   async execute(request: SqlRequest): Promise<SqlResponse> {
-    assertAdmitted(this.manifest, request.clientKey);
+    this.#admission.assert(this.manifest, request.clientKey);
     const { log, policy } = this.#context;
     if (log.pendingBytes > policy.maxLogBacklogBytes && this.#gate.durable < this.#handedCommit) {
       throw new ByocError('OVERLOADED', 'the store is slower than the commits of this node; too many wait for it');
