@@ -3,7 +3,7 @@ import { storePrefixes } from '../config/deployment-names.js';
 import type { FoundationKeys } from '../stacks/foundation-stack.js';
 import type { DeploymentContext } from './deployment-context.js';
 import { dataKeyActions, dataKeyConditions } from './key-uses.js';
-import { accessObjects, useBucketKey } from './object-access.js';
+import { accessObjects, destroyVersions, useBucketKey } from './object-access.js';
 
 /**
  * Everything that a data node may do: its own prefixes of three stores, from inside the network only; wrapping data keys in the
@@ -23,6 +23,13 @@ export function dataNodePermissions(
       bucketArn: names.bucketArn('data'),
       prefix: storePrefixes.data,
       access: 'write',
+      conditions,
+    }),
+    // A deleted database's wrapped key is destroyed in every version of its manifest.
+    ...destroyVersions({
+      sid: 'Manifest',
+      bucketArn: names.bucketArn('data'),
+      prefix: `${storePrefixes.data}/manifests`,
       conditions,
     }),
     ...accessObjects({

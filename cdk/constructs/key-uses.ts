@@ -10,6 +10,8 @@ export const dataKeyContext = ['deployment', 'organization', 'group', 'database'
 export const dataKeyActions = [
   'kms:GenerateDataKeyWithoutPlaintext',
   'kms:Decrypt',
+  // A data key that its client gives back to the key service.
+  'kms:Encrypt',
   'kms:ReEncryptFrom',
   'kms:ReEncryptTo',
 ];

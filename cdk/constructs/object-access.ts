@@ -31,6 +31,29 @@ export function accessObjects({ sid, bucketArn, prefix, access, conditions }: Ob
   ];
 }
 
+/** Finding and destroying the versions that a bucket keeps of what is below a prefix: where a wrapped key must leave no copy. */
+export function destroyVersions({
+  sid,
+  bucketArn,
+  prefix,
+  conditions,
+}: Omit<ObjectAccessProps, 'access'>): PolicyStatement[] {
+  return [
+    new PolicyStatement({
+      sid: `${sid}Versions`,
+      actions: ['s3:DeleteObjectVersion'],
+      resources: [`${bucketArn}/${prefix}/*`],
+      ...(conditions !== undefined && { conditions }),
+    }),
+    new PolicyStatement({
+      sid: `${sid}ListVersions`,
+      actions: ['s3:ListBucketVersions'],
+      resources: [bucketArn],
+      conditions: { ...conditions, StringLike: { ...conditions?.['StringLike'], 's3:prefix': [`${prefix}/*`] } },
+    }),
+  ];
+}
+
 /** Encrypting and decrypting a bucket's objects under its key, through S3 only. */
 export function useBucketKey(sid: string, keyArn: string, region: string): PolicyStatement {
   return new PolicyStatement({

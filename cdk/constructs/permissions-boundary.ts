@@ -41,6 +41,7 @@ export function permissionsBoundary(scope: Construct, context: DeploymentContext
       actions: [
         'kms:Decrypt',
         'kms:DescribeKey',
+        'kms:Encrypt',
         'kms:GenerateDataKey',
         'kms:GenerateDataKeyWithoutPlaintext',
         'kms:GetPublicKey',

@@ -120,6 +120,22 @@ export function expectations(arns: DeploymentArns): readonly Expectation[] {
     { ...inside, 's3:prefix': 'data/manifests/' },
     'below its prefix',
   );
+  may('a data node', 's3:DeleteObjectVersion', data, inside);
+  may(
+    'a data node',
+    's3:ListBucketVersions',
+    names.bucketArn('data'),
+    { ...inside, 's3:prefix': 'data/manifests/00/x' },
+    'of manifests',
+  );
+  mayNot('a data node', 's3:ListBucketVersions', names.bucketArn('data'), inside, 'as a whole');
+  mayNot(
+    'a data node',
+    's3:DeleteObjectVersion',
+    `${names.bucketArn('data')}/data/objects/00/x`,
+    inside,
+    'of anything but manifests',
+  );
   may('a data node', 's3:GetObject', control, inside);
   may('a data node', 's3express:CreateSession', log, session);
   may('a data node', 's3:GetObject', data, inside, 'through the endpoint', { endpoint: arns.endpoint('s3') });
@@ -189,7 +205,8 @@ export function expectations(arns: DeploymentArns): readonly Expectation[] {
     'with more in the context',
   );
   mayNot('a data node', 'kms:GenerateDataKey', arns.key('databases'), dataKey, 'in plaintext');
-  mayNot('a data node', 'kms:Encrypt', arns.key('databases'), dataKey);
+  may('a data node', 'kms:Encrypt', arns.key('databases'), dataKey);
+  mayNot('a data node', 'kms:Encrypt', arns.key('databases'), {}, 'without a context');
   mayNot('a data node', 'kms:Decrypt', arns.key('data'), {}, 'past S3');
   mayNot('a data node', 'kms:Decrypt', arns.key('log'), {}, 'past S3');
   mayNot('a data node', 'kms:Decrypt', arns.key('audit'), throughS3);

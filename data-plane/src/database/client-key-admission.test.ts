@@ -1,7 +1,9 @@
 import { sampleManifest } from '../../test/storage/sample-manifest.js';
 import { cipherNames, ciphers, type CipherName } from '../keys/ciphers.js';
 import { ClientKey } from '../keys/client-key.js';
+import { systemRuntime } from '../runtime.js';
 import {
+  Admission,
   admittedKey,
   assertAdmitted,
   clientEncryption,
@@ -69,6 +71,31 @@ describe('a request for a database whose keys the key service wraps', () => {
     for (const presented of [{ key: keyFor('aegis256') }, { key: 'not base64' }, { cipher: 'aegis256' }]) {
       expect(refusal(() => assertAdmitted(sampleManifest(), presented))).toBe('ENCRYPTION_KEY_UNEXPECTED');
     }
+  });
+});
+
+describe('the admission of an open database', () => {
+  const key = keyFor('aegis256');
+
+  it('goes on asking for the key when it has seen the right one', () => {
+    const admission = new Admission(systemRuntime);
+    const manifest = encrypted('aegis256');
+    const judge = (presented: object | undefined, of = manifest) => refusal(() => admission.assert(of, presented));
+    for (let round = 0; round < 2; round++) {
+      expect(judge({ key })).toBeUndefined();
+      expect(judge({ key, cipher: 'aegis256' })).toBeUndefined();
+      expect(judge(undefined)).toBe('ENCRYPTION_KEY_REQUIRED');
+      expect(judge({ key: keyFor('aegis256', 8) })).toBe('ENCRYPTION_KEY_WRONG');
+      expect(judge({ key, cipher: 'aes256gcm' })).toBe('ENCRYPTION_CIPHER_MISMATCH');
+      expect(judge({ key: `${key}${key}` })).toBe('ENCRYPTION_KEY_MALFORMED');
+    }
+    // The manifest names another key by now.
+    const other = ClientKey.parse(keyFor('aegis256', 9), 'aegis256');
+    const identity = { deployment: manifest.deployment, database: manifest.id };
+    expect(judge({ key }, { ...manifest, encryption: clientEncryption(other, identity, 'aegis256') })).toBe(
+      'ENCRYPTION_KEY_WRONG',
+    );
+    expect(refusal(() => admission.assert(sampleManifest(), { key }))).toBe('ENCRYPTION_KEY_UNEXPECTED');
   });
 });
 

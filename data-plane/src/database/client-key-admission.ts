@@ -2,8 +2,11 @@
  * Whether a request brings the key that its database asks for. Looked at for every request, before anything of the database
  * is opened, claimed or run: a wrong key changes nothing and learns nothing but that it is wrong.
  */
+import { createHmac, timingSafeEqual } from 'node:crypto';
 import { ByocError, isByocError, type ErrorCode } from '../errors/catalogue.js';
 import { ClientKey, isNothing, type PresentedKey } from '../keys/client-key.js';
+import { encodeFields } from '../keys/wrapped-key.js';
+import type { Runtime } from '../runtime.js';
 import type { DatabaseEncryption, Manifest } from '../storage/manifest.js';
 
 const refusals: readonly ErrorCode[] = [
@@ -59,6 +62,37 @@ export function assertAdmitted(
   presented: PresentedKey | undefined,
 ): void {
   admittedKey(manifest, presented)?.wipe();
+}
+
+/**
+ * Admits the requests of one open database. Deriving from the key takes some ten microseconds, and a client sends the same key
+ * with every request: so what was found right is remembered, as a digest under a random key that only this process has ever had.
+ */
+export class Admission {
+  readonly #runtime: Pick<Runtime, 'randomBytes'>;
+  #digestKey: Buffer | undefined;
+  #admitted: Buffer | undefined;
+
+  constructor(runtime: Pick<Runtime, 'randomBytes'>) {
+    this.#runtime = runtime;
+  }
+
+  /** Throws as `admittedKey` does. */
+  assert(manifest: Pick<Manifest, 'encryption' | 'deployment' | 'id'>, presented: PresentedKey | undefined): void {
+    const { encryption } = manifest;
+    if (encryption.mode === 'kms' || !presented?.key) {
+      assertAdmitted(manifest, presented);
+      return;
+    }
+    const { key, cipher = '' } = presented;
+    this.#digestKey ??= this.#runtime.randomBytes(32);
+    const digest = createHmac('sha256', this.#digestKey)
+      .update(encodeFields([key, cipher, encryption.cipher, encryption.check]))
+      .digest();
+    if (this.#admitted && timingSafeEqual(this.#admitted, digest)) return;
+    assertAdmitted(manifest, presented);
+    this.#admitted = digest;
+  }
 }
 
 /** What a new database keeps of its client's key. */

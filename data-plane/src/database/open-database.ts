@@ -18,7 +18,7 @@ import type { FragmentLocation } from '../storage/log-location.js';
 import type { Manifest } from '../storage/manifest.js';
 import type { Moment } from '../storage/moment.js';
 import type { WrappingChange } from './change-wrapping.js';
-import { assertAdmitted } from './client-key-admission.js';
+import { Admission } from './client-key-admission.js';
 import type { DatabaseDescription, NewDatabase, SqlRequest, SqlResponse } from './database-service.js';
 import { heldKeys } from './database-keys.js';
 import { DurabilityGate } from './durability-gate.js';
@@ -64,6 +64,7 @@ export class OpenDatabase implements LoggedDatabase {
   readonly id: DatabaseId;
   readonly #context: NodeContext;
   readonly #gate: DurabilityGate;
+  readonly #admission: Admission;
   /** Called once when the database cannot be served by this instance any more. */
   readonly #onDefunct: (error: ByocError) => void;
   readonly #changes: ManifestChanges;
@@ -119,6 +120,7 @@ export class OpenDatabase implements LoggedDatabase {
         this.abandon(error);
       },
     });
+    this.#admission = new Admission(context.runtime);
     this.#gate = new DurabilityGate(context.runtime, context.lease, 0, context.policy.durabilityTimeoutMs);
     this.#handedCommit = 0;
     this.#lastTimeMs = 0;
@@ -150,7 +152,7 @@ export class OpenDatabase implements LoggedDatabase {
   }
 
   async execute(request: SqlRequest): Promise<SqlResponse> {
-    assertAdmitted(this.manifest, request.clientKey);
+    this.#admission.assert(this.manifest, request.clientKey);
     const { log, policy } = this.#context;
     if (log.pendingBytes > policy.maxLogBacklogBytes && this.#gate.durable < this.#handedCommit) {
       throw new ByocError('OVERLOADED', 'the store is slower than the commits of this node; too many wait for it');

@@ -57,7 +57,7 @@ async function generationOfOneGibibyte(storage: SampleStorage): Promise<Generati
     height: 0,
     earlier: [],
     archiveDigest: sha256(Buffer.of(0)).toString('hex'),
-    imageKeys: [1],
+    imageKeys: [[0, 1]],
     archiveKeys: [],
     lists,
   };

@@ -1,7 +1,7 @@
 /** Texts and keys that must not turn up where they do not belong, and the places that are searched for them. */
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { openSync, readFileSync, readSync, closeSync } from 'node:fs';
-import { filesBelow } from '../files-below.js';
 
 /** A secret in every form in which it could turn up. */
 export class Canary {
@@ -31,16 +31,31 @@ export class Canary {
     const bytes = typeof content === 'string' ? Buffer.from(content) : content;
     return this.#forms.some((form) => bytes.includes(form));
   }
+
+  /** The same for a lot of memory: only the forms in which the product has a key. */
+  isPlainlyIn(bytes: Buffer): boolean {
+    return this.#forms.slice(0, 2).some((form) => bytes.includes(form));
+  }
 }
 
-/** The files below a directory in which one of the canaries is; `names` of files count as content. */
+/** The files below a directory in which, or in whose name, one of the canaries is. The node may remove files meanwhile. */
 export async function filesWith(canaries: readonly Canary[], directory: string): Promise<string[]> {
   const found: string[] = [];
-  for (const path of await filesBelow(directory)) {
-    const content = Buffer.concat([Buffer.from(path), await readFile(path).catch(() => Buffer.alloc(0))]);
+  for (const entry of await unlessGone(readdir(directory, { withFileTypes: true }), [])) {
+    const path = join(directory, entry.name);
+    if (entry.isDirectory()) found.push(...(await filesWith(canaries, path)));
+    if (!entry.isFile()) continue;
+    const content = Buffer.concat([Buffer.from(path), await unlessGone(readFile(path), Buffer.alloc(0))]);
     for (const canary of canaries) if (canary.isIn(content)) found.push(`${canary.name} in ${path}`);
   }
   return found;
+}
+
+async function unlessGone<T>(reading: Promise<T>, otherwise: T): Promise<T> {
+  return reading.catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return otherwise;
+    throw error;
+  });
 }
 
 /** Arguments and environment of a process, as anybody on the machine may read them. */
@@ -76,7 +91,7 @@ export function memoryHas(pid: number, canaries: readonly Canary[]): boolean | u
           break; // Reserved and never written to.
         }
         const bytes = buffer.subarray(0, length);
-        if (canaries.some((canary) => canary.isIn(bytes))) return true;
+        if (canaries.some((canary) => canary.isPlainlyIn(bytes))) return true;
       }
     }
     return false;
