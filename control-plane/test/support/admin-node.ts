@@ -41,7 +41,7 @@ export class AdminNodeForTests {
     const [status, body] = this.isAway
       ? [503, { code: 'NOT_READY', message: 'away' }]
       : this.#carryOut(request.method ?? '', request.url ?? '', text === '' ? {} : JSON.parse(text));
-    response.writeHead(status as number, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+    response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
   }
 
   #carryOut(method: string, url: string, body: any): [number, unknown] {

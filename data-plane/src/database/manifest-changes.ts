@@ -149,9 +149,9 @@ export class ManifestChanges {
     this.#adopt(await this.#whileOwned(change));
     const { keys } = this.manifest;
     // What is given up by now depends on no key.
-    if (this.#instance.defunct() || this.#isEnding) return keys !== before;
+    if (this.#isOver()) return keys !== before;
     await this.#whileOwned(async () => this.#follow(presented));
-    if (keys === before || this.#instance.defunct() || this.#isEnding) return keys !== before;
+    if (keys === before || this.#isOver()) return keys !== before;
     const release = this.#releaseKeys;
     this.watchKeys(heldKeys(this.manifest));
     release();
@@ -180,7 +180,7 @@ export class ManifestChanges {
   async #fold(): Promise<void> {
     try {
       let goesOn = await this.#foldOnce();
-      while (goesOn && !this.#instance.defunct() && !this.#isEnding) goesOn = await this.#foldOnce();
+      while (goesOn && !this.#isOver()) goesOn = await this.#foldOnce();
       await this.#dropHistory();
     } catch (error) {
       // Its keys were wiped when this instance was given up; that was reported.
@@ -231,6 +231,11 @@ export class ManifestChanges {
       if (isKeyRefusal(error)) return false;
       throw error;
     }
+  }
+
+  /** Whether the instance was given up, or is being closed. */
+  #isOver(): boolean {
+    return this.#instance.defunct() !== undefined || this.#isEnding;
   }
 
   #nextGeneration(): number {

@@ -1,6 +1,8 @@
 /** Who holds the key of a database changes while it is used: the key service, a client, the client with another key. */
 import { changeWrappingOfClosed, type WrappingChange } from '../../src/database/change-wrapping.js';
+import { ByocError } from '../../src/errors/catalogue.js';
 import { own } from '../../src/database/ready-database.js';
+import type { CipherName } from '../../src/keys/ciphers.js';
 import type { PresentedKey } from '../../src/keys/client-key.js';
 import { seededRandom } from '../seeded-random.js';
 import { Crash, CrashingStore } from './crashing-store.js';
@@ -12,7 +14,7 @@ const [first, second] = [
   { key: keyOf(1), cipher: 'aes256gcm' },
   { key: keyOf(2), cipher: 'chacha20poly1305' },
 ] as const;
-const toClient = (holder: typeof first | typeof second, from?: PresentedKey): WrappingChange => ({
+const toClient = (holder: { key: string; cipher: CipherName }, from?: PresentedKey): WrappingChange => ({
   ...(from && { encryption: from }),
   to: { mode: 'client', ...holder },
 });
@@ -45,7 +47,7 @@ async function met(presented?: PresentedKey): Promise<string> {
         unlocked.wipe();
         return 'opened';
       },
-      (error: { code?: string }) => String(error.code),
+      (error: unknown) => (error instanceof ByocError ? error.code : String(error)),
     ),
   );
 }
@@ -86,8 +88,8 @@ it('needs the key that the client has now, and a well-formed next one', async ()
     [toClient(second, second), 'ENCRYPTION_CIPHER_MISMATCH'],
     [toClient(second, { key: second.key }), 'ENCRYPTION_KEY_WRONG'],
     [toService(), 'ENCRYPTION_KEY_REQUIRED'],
-    [toClient({ ...first, key: 'no*base64' } as unknown as typeof first, first), 'ENCRYPTION_KEY_MALFORMED'],
-    [toClient({ ...first, key: 'QQ==' } as unknown as typeof first, first), 'ENCRYPTION_KEY_LENGTH'],
+    [toClient({ ...first, key: 'no*base64' }, first), 'ENCRYPTION_KEY_MALFORMED'],
+    [toClient({ ...first, key: 'QQ==' }, first), 'ENCRYPTION_KEY_LENGTH'],
   ] as const) {
     await expect(sample.changeWrapping(change)).rejects.toMatchObject({ code });
   }

@@ -169,7 +169,9 @@ export function registerEncryptionRoutes(app: FastifyInstance, context: ApiConte
   });
 
   /** The catalog itself is not changed; the audit log has the call before the data plane carries it out. */
-  const recordCall = async (): Promise<void> => void (await context.catalog.write([]));
+  const recordCall = async (): Promise<void> => {
+    await context.catalog.write([]);
+  };
 
   const currentKey = async (uuid: DatabaseId): Promise<number> => {
     const { currentKey: number } = await carriedOut(admin.encryption(uuid));
