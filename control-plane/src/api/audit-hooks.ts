@@ -34,7 +34,8 @@ function newCall(request: FastifyRequest, code: string, context: ApiContext): Au
   const parameters = request.params as Record<string, string>;
   const { organization: _organization, ...named } = parameters;
   const target = Object.values(named).join(' ');
-  const author = (request.principal as FastifyRequest['principal'] | undefined)?.user.username ?? 'nobody';
+  // A public route knows neither who calls nor an organization.
+  const { principal, organization = '' }: Partial<Pick<FastifyRequest, 'principal' | 'organization'>> = request;
   return {
     isRecorded: false,
     draft: {
@@ -42,15 +43,15 @@ function newCall(request: FastifyRequest, code: string, context: ApiContext): Au
       code,
       message: target === '' ? code : `${code} ${target}`,
       origin: request.headers['tursocliversion'] === undefined ? 'api' : 'cli',
-      author,
-      organization: (request.organization as string | undefined) ?? '',
+      author: principal?.user.username ?? 'nobody',
+      organization,
       created_at: new Date(context.clock.now()).toISOString(),
       ip: request.ip,
       // Never the body: it may hold a key.
       data: {
         ...named,
         request: request.id,
-        by_token: (request.principal as FastifyRequest['principal'] | undefined)?.tokenId,
+        by_token: principal?.tokenId,
       },
     },
   };

@@ -88,6 +88,7 @@ export class IdentityProvider {
   async #discovered(): Promise<Configuration> {
     const { issuer, clientId, clientSecret } = this.settings;
     // Plain HTTP is for a provider on this machine only; the settings refuse any other.
+    // eslint-disable-next-line @typescript-eslint/no-deprecated -- marked so only to stand out
     const execute = issuer.startsWith('http:') ? [allowInsecureRequests] : [];
     this.#configuration ??= discovery(new URL(issuer), clientId, undefined, ClientSecretPost(clientSecret), {
       execute,
