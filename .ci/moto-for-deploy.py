@@ -1,4 +1,5 @@
-"""The emulator moto, with two gaps of its CloudFormation closed: keys with tags, and secrets.
+"""The emulator moto, with three gaps of its CloudFormation closed: keys with tags, secrets, and parameters that
+   keep their default.
 
    python moto-for-deploy.py -H 127.0.0.1 -p PORT
 """
@@ -6,13 +7,14 @@
 import json
 import sys
 
-from moto.cloudformation import parsing
+from moto.cloudformation.models import CloudFormationBackend
 from moto.core.common_models import CloudFormationModel
 from moto.kms.models import KmsBackend
 from moto.secretsmanager.models import secretsmanager_backends
 from moto.server import main
 
 create_key = KmsBackend.create_key
+resolve_update_parameters = CloudFormationBackend._resolve_update_parameters
 
 
 def create_key_with_tags(self, *args, **kwargs):
@@ -64,5 +66,16 @@ class Secret(CloudFormationModel):
         return original_resource
 
 
+def resolve_update_parameters_with_defaults(self, instance, incoming_params):
+    """A parameter that was never given has no previous value; its default stands."""
+    given = [
+        parameter
+        for parameter in incoming_params
+        if not parameter.get("UsePreviousValue") or parameter["ParameterKey"] in instance.parameters
+    ]
+    return resolve_update_parameters(self, instance, given)
+
+
 KmsBackend.create_key = create_key_with_tags
+CloudFormationBackend._resolve_update_parameters = resolve_update_parameters_with_defaults
 main(sys.argv[1:])
