@@ -131,7 +131,7 @@ describe('AWS as the SDK sees it', () => {
       spec: 'SYMMETRIC_DEFAULT',
       rotates: true,
     });
-    await kms.send(new DisableKeyCommand({ KeyId: arn }));
+    await kms.send(new DisableKeyCommand({ KeyId: KeyMetadata!.KeyId! }));
     expect(await value(aws.key(arn))).toMatchObject({ state: 'Disabled' });
     expect(await value(aws.key(arn.replace(/[^/]+$/, '00000000-0000-4000-8000-000000000000')))).toBe('missing');
   });
