@@ -13,5 +13,6 @@ export default {
   },
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
   testTimeout: 180_000,
-  maxWorkers: 2,
+  // Scenario tests wait for processes, leases and timers more than they compute.
+  maxWorkers: 3,
 };
