@@ -13,7 +13,7 @@ async function failure(
     ({ stdout }) => {
       throw new Error(`${file} did not fail: ${stdout}`);
     },
-    (error: { code: number; stdout: string; stderr: string }) => error,
+    (error: unknown) => error as { code: number; stdout: string; stderr: string },
   );
 }
 

@@ -118,8 +118,8 @@ describe('a database whose client holds the key', () => {
     for (const entry of entries.filter((one) => one.isFile())) {
       const path = join(entry.parentPath, entry.name);
       // A beat's file goes when the next one comes.
-      const content = await readFile(path).catch((error: NodeJS.ErrnoException) => {
-        if (error.code === 'ENOENT') return Buffer.alloc(0);
+      const content = await readFile(path).catch((error: unknown) => {
+        if ((error as NodeJS.ErrnoException).code === 'ENOENT') return Buffer.alloc(0);
         throw error;
       });
       for (const form of [bytes, key.replace(/=+$/, ''), bytes.toString('hex')]) {

@@ -15,7 +15,7 @@ describe('fleet operations', () => {
 
   const rows = async (name: string, sql: string): Promise<Record<string, unknown>[]> => {
     const { jwt } = await local.api.databases.createToken(name);
-    return (await local.open(name, jwt).execute(sql)).rows as unknown as Record<string, unknown>[];
+    return (await local.open(name, jwt).execute(sql)).rows;
   };
   const finished = async (id: string) =>
     (

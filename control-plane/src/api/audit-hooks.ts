@@ -35,7 +35,7 @@ function newCall(request: FastifyRequest, code: string, context: ApiContext): Au
   const { organization: _organization, ...named } = parameters;
   const target = Object.values(named).join(' ');
   // A public route knows neither who calls nor an organization.
-  const { principal, organization = '' }: Partial<Pick<FastifyRequest, 'principal' | 'organization'>> = request;
+  const { principal, organization = '' } = request as Partial<Pick<FastifyRequest, 'principal' | 'organization'>>;
   return {
     isRecorded: false,
     draft: {

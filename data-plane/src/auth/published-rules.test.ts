@@ -223,7 +223,7 @@ describe('PublishedRules', () => {
     ['a field that nobody knows', { blockRead: true }],
   ])('do not follow a shard with %s', async (_what, subject) => {
     const store = new ControlStore();
-    await store.publish(1, { '11': { [database.id]: subject as SubjectRules } });
+    await store.publish(1, { '11': { [database.id]: subject } });
     await expect(new PublishedRules(store).read(keys)).rejects.toEqual(corrupt);
   });
 

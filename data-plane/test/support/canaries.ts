@@ -52,8 +52,8 @@ export async function filesWith(canaries: readonly Canary[], directory: string):
 }
 
 async function unlessGone<T>(reading: Promise<T>, otherwise: T): Promise<T> {
-  return reading.catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return otherwise;
+  return reading.catch((error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return otherwise;
     throw error;
   });
 }
