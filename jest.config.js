@@ -13,6 +13,5 @@ export default {
   },
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
   testTimeout: 180_000,
-  // Scenario tests wait for processes, leases and timers more than they compute.
-  maxWorkers: 3,
+  maxWorkers: 2,
 };

@@ -154,6 +154,11 @@ function wildcards(configuration: ResolvedConfiguration): readonly Acknowledgeme
       reason: 'Objects have names that nobody knows before; each is below the one prefix of its store.',
     },
     {
+      ids: [resource(`${names.bucketArn('data')}/${storePrefixes.data}/manifests/*`)],
+      paths: /^(data-plane\/DataNode|eks\/Pods-data-node)\/Policy\/Resource$/,
+      reason: 'Versions are destroyed of manifests only, one for each database, whose names nobody knows before.',
+    },
+    {
       ids: ['flow', 'data-node', 'control-plane'].map((of) =>
         resource(arn('logs', `log-group:${names.logGroup(of)}:log-stream:*`)),
       ),

@@ -35,7 +35,13 @@ export class SmallVolume {
   /** Takes all space but `restBytes`. */
   fill(restBytes: number): void {
     const takenBytes = this.freeBytes - restBytes;
-    if (takenBytes > 0) writeFileSync(join(this.path, `filler-${this.#fillers++}`), Buffer.alloc(takenBytes));
+    if (takenBytes <= 0) return;
+    try {
+      writeFileSync(join(this.path, `filler-${this.#fillers++}`), Buffer.alloc(takenBytes));
+    } catch (error) {
+      // Somebody else took some of it meanwhile: it is as full as it gets.
+      if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+    }
   }
 
   /** Gives the space back that `fill` took. */
