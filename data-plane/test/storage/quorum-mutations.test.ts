@@ -114,8 +114,15 @@ const breakages: Record<string, Breakage> = {
   },
 };
 
-async function firstSeedThatNotices(breakage: Breakage): Promise<number | undefined> {
-  for (let seed = 1; seed <= mostSeeds; seed++) {
+/** What takes many runs to be noticed was last noticed by this one, which is tried first. */
+const knownSeeds: Readonly<Record<string, number>> = {
+  'a record before the copies, and a recoverer that dies in between': 62,
+  'a reader that knows no copies': 62,
+  'an empty bucket that is taken for the one it replaced': 168,
+};
+
+async function firstSeedThatNotices(breakage: Breakage, knownSeed = 1): Promise<number | undefined> {
+  for (const seed of [knownSeed, ...Array.from({ length: mostSeeds }, (_, index) => index + 1)]) {
     const noticed = await runQuorum(seed, breakage).then(
       (wrong) => wrong.length > 0,
       () => true,
@@ -126,7 +133,11 @@ async function firstSeedThatNotices(breakage: Breakage): Promise<number | undefi
 }
 
 describe('the runs of a log in three zones notice', () => {
-  it.each(Object.keys(breakages))('%s', async (name) => {
-    expect(await firstSeedThatNotices(breakages[name] ?? {})).toBeDefined();
-  });
+  it.each(Object.keys(breakages))(
+    '%s',
+    async (name) => {
+      expect(await firstSeedThatNotices(breakages[name] ?? {}, knownSeeds[name])).toBeDefined();
+    },
+    900_000,
+  );
 });
