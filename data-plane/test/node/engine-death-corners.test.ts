@@ -9,7 +9,14 @@ const settings = { TURSO_BYOC_COMMIT_WINDOW_MS: '1' };
 const oneEngine = { ...settings, TURSO_BYOC_ENGINE_PROCESSES: '1' };
 
 function killEngines(node: DataNode): void {
-  for (const pid of engineProcesses(node)) process.kill(pid, 'SIGKILL');
+  for (const pid of engineProcesses(node)) {
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch (error) {
+      // It ended by itself since it was found.
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    }
+  }
 }
 
 /** Creates a table with a row, and waits until they are in a generation: what the node logged itself it may remember. */

@@ -118,11 +118,9 @@ describe('one writer', () => {
       },
     },
   ])('$what would be noticed', async ({ mutation }) => {
-    expect(await takeOver([...believesInItself, mutation])).toEqual(
-      expect.arrayContaining([
-        'the first node acknowledged a commit after the second had taken over',
-        'first 4 is missing',
-      ]),
+    // Most often the row is missing, too; not where the second node reads its log once more.
+    expect(await takeOver([...believesInItself, mutation])).toContain(
+      'the first node acknowledged a commit after the second had taken over',
     );
   });
 
