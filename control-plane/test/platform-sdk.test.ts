@@ -88,7 +88,7 @@ describe('@tursodatabase/api', () => {
     );
     await expect(
       api.databases.create('x', { remote_encryption: { encryption_key: 'a2V5', encryption_cipher: 'aes256gcm' } }),
-    ).rejects.toEqual(refused(400, '"encryption_key" of "remote_encryption" is not offered yet'));
+    ).rejects.toEqual(refused(400, /the encryption key has 3 bytes/));
     await expect(api.databases.create('x', { is_schema: true })).rejects.toEqual(refused(400, /is_schema/));
     await expect(api.databases.create('x', { image: 'canary' })).rejects.toEqual(refused(400, /image/));
     await expect(api.databases.create('x', { group: 'none' })).rejects.toEqual(refused(400, 'group not found'));
