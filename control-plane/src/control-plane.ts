@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { readSecret, type SecretSource } from '@turso-byoc/data-plane/node/secret-source.js';
 import { openStore } from '@turso-byoc/data-plane/object-store/open-store.js';
@@ -37,6 +38,8 @@ import { SignIn } from './sign-in/sign-in.js';
 /** How long a call of the Platform API waits for a data plane that is away: longer than a data node's restart. */
 const retryBudgetMs = 15_000;
 const startBudgetMs = 60_000;
+/** How long work in the background may take to end at a stop: less than the process waits for the whole. */
+const windUpBudgetMs = 5_000;
 const attemptTimeoutMs = 10_000;
 /** Together with an attempt, shorter than a runner's lease. */
 const migrationRetryBudgetMs = 10_000;
@@ -158,14 +161,34 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     },
     stop: async () => {
       await api.close();
-      await takenUp;
-      await operations.stop();
-      await reconciler.stop();
-      await audit.stop();
-      await exporter.stop();
+      const windingUp = async (): Promise<void> => {
+        await takenUp;
+        await operations.stop();
+        await reconciler.stop();
+        await audit.stop();
+        await exporter.stop();
+      };
+      // Where the data plane is away, too, all of it waits; the next start takes it up from what the catalog says.
+      if (!(await isDoneWithin(windUpBudgetMs, windingUp()))) {
+        logger.warn('work in the background was left to the next start');
+      }
       catalog.close();
     },
   };
+}
+
+/** Whether `work` has ended within the time. Throws what it throws until then; what it throws later is lost with the process. */
+async function isDoneWithin(ms: number, work: Promise<void>): Promise<boolean> {
+  const timer = new AbortController();
+  try {
+    return await Promise.race([
+      work.then(() => true),
+      sleep(ms, false, { signal: timer.signal, ref: false }).catch(() => false),
+    ]);
+  } finally {
+    timer.abort();
+    work.catch(() => undefined);
+  }
 }
 
 /** Sign-in through the identity provider, if one is set up. */

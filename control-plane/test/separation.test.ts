@@ -91,6 +91,23 @@ describe('the control plane', () => {
     expect(dataNode.get('TURSO_BYOC_KEY_DIR')).toBe(join(dataDirectory, 'keys'));
   });
 
+  it('stops in order although the data plane does not answer', async () => {
+    const { api, dataDirectory, system } = local;
+    await api.databases.create('audited');
+    const { dataNode, controlPlane } = system.processes() as { dataNode: number; controlPlane: number };
+    process.kill(dataNode, 'SIGSTOP');
+    try {
+      process.kill(controlPlane, 'SIGTERM');
+      while (system.processes().controlPlane === controlPlane) await new Promise((resolve) => setTimeout(resolve, 50));
+      const log = await readFile(join(dataDirectory, 'logs', 'control-plane.log'), 'utf8');
+      expect(log).toMatch(/"why":"SIGTERM"/);
+      expect(log).not.toMatch(/did not end in time|could not stop in order/);
+    } finally {
+      process.kill(dataNode, 'SIGCONT');
+    }
+    await local.reported(/the control plane is running again/);
+  });
+
   it('has no file of theirs open while it creates a database and reads its catalog', async () => {
     const { api, dataDirectory, system } = local;
     const pid = system.processes().controlPlane!;
