@@ -81,7 +81,7 @@ export const quickBudget: Budget = {
   idleDatabases: 20,
   idleWindowMs: 1_500,
   encryptionTurns: 2,
-  encryptionMs: 400,
+  encryptionMs: 1_000,
   encryptionLargeBytes: 4 * mebibyte,
   recoveredDatabases: 5_000,
   pricedSeconds: 30,

@@ -10,18 +10,23 @@ import { operationRequest, schema } from '../subjects/workload.js';
 import { commitWindowMs, type BenchCase, type CaseContext } from './bench-case.js';
 
 const mebibyte = 2 ** 20;
+/** Databases that are written stay open; those that are read cold are closed soon. */
+const staysOpenMs = 86_400_000;
 const idleCloseMs = 300;
 const readEverything = 'SELECT sum(length(content)) FROM blobs';
 const mostOnColdReads = 1.06;
 const mostOnCommits = 1.14;
 
-/** One of the two nodes that take turns. */
-interface Subject {
-  readonly node: DataNode;
+/** What one of the two nodes that take turns works on. */
+interface Filled {
+  readonly deployment: Deployment;
+  readonly preloaded: readonly string[];
   readonly writers: readonly BenchDatabase[];
   readonly small: readonly BenchDatabase[];
   readonly large: BenchDatabase;
 }
+
+type Subject = Filled & { readonly node: DataNode };
 
 interface Pair<Value> {
   readonly sealed: Value;
@@ -40,65 +45,58 @@ export const encryptionCase: BenchCase = {
   run: async (context) => {
     const { progress, budget } = context;
     progress('Encryption: filling databases');
-    const subjects: Pair<Subject> = {
-      sealed: await startSubject('sealed', context),
-      plain: await startSubject('plain', context),
-    };
-    try {
-      const commits: Pair<CommitCost>[] = [];
+    const filled: Pair<Filled> = { sealed: await fill('sealed', context), plain: await fill('plain', context) };
+    const commits = await withNodes(filled, staysOpenMs, async (subjects) => {
+      const pairs: Pair<CommitCost>[] = [];
       for (let turn = 0; turn < budget.encryptionTurns; turn++) {
         progress(`Encryption: commits, turn ${turn + 1} of ${budget.encryptionTurns}`);
-        commits.push(await inTurns(turn, subjects, async (subject) => commit(subject, context)));
+        pairs.push(await inTurns(turn, subjects, async (subject) => commit(subject, context)));
       }
-      const small: Pair<number>[] = [];
-      const large: Pair<number>[] = [];
+      return pairs;
+    });
+    const { small, large } = await withNodes(filled, idleCloseMs, async (subjects) => {
+      const pairs = { small: [] as Pair<number>[], large: [] as Pair<number>[] };
       for (let turn = 0; turn < budget.encryptionTurns; turn++) {
         progress(`Encryption: cold reads, turn ${turn + 1} of ${budget.encryptionTurns}`);
-        small.push(await inTurns(turn, subjects, async ({ node, small }) => coldRead(node, small)));
-        large.push(await inTurns(turn, subjects, async ({ node, large }) => coldRead(node, [large])));
+        pairs.small.push(await inTurns(turn, subjects, async ({ node, small }) => coldRead(node, small)));
+        pairs.large.push(await inTurns(turn, subjects, async ({ node, large }) => coldRead(node, [large])));
       }
-      const commitTime = ratios(commits.map(({ sealed, plain }) => sealed.ms / plain.ms));
-      const commitCpu = ratios(commits.map(({ sealed, plain }) => sealed.cpuMs / plain.cpuMs));
-      const smallTime = ratios(small.map(({ sealed, plain }) => sealed / plain));
-      const largeTime = ratios(large.map(({ sealed, plain }) => sealed / plain));
-      return {
-        results: [
-          result(`commits, ${budget.writers} writers`, [
-            ...times('commit', commits.map(pairOf('ms'))),
-            ...ratioFigures('time', commitTime.samples, commitTime.interval),
-            ...times('CPU', commits.map(pairOf('cpuMs'))),
-            ...ratioFigures('CPU', commitCpu.samples, commitCpu.interval),
-          ]),
-          result(`cold read, ${megabytes(budget.smallBytes)}`, [
-            ...times('cold read', small),
-            ...ratioFigures('time', smallTime.samples, smallTime.interval),
-          ]),
-          result(`cold read, ${megabytes(budget.encryptionLargeBytes)}`, [
-            ...times('cold read', large),
-            ...ratioFigures('time', largeTime.samples, largeTime.interval),
-          ]),
-        ],
-        targets: [
-          target('encryption: commits', 'ratio', commitTime.interval.mean, 'at most', mostOnCommits),
-          target('encryption: cold read, small', 'ratio', smallTime.interval.mean, 'at most', mostOnColdReads),
-          target('encryption: cold read, large', 'ratio', largeTime.interval.mean, 'at most', mostOnColdReads),
-        ],
-      };
-    } finally {
-      await subjects.sealed.node.stop();
-      await subjects.plain.node.stop();
-    }
+      return pairs;
+    });
+    const commitTime = ratios(commits.map(({ sealed, plain }) => sealed.ms / plain.ms));
+    const commitCpu = ratios(commits.map(({ sealed, plain }) => sealed.cpuMs / plain.cpuMs));
+    const smallTime = ratios(small.map(({ sealed, plain }) => sealed / plain));
+    const largeTime = ratios(large.map(({ sealed, plain }) => sealed / plain));
+    return {
+      results: [
+        result(`commits, ${budget.writers} writers`, [
+          ...times('commit', commits.map(pairOf('ms'))),
+          ...ratioFigures('time', commitTime.samples, commitTime.interval),
+          ...times('CPU', commits.map(pairOf('cpuMs'))),
+          ...ratioFigures('CPU', commitCpu.samples, commitCpu.interval),
+        ]),
+        result(`cold read, ${megabytes(budget.smallBytes)}`, [
+          ...times('cold read', small),
+          ...ratioFigures('time', smallTime.samples, smallTime.interval),
+        ]),
+        result(`cold read, ${megabytes(budget.encryptionLargeBytes)}`, [
+          ...times('cold read', large),
+          ...ratioFigures('time', largeTime.samples, largeTime.interval),
+        ]),
+      ],
+      targets: [
+        target('encryption: commits', 'ratio', commitTime.interval.mean, 'at most', mostOnCommits),
+        target('encryption: cold read, small', 'ratio', smallTime.interval.mean, 'at most', mostOnColdReads),
+        target('encryption: cold read, large', 'ratio', largeTime.interval.mean, 'at most', mostOnColdReads),
+      ],
+    };
   },
 };
 
-async function startSubject(name: keyof Pair<unknown>, { directory, budget }: CaseContext): Promise<Subject> {
+async function fill(name: keyof Pair<unknown>, { directory, budget }: CaseContext): Promise<Filled> {
   const deployment = await Deployment.create(join(directory, name));
-  const environment = {
-    TURSO_BYOC_COMMIT_WINDOW_MS: String(commitWindowMs),
-    TURSO_BYOC_IDLE_CLOSE_MS: String(idleCloseMs),
-  };
   const preloaded = name === 'plain' ? [import.meta.resolve('../subjects/null-cipher.js')] : [];
-  const node = await DataNode.start(deployment, environment, preloaded);
+  const node = await startNode({ deployment, preloaded }, staysOpenMs);
   const writers: BenchDatabase[] = [];
   for (let at = 0; at < budget.writers; at++) {
     const database = await node.createDatabase(`writer${at}`);
@@ -109,7 +107,34 @@ async function startSubject(name: keyof Pair<unknown>, { directory, budget }: Ca
   for (let at = 0; at < budget.smallDatabases; at++) {
     small.push(await createFilled(node, `small${at}`, budget.smallBytes));
   }
-  return { node, writers, small, large: await createFilled(node, 'large', budget.encryptionLargeBytes) };
+  const large = await createFilled(node, 'large', budget.encryptionLargeBytes);
+  await node.stop();
+  return { deployment, preloaded, writers, small, large };
+}
+
+async function startNode(
+  { deployment, preloaded }: Pick<Filled, 'deployment' | 'preloaded'>,
+  idleCloseAfterMs: number,
+): Promise<DataNode> {
+  const environment = {
+    TURSO_BYOC_COMMIT_WINDOW_MS: String(commitWindowMs),
+    TURSO_BYOC_IDLE_CLOSE_MS: String(idleCloseAfterMs),
+  };
+  return DataNode.start(deployment, environment, preloaded);
+}
+
+/** Runs both nodes for the time of `measure`. */
+async function withNodes<Value>(
+  { sealed, plain }: Pair<Filled>,
+  idleCloseAfterMs: number,
+  measure: (subjects: Pair<Subject>) => Promise<Value>,
+): Promise<Value> {
+  const nodes = [await startNode(sealed, idleCloseAfterMs), await startNode(plain, idleCloseAfterMs)] as const;
+  try {
+    return await measure({ sealed: { ...sealed, node: nodes[0] }, plain: { ...plain, node: nodes[1] } });
+  } finally {
+    for (const node of nodes) await node.stop();
+  }
 }
 
 async function inTurns<Value>(
@@ -139,10 +164,11 @@ async function commit({ node, writers }: Subject, { load, budget }: CaseContext)
       port: node.port,
       requests,
       connections: requests.length,
-      extent: { kind: 'time', warmupMs: budget.encryptionMs / 2, measureMs: budget.encryptionMs },
+      extent: { kind: 'time', warmupMs: Math.max(1_000, budget.encryptionMs / 2), measureMs: budget.encryptionMs },
     },
     { node: () => pids },
   );
+  if (result.completed === 0) throw new Error(`no writer had an answer within ${budget.encryptionMs} ms`);
   return {
     ms: (result.elapsedMs * requests.length) / result.completed,
     cpuMs: (cores.node * result.elapsedMs) / result.completed,
