@@ -1,5 +1,4 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
@@ -67,7 +66,7 @@ export interface ControlPlaneOptions {
 export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
   const { config, clock, logger, signal } = options;
   const signer = await openTokenSigner(config.signingKey);
-  const credential = await readCredential(config.adminCredential);
+  const credential = await requiredSecret(config.adminCredential, 'TURSO_BYOC_ADMIN_CREDENTIAL', 16);
   const store = await openStore(config.controlStore, {
     runtime: systemRuntime,
     needs: ['readAfterWrite', 'createIfAbsent', 'replaceIfUnchanged'],
@@ -205,7 +204,11 @@ async function openSignIn(
   const provider = new IdentityProvider({
     issuer: oidc.issuer,
     clientId: oidc.clientId,
-    clientSecret: await readSecretFile(oidc.clientSecretFile, 'TURSO_BYOC_OIDC_CLIENT_SECRET_FILE', 1),
+    clientSecret: await requiredSecret(
+      { kind: 'file', path: oidc.clientSecretFile },
+      'TURSO_BYOC_OIDC_CLIENT_SECRET',
+      1,
+    ),
     redirectUri: `${oidc.publicUrl}/sign-in/callback`,
   });
   return new SignIn(provider, parts.catalog, parts.platformTokens, parts.authenticator, parts.clock);
@@ -214,34 +217,19 @@ async function openSignIn(
 /** Only a digest of the bootstrap token stays in memory. */
 async function bootstrapDigestOf({ bootstrapTokenFile: path }: ControlPlaneConfig): Promise<string | undefined> {
   if (path === undefined) return undefined;
-  const token = await readSecretFile(path, 'TURSO_BYOC_BOOTSTRAP_TOKEN_FILE', 32);
+  const token = await requiredSecret({ kind: 'file', path }, 'TURSO_BYOC_BOOTSTRAP_TOKEN', 32);
   return createHash('sha256').update(token).digest('hex');
 }
 
-async function readSecretFile(path: string, setting: string, minLength: number): Promise<string> {
+/** `setting`: the variable that has the secret itself; with `_FILE` behind it names a file. Throws `SETTING_INVALID`. */
+async function requiredSecret(source: SecretSource, setting: string, minLength: number): Promise<string> {
+  const where = source.kind === 'file' ? `the file ${source.path} that ${setting}_FILE names` : setting;
   let secret: string;
   try {
-    secret = (await readFile(path, 'utf8')).trim();
-  } catch (error) {
-    throw new ControlPlaneError('SETTING_INVALID', `the file ${path} that ${setting} names cannot be read`, {
-      cause: error,
-    });
+    secret = await readSecret(source);
+  } catch (cause) {
+    throw new ControlPlaneError('SETTING_INVALID', `${where} cannot be read`, { cause });
   }
   if (secret.length >= minLength) return secret;
-  throw new ControlPlaneError(
-    'SETTING_INVALID',
-    `the file ${path} that ${setting} names holds no secret of at least ${minLength} characters`,
-  );
-}
-
-async function readCredential(source: SecretSource): Promise<string> {
-  const credential = await readSecret(source);
-  if (credential.length < 16) {
-    const where =
-      source.kind === 'file'
-        ? `the file ${source.path} that TURSO_BYOC_ADMIN_CREDENTIAL_FILE names`
-        : 'TURSO_BYOC_ADMIN_CREDENTIAL';
-    throw new ControlPlaneError('SETTING_INVALID', `${where} holds no secret of at least 16 characters`);
-  }
-  return credential;
+  throw new ControlPlaneError('SETTING_INVALID', `${where} holds no secret of at least ${minLength} characters`);
 }
