@@ -9,7 +9,7 @@ import { nodeSettings } from '@turso-byoc/data-plane/node/settings.js';
 // The built file: the control plane exports nothing.
 import { readConfig } from '../../../control-plane/dist/config.js';
 import { manifestFaults } from './manifest-faults.js';
-import { chartCases, chartDirectory, chartTool, parseManifests, renderText } from './rendered-chart.js';
+import { chartCases, chartDirectory, chartTool, conformityOf, parseManifests, renderText } from './rendered-chart.js';
 
 /** What lies below differs by kind; whoever reads it knows the kind. */
 type Manifest = Pick<ReturnType<typeof parseManifests>[number], 'kind' | 'apiVersion' | 'metadata'> &
@@ -95,24 +95,9 @@ if (helm === undefined) {
 
     const known = kubeconform !== undefined && schemas ? it : it.skip;
     known('is what the API of Kubernetes takes, to the last field', async () => {
-      const directory = await mkdtemp(join(tmpdir(), 'rendered-'));
-      try {
-        const file = join(directory, `${name}.yaml`);
-        await writeFile(file, await textOf(name));
-        const location = join(schemas ?? '', '{{.ResourceKind}}-{{.Group}}-{{.ResourceAPIVersion}}.json');
-        const argv = ['-strict', '-summary', '-output', 'json', '-schema-location', location, file];
-        const { stdout } = await run(kubeconform ?? '', argv).catch((error: unknown) => error as { stdout: string });
-        const { resources, summary } = JSON.parse(stdout) as { resources: unknown[]; summary: Record<string, number> };
-        expect(resources).toEqual([]);
-        expect(summary).toEqual({
-          valid: (await manifestsOf(name)).length,
-          invalid: 0,
-          errors: 0,
-          skipped: 0,
-        });
-      } finally {
-        await rm(directory, { recursive: true });
-      }
+      const { resources, summary } = await conformityOf(kubeconform ?? '', schemas ?? '', await textOf(name));
+      expect(resources).toEqual([]);
+      expect(summary).toEqual({ valid: (await manifestsOf(name)).length, invalid: 0, errors: 0, skipped: 0 });
     });
   });
 
@@ -122,17 +107,9 @@ if (helm === undefined) {
     });
   } else {
     it('kubeconform finds a misspelt field', async () => {
-      const directory = await mkdtemp(join(tmpdir(), 'misspelt-'));
-      try {
-        const file = join(directory, 'misspelt.yaml');
-        await writeFile(file, (await textOf('standard')).replace('preStop:', 'perStop:'));
-        const location = join(schemas, '{{.ResourceKind}}-{{.Group}}-{{.ResourceAPIVersion}}.json');
-        await expect(run(kubeconform, ['-strict', '-schema-location', location, file])).rejects.toMatchObject({
-          stdout: expect.stringContaining('perStop'),
-        });
-      } finally {
-        await rm(directory, { recursive: true });
-      }
+      const misspelt = (await textOf('standard')).replace('preStop:', 'perStop:');
+      const { resources } = await conformityOf(kubeconform, schemas, misspelt);
+      expect(resources).toEqual([expect.objectContaining({ msg: expect.stringContaining('perStop') })]);
     });
   }
 
