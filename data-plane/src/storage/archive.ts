@@ -14,10 +14,18 @@ import type { Runtime } from '../runtime.js';
 import { foreignStart } from './binary-magic.js';
 import { readWithRetry } from './conditional-write.js';
 import { Turns, type Work } from '../turns.js';
-import { forEachPage, type Commit } from './fragment.js';
-import { fragmentEnd, nextFragment, type ChainEnd, type SealedFragment, type TailFragment } from './fragment-chain.js';
-import { sha256 } from './generation.js';
+import { decodeFragmentHeader, decodingFragment, forEachPage, type Commit } from './fragment.js';
+import {
+  fragmentEnd,
+  nextFragment,
+  type ChainStart,
+  type SealedFragment,
+  type TailFragment,
+} from './fragment-chain.js';
+import { databaseAt, sha256 } from './generation.js';
 import { hashing, joining } from './long-buffers.js';
+import type { GenerationReference } from './manifest.js';
+import { archiveName } from './object-names.js';
 
 const magic = Buffer.from('TBYOARC1');
 const fixedBytes = 12;
@@ -25,6 +33,8 @@ const entryBytes = 24;
 const digestBytes = 32;
 const firstReadBytes = 64 * 1024;
 const maxRunBytes = 8 * 1024 * 1024;
+/** Bytes between two fragments that are read rather than asked around. */
+const mostGapBytes = 128 * 1024;
 
 /** Where one fragment lies in the archive. */
 interface Entry {
@@ -105,13 +115,13 @@ export async function* readArchive(
   store: ObjectStore,
   line: readonly DatabaseId[],
   key: string,
-  from: ChainEnd,
+  from: ChainStart,
   upTo = Infinity,
 ): AsyncGenerator<SealedFragment> {
   const entries = await readEntries(runtime, store, key);
   const wanted = entries.filter(({ firstCommit, lastCommit }) => lastCommit > from.commit && firstCommit <= upTo);
   const turns = new Turns(runtime, 'background');
-  let end = from;
+  let end: ChainStart = from;
   for (const run of runsOf(wanted)) {
     const [first, last] = [run[0] as Entry, run.at(-1) as Entry];
     const length = last.offset + last.length - first.offset;
@@ -125,6 +135,76 @@ export async function* readArchive(
       yield fragment;
     }
   }
+}
+
+/**
+ * The page index of the archive that leads to a generation of the sealer's line, in commit order. Throws
+ * `STORE_OBJECT_MISSING` or `STORE_OBJECT_CORRUPT`.
+ */
+export async function readPageIndex(
+  runtime: Runtime,
+  store: ObjectStore,
+  sealer: Sealer,
+  reference: GenerationReference,
+): Promise<readonly IndexedCommit[]> {
+  const { term, number, source = 0 } = reference;
+  const key = archiveName(databaseAt(sealer.line, reference), term, number);
+  const head = await existing(runtime, key, () => store.getRange(key, 0, firstReadBytes));
+  const indexAt = headLength(countIn(key, head));
+  const read = async (start: number, length: number): Promise<Buffer> =>
+    start + length <= head.length
+      ? head.subarray(start, start + length)
+      : existing(runtime, key, () => store.getRange(key, start, length));
+  const length = (await read(indexAt - 4, 4)).readUInt32LE(0);
+  const sealed = await read(indexAt, length);
+  const position = { kind: 'archive-index', term, numbers: [number] } as const;
+  const opened = await new Turns(runtime, 'background').run(sealer.at(source, key).opening(position, sealed, key));
+  return JSON.parse(opened.toString('utf8')) as IndexedCommit[];
+}
+
+/**
+ * Of the archive that leads to a generation the commits that `index`, entries of its page index, name, and maybe others
+ * beside them, in order. Reads only what holds one of them. Throws as `readPageIndex`.
+ */
+export async function* readArchivedCommits(
+  runtime: Runtime,
+  store: ObjectStore,
+  sealer: Sealer,
+  reference: GenerationReference,
+  index: ReadonlyMap<number, IndexedCommit>,
+): AsyncGenerator<readonly Commit[]> {
+  const key = archiveName(databaseAt(sealer.line, reference), reference.term, reference.number);
+  const numbers = [...index.keys()].sort((a, b) => a - b);
+  const entries = (await readEntries(runtime, store, key)).filter(({ firstCommit, lastCommit }) => {
+    const first = numbers[lowerBound(numbers, firstCommit)];
+    return first !== undefined && first <= lastCommit;
+  });
+  const turns = new Turns(runtime, 'background');
+  for (const run of runsOf(entries)) {
+    const [first, last] = [run[0] as Entry, run.at(-1) as Entry];
+    const length = last.offset + last.length - first.offset;
+    const bytes = await existing(runtime, key, () => store.getRange(key, first.offset, length));
+    for (const entry of run) {
+      const sealed = bytes.subarray(entry.offset - first.offset, entry.offset - first.offset + entry.length);
+      const { database } = decodeFragmentHeader(key, sealed);
+      const commits = await turns.run(decodingFragment(sealer.of(database, key), key, sealed));
+      // The index is sealed for this very archive: it tells a fragment of this history from any other of these numbers.
+      const isOther = commits.some(({ number, timeMs }) => (index.get(number)?.timeMs ?? timeMs) !== timeMs);
+      if (isOther) throw new ByocError('STORE_OBJECT_CORRUPT', `archive ${key} does not hold what its index names`);
+      yield commits;
+    }
+  }
+}
+
+/** Index of the first of `numbers`, which are sorted, that is not below `least`. */
+function lowerBound(numbers: readonly number[], least: number): number {
+  let [low, high] = [0, numbers.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((numbers[middle] as number) < least) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /** The sealed parts of an archive that was read as a whole. Throws as `readArchive` does. */
@@ -176,7 +256,9 @@ function runsOf(entries: readonly Entry[]): Entry[][] {
   let bytes = 0;
   for (const entry of entries) {
     const run = runs.at(-1);
-    if (run && bytes + entry.length <= maxRunBytes) run.push(entry);
+    const before = run?.at(-1);
+    const isNear = before !== undefined && entry.offset - (before.offset + before.length) <= mostGapBytes;
+    if (run && isNear && bytes + entry.length <= maxRunBytes) run.push(entry);
     else {
       runs.push([entry]);
       bytes = 0;

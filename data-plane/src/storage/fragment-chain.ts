@@ -20,6 +20,15 @@ export interface ChainEnd {
   readonly chainDigest: FragmentDigest;
 }
 
+/**
+ * Where reading a chain begins: at an end that is known, or at a commit of which only the number is. Then the first
+ * fragment may hold that commit, too, and is proved by its seal alone, which names its commits and its predecessor.
+ */
+export interface ChainStart {
+  readonly commit: number;
+  readonly chainDigest?: FragmentDigest;
+}
+
 /** The state that a fragment follows. */
 export interface ChainPoint extends ChainEnd {
   readonly commitTimeMs: number;
@@ -50,16 +59,18 @@ export function nextFragment(
   where: string,
   bytes: Buffer,
   digest: FragmentDigest,
-  end: ChainEnd,
+  end: ChainStart,
   databases: readonly DatabaseId[],
   term?: number,
 ): SealedFragment {
   const header = decodeFragmentHeader(where, bytes);
+  const { commit, chainDigest } = end;
   const follows =
     databases.includes(header.database) &&
     (term === undefined || header.term === term) &&
-    header.firstCommit === end.commit + 1 &&
-    header.previous.equals(end.chainDigest);
+    (chainDigest
+      ? header.firstCommit === commit + 1 && header.previous.equals(chainDigest)
+      : header.firstCommit <= commit + 1 && header.lastCommit > commit);
   if (follows) return { where, bytes, header, digest };
   throw new ByocError(
     'STORE_OBJECT_CORRUPT',

@@ -7,7 +7,7 @@ import type { Sealer } from '../keys/sealing.js';
 import type { ObjectStore } from '../object-store/object-store.js';
 import type { Runtime } from '../runtime.js';
 import { readArchive } from './archive.js';
-import type { ChainPoint, SealedFragment } from './fragment-chain.js';
+import type { ChainStart, SealedFragment } from './fragment-chain.js';
 import { databaseAt, readGeneration } from './generation.js';
 import { findPlace } from './history.js';
 import type { LogRange } from './log-location.js';
@@ -33,7 +33,9 @@ export interface RestorePoint {
   /** Absent where the database was still empty. */
   readonly base?: GenerationReference;
   /** The fragments after the base that may hold commits up to the moment, and some beyond. */
-  readonly fragmentsAfter: (from: ChainPoint) => AsyncIterable<SealedFragment>;
+  readonly fragmentsAfter: (from: ChainStart) => AsyncIterable<SealedFragment>;
+  /** The generation whose archive these fragments lie in; absent when no generation holds the moment yet. */
+  readonly next?: GenerationReference;
 }
 
 /** The first moment that a database can go back to. */
@@ -69,6 +71,7 @@ export async function findRestorePoint(input: HistoryInput, moment: Moment): Pro
   const upTo = 'commit' in moment ? moment.commit : Infinity;
   return {
     ...(base && { base }),
+    next: next.reference,
     fragmentsAfter: (from) => readArchive(runtime, dataStore, line, archive, from, upTo),
   };
 }

@@ -10,7 +10,7 @@ import type { Runtime } from '../runtime.js';
 import { Turns } from '../turns.js';
 import { readWithRetry } from './conditional-write.js';
 import { decodeFragmentHeader } from './fragment.js';
-import { fragmentEnd, nextFragment, type ChainEnd, type SealedFragment } from './fragment-chain.js';
+import { fragmentEnd, nextFragment, type ChainStart, type SealedFragment } from './fragment-chain.js';
 import { packOf, type FragmentLocation, type LogRange } from './log-location.js';
 import type { LogStore } from './log-store/log-store.js';
 import { hashing } from './long-buffers.js';
@@ -41,7 +41,7 @@ interface Wanted {
 export async function* readTail(
   stores: TailStores,
   database: DatabaseId,
-  from: ChainEnd,
+  from: ChainStart,
   ranges: readonly LogRange[],
 ): AsyncGenerator<SealedFragment> {
   const wanted = ranges.flatMap(({ epoch, term, fragments }) =>
@@ -50,7 +50,7 @@ export async function* readTail(
       .map((location): Wanted => ({ epoch, term, location })),
   );
   const turns = new Turns(stores.runtime, 'background');
-  let end = from;
+  let end: ChainStart = from;
   for (const batch of batches(wanted)) {
     const found = await Promise.all(batch.map(({ epoch, location }) => readContainer(stores, epoch, location)));
     for (const [index, { epoch, term, location }] of batch.entries()) {

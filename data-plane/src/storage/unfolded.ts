@@ -3,7 +3,7 @@ import type { DatabaseId } from '../identity.js';
 import type { ObjectStore } from '../object-store/object-store.js';
 import type { Runtime } from '../runtime.js';
 import { readArchive } from './archive.js';
-import { fragmentEnd, type ChainEnd, type SealedFragment } from './fragment-chain.js';
+import { fragmentEnd, type ChainStart, type SealedFragment } from './fragment-chain.js';
 import type { LogRange } from './log-location.js';
 import type { LogStore } from './log-store/log-store.js';
 import type { CarriedFragments } from './manifest.js';
@@ -22,10 +22,10 @@ export interface Unfolded {
 }
 
 /** The fragments after `from`, in order. Needs no key. Throws `STORE_OBJECT_MISSING` or `STORE_OBJECT_CORRUPT`. */
-export async function* readUnfolded(unfolded: Unfolded, from: ChainEnd): AsyncGenerator<SealedFragment> {
+export async function* readUnfolded(unfolded: Unfolded, from: ChainStart): AsyncGenerator<SealedFragment> {
   const { runtime, dataStore, line, carried, ranges } = unfolded;
   const database = line.at(-1) as DatabaseId;
-  let end = from;
+  let end: ChainStart = from;
   if (carried && carried.commit > from.commit) {
     const key = carriedFragmentsName(database, carried.attempt);
     for await (const fragment of readArchive(runtime, dataStore, line, key, from)) {
