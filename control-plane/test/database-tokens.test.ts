@@ -47,16 +47,38 @@ describe('database tokens', () => {
     });
   });
 
+  it('permit actions on single tables, and say so in the list', async () => {
+    const full = local.open('one', (await local.api.databases.createToken('one')).jwt);
+    await full.batch(['CREATE TABLE open_t (v)', 'CREATE TABLE closed_t (v)', 'INSERT INTO closed_t VALUES (9)']);
+    const fineGrained = { fine_grained_permissions: [{ t: ['open_t'], a: ['data_read', 'data_add'] }] };
+    for (const path of ['/v1/databases/one/auth/tokens', '/v1/groups/default/auth/tokens']) {
+      const { jwt } = (await local.call('POST', path, fineGrained)).body as { jwt: string };
+      const client = local.open('one', jwt);
+      await client.execute('INSERT INTO open_t VALUES (1)');
+      await expect(client.execute('DELETE FROM open_t')).rejects.toMatchObject({ code: 'SQLITE_AUTH' });
+      await expect(client.execute('SELECT * FROM closed_t')).rejects.toMatchObject({ code: 'SQLITE_AUTH' });
+      const { tokens } = (await local.call('GET', path)).body as { tokens: object[] };
+      expect(tokens).toContainEqual(expect.objectContaining(fineGrained));
+      await expect(values('two', jwt)).rejects.toMatchObject({ code: 'AUTH_FORBIDDEN' });
+    }
+  });
+
   it('are refused with rights that are not offered', async () => {
     await expect(
       local.api.databases.createToken('one', { permissions: { read_attach: { databases: ['two'] } } }),
     ).rejects.toMatchObject({ status: 400 });
     const path = '/v1/databases/one/auth/tokens';
-    const fineGrained = { fine_grained_permissions: [{ t: null, a: ['data_read'] }] };
-    expect(await local.call('POST', path, fineGrained)).toMatchObject({
-      status: 400,
-      body: { code: 'OPTION_NOT_OFFERED' },
-    });
+    for (const wrong of [
+      [{ t: null, a: ['data_everything'] }],
+      [{ a: [] }],
+      ['users'],
+      [{ t: [], a: ['data_read'] }],
+    ]) {
+      expect(await local.call('POST', path, { fine_grained_permissions: wrong })).toMatchObject({
+        status: 400,
+        body: { code: 'PERMISSIONS_INVALID' },
+      });
+    }
     expect(await local.call('POST', `${path}?authorization=admin`)).toMatchObject({ status: 400 });
     expect(await local.call('POST', '/v1/databases/none/auth/tokens')).toMatchObject({ status: 404 });
     expect(await local.call('POST', '/v1/groups/none/auth/tokens')).toMatchObject({ status: 404 });

@@ -4,6 +4,7 @@ import {
   platformTokenAudience,
   type DatabaseTokenClaims,
 } from '@turso-byoc/data-plane/auth/claims.js';
+import type { TablePermission } from '@turso-byoc/data-plane/auth/table-permissions.js';
 import type { Clock } from '../clock.js';
 import type { TokenSigner } from './token-signer.js';
 
@@ -17,6 +18,8 @@ export interface MintedToken {
   /** UUID of the database or group, or the name of the platform token. */
   readonly subject: string;
   readonly access: TokenAccess;
+  /** Of a database or group: all that is permitted, table by table. */
+  readonly permissions?: readonly TablePermission[];
   /** Id of the platform token that asked for it, or the part of the system that minted it for itself. */
   readonly mintedBy: string;
   readonly mintedAtMs: number;
@@ -29,6 +32,7 @@ interface TokenRequest {
   readonly kind: MintedToken['kind'];
   readonly subject: string;
   readonly access: TokenAccess;
+  readonly permissions?: readonly TablePermission[];
   readonly mintedBy: string;
   /** Seconds from now; absent = never expires. */
   readonly lifetimeSeconds?: number | undefined;
@@ -59,6 +63,7 @@ export class TokenMinter {
             iat,
             jti,
             a: request.access,
+            ...(request.permissions && { p: request.permissions }),
             ...(request.kind === 'database' ? { id: request.subject } : { gid: request.subject }),
             ...(request.generation !== undefined && request.generation > 0 && { rid: request.generation }),
             ...(request.groupGeneration !== undefined &&
@@ -71,6 +76,7 @@ export class TokenMinter {
       kind: request.kind,
       subject: request.subject,
       access: request.access,
+      ...(request.permissions && { permissions: request.permissions }),
       mintedBy: request.mintedBy,
       mintedAtMs,
       ...(request.generation !== undefined && { generation: request.generation }),

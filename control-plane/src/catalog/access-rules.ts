@@ -4,6 +4,7 @@
  */
 import type { InStatement } from '@libsql/client';
 import { maxRevokedPerSubject, shardOf, type SubjectRules } from '@turso-byoc/data-plane/auth/access-rules.js';
+import type { TablePermission } from '@turso-byoc/data-plane/auth/table-permissions.js';
 import { ControlPlaneError } from '../errors/catalogue.js';
 import type { CatalogConnection } from './catalog-connection.js';
 import { integerOf, textOf } from './row-values.js';
@@ -68,6 +69,7 @@ export interface IssuedToken {
   readonly mintedBy: string;
   readonly mintedAtMs: number;
   readonly expiresAtUnixSeconds?: number;
+  readonly permissions?: readonly TablePermission[];
 }
 
 const isInForce = `subject = ? AND revoked_at_ms IS NULL AND (expires_at_unix_seconds IS NULL OR expires_at_unix_seconds > ?)
@@ -81,7 +83,7 @@ export async function tokensInForce(
   limit: number,
 ): Promise<IssuedToken[]> {
   const { rows } = await catalog.read({
-    sql: `SELECT jti, access, minted_by, minted_at_ms, expires_at_unix_seconds FROM minted_tokens
+    sql: `SELECT jti, access, minted_by, minted_at_ms, expires_at_unix_seconds, permissions FROM minted_tokens
           WHERE ${isInForce} ORDER BY minted_at_ms DESC, jti LIMIT ?`,
     args: [subject, nowMs / 1000, limit],
   });
@@ -92,6 +94,9 @@ export async function tokensInForce(
     mintedAtMs: integerOf(row, 'minted_at_ms'),
     ...(row['expires_at_unix_seconds'] !== null && {
       expiresAtUnixSeconds: integerOf(row, 'expires_at_unix_seconds'),
+    }),
+    ...(row['permissions'] !== null && {
+      permissions: JSON.parse(textOf(row, 'permissions')) as readonly TablePermission[],
     }),
   }));
 }

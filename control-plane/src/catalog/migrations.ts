@@ -245,6 +245,10 @@ const migrations: readonly ((context: MigrationContext) => InStatement[])[] = [
     'ALTER TABLE databases ADD COLUMN encryption_cipher TEXT',
     'ALTER TABLE deleted_databases ADD COLUMN encryption_cipher TEXT',
   ],
+  () => [
+    // What a token permits, table by table, where it is limited.
+    'ALTER TABLE minted_tokens ADD COLUMN permissions TEXT',
+  ],
 ];
 
 /**

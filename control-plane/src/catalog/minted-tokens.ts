@@ -5,8 +5,8 @@ import type { MintedToken } from '../auth/token-minter.js';
 export function mintedTokenRecord(token: MintedToken): InStatement {
   return {
     sql: `INSERT INTO minted_tokens (jti, kind, subject, access, minted_by, minted_at_ms, expires_at_unix_seconds,
-            generation)
-          VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (jti) DO NOTHING`,
+            generation, permissions)
+          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (jti) DO NOTHING`,
     args: [
       token.jti,
       token.kind,
@@ -16,6 +16,7 @@ export function mintedTokenRecord(token: MintedToken): InStatement {
       token.mintedAtMs,
       token.expiresAtUnixSeconds ?? null,
       token.generation ?? 0,
+      token.permissions === undefined ? null : JSON.stringify(token.permissions),
     ],
   };
 }

@@ -33,6 +33,10 @@ export const catalogue = {
   OPERATOR_ONLY: entry(400, 'Only operators of the deployment may do this; use the token of one.'),
   USER_TOKEN_NEEDED: entry(400, 'Use a token that is not restricted to an organization or a group.'),
   BOOTSTRAP_REFUSED: entry(401, 'Use the bootstrap token of the deployment, once, before there is an administrator.'),
+  PERMISSIONS_INVALID: entry(
+    400,
+    'Give entries {"t": [tables] or null, "a": [actions]} with the actions that docs/access.md names.',
+  ),
   SCOPES_INVALID: entry(400, 'Name an organization, a group of it, and the scopes the token is to have.'),
   SIGN_IN_NOT_SET_UP: entry(404, 'Ask the operator to set up sign-in, or use a platform token (TURSO_API_TOKEN).'),
   SIGN_IN_FAILED: entry(401, 'Begin the sign-in again; if that does not help, ask the operator.'),

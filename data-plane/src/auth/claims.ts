@@ -2,6 +2,8 @@
  * Claims of a database token: an EdDSA (Ed25519) JWT whose header names the verification key (`kid`). The control plane
  * mints, data nodes verify; both use this file.
  */
+import type { TablePermission } from './table-permissions.js';
+
 export const databaseTokenAudience = 'turso-byoc:database';
 export const platformTokenAudience = 'turso-byoc:platform';
 
@@ -15,6 +17,8 @@ export interface DatabaseTokenClaims {
   readonly jti: string;
   /** Access: read-write or read-only. */
   readonly a: 'rw' | 'ro';
+  /** All that the token permits, table by table, within `a`. @default everything */
+  readonly p?: readonly TablePermission[];
   /** UUID of the one database this token opens; exactly one of `id` and `gid` is present. */
   readonly id?: string;
   /** UUID of the group whose databases this token opens. */

@@ -2,6 +2,7 @@ import { errors, jwtVerify, type JWTHeaderParameters, type JWTPayload } from 'jo
 import { ByocError } from '../errors/catalogue.js';
 import { isDatabaseId } from '../identity.js';
 import type { Runtime } from '../runtime.js';
+import { parseTablePermissions } from './table-permissions.js';
 import { databaseTokenAudience, type DatabaseTokenClaims } from './claims.js';
 import { TokenCache, type TokenCacheLimits } from './token-cache.js';
 import type { VerificationKey } from './verification-key-set.js';
@@ -114,7 +115,7 @@ export class TokenVerifier {
 
 /** Checks the types of the claims, which a valid signature says nothing about. */
 function databaseClaims(payload: JWTPayload): DatabaseTokenClaims {
-  const { aud, iat, exp, jti, a, id, gid, rid, grid } = payload;
+  const { aud, iat, exp, jti, a, p, id, gid, rid, grid } = payload;
   // A list of audiences could hold another one as well; a token of this system is for exactly one use.
   if (aud !== databaseTokenAudience) throw invalid('the token is not a database token');
   if (!isSeconds(iat)) throw invalid('the claim "iat" of the token is not a time');
@@ -122,10 +123,18 @@ function databaseClaims(payload: JWTPayload): DatabaseTokenClaims {
   if (!isId(jti)) throw invalid('the claim "jti" of the token is not an id');
   if (a !== 'rw' && a !== 'ro') throw invalid('the claim "a" of the token is neither "rw" nor "ro"');
   const times = exp === undefined ? { iat } : { iat, exp };
+  const rights = { a, ...permissionsOf(p) } as const;
   const generations = { ...generation('rid', rid), ...generation('grid', grid) };
-  if (isDatabaseId(id) && gid === undefined) return { aud, ...times, jti, a, id, ...generations };
-  if (isId(gid) && id === undefined) return { aud, ...times, jti, a, gid, ...generations };
+  if (isDatabaseId(id) && gid === undefined) return { aud, ...times, jti, ...rights, id, ...generations };
+  if (isId(gid) && id === undefined) return { aud, ...times, jti, ...rights, gid, ...generations };
   throw invalid('the token does not name exactly one of a database ("id") and a group ("gid")');
+}
+
+function permissionsOf(value: unknown): Pick<DatabaseTokenClaims, 'p'> {
+  if (value === undefined) return {};
+  const p = parseTablePermissions(value);
+  if (typeof p === 'string') throw invalid(`the claim "p" of the token is no list of permissions: ${p}`);
+  return { p };
 }
 
 function generation(claim: 'rid' | 'grid', value: unknown): { rid?: number; grid?: number } {

@@ -2,7 +2,7 @@
  * What the server asks of the databases. The HTTP face depends on this interface only, never on storage or engines.
  */
 import type { DatabaseId, EngineName } from '../identity.js';
-import type { RequestKind } from '../engine/ipc/messages.js';
+import type { RequestKind, Restrictions } from '../engine/ipc/messages.js';
 import type { CipherName } from '../keys/ciphers.js';
 import type { PresentedKey } from '../keys/client-key.js';
 import type { ShredCertificate } from '../storage/shred-certificate.js';
@@ -36,6 +36,8 @@ export interface InventoryEntry extends DatabaseDescription {
 export interface SqlRequest {
   readonly kind: RequestKind;
   readonly readOnly: boolean;
+  /** What it may do less than that. */
+  readonly restrictions?: Restrictions | undefined;
   readonly body: Buffer;
   /** Aborted when the client goes away. */
   readonly signal: AbortSignal;

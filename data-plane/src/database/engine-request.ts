@@ -35,7 +35,7 @@ export function runInEngine(
   );
   const ticket = slot.request(
     opened,
-    { kind: request.kind, readOnly: request.readOnly, body: request.body },
+    { kind: request.kind, readOnly: request.readOnly, restrictions: request.restrictions, body: request.body },
     {
       onPart: (part) => gated.push(part),
       onLost: (lost) => gated.fail(new RequestLostError(lost)),

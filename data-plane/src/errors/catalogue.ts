@@ -60,6 +60,7 @@ export const catalogue = {
   ARGS_INVALID: entry(400, 'Send exactly one argument for each parameter of the statement.'),
   ARGS_BOTH_POSITIONAL_AND_NAMED: entry(400, 'Send either "args" or "named_args".'),
   RESPONSE_TOO_LARGE: entry(400, 'Read in pages, or use /v3/cursor.'),
+  SQLITE_AUTH: entry(403, 'Use a token whose permissions cover what the statement does; see docs/access.md.'),
   BLOCKED: entry(403, 'Use a token with write permission, or lift the block in the configuration of the database.'),
   TRANSACTION_TIMEOUT: entry(400, 'Send ROLLBACK, then run a shorter transaction.'),
   TRANSACTION_BUSY: entry(400, 'Another transaction holds the write lock; try again.'),

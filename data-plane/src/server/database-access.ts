@@ -5,6 +5,8 @@ import type { PublishedRules } from '../auth/published-rules.js';
 import type { TokenVerifier } from '../auth/token-verifier.js';
 import type { DatabaseDescription, DatabaseService } from '../database/database-service.js';
 import { ByocError, isByocError } from '../errors/catalogue.js';
+import { permitsWrites } from '../auth/table-permissions.js';
+import type { Restrictions } from '../engine/ipc/messages.js';
 import { isDatabaseId } from '../identity.js';
 import type { Admission } from '../database/database-service.js';
 import { hostLabel } from '../naming/host-label.js';
@@ -14,6 +16,8 @@ export interface GrantedAccess {
   readonly database: DatabaseDescription;
   /** The token may only read, or writes of the database are blocked. */
   readonly readOnly: boolean;
+  /** What the token may do less than that. */
+  readonly restrictions: Restrictions | undefined;
   readonly admission: Admission;
 }
 
@@ -52,7 +56,8 @@ export class DatabaseAccess {
       const { writesBlocked } = this.rules.judge(claims, database);
       return {
         database,
-        readOnly: writesBlocked || claims.a === 'ro',
+        readOnly: writesBlocked || claims.a === 'ro' || (claims.p !== undefined && !permitsWrites(claims.p)),
+        restrictions: claims.p && { permissions: claims.p },
         admission: { label: hostLabel(address), authorization: headers.authorization ?? '' },
       };
     };

@@ -8,17 +8,22 @@ import type { GrantedAccess } from './database-access.js';
  */
 export async function executeGranted(
   databases: Pick<DatabaseService, 'execute'>,
-  { database, readOnly, admission }: GrantedAccess,
+  { database, readOnly, restrictions, admission }: GrantedAccess,
   request: Pick<SqlRequest, 'kind' | 'body' | 'signal' | 'isForwarded' | 'clientKey'>,
   grantAgain: () => Promise<GrantedAccess>,
 ): Promise<SqlResponse> {
   try {
-    return await databases.execute(database.id, { ...request, readOnly, admission });
+    return await databases.execute(database.id, { ...request, readOnly, restrictions, admission });
   } catch (error) {
     if (!isByocError(error, 'DATABASE_NOT_FOUND')) throw error;
     const now = await grantAgain();
     if (now.database.id === database.id) throw error;
     const { id } = now.database;
-    return databases.execute(id, { ...request, readOnly: now.readOnly, admission: now.admission });
+    return databases.execute(id, {
+      ...request,
+      readOnly: now.readOnly,
+      restrictions: now.restrictions,
+      admission: now.admission,
+    });
   }
 }

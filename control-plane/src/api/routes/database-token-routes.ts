@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { parseTablePermissions } from '@turso-byoc/data-plane/auth/table-permissions.js';
 import { noteInAudit } from '../../audit/audited-call.js';
 import { parseExpiration } from '../../auth/expiration.js';
 import type { MintedToken } from '../../auth/token-minter.js';
@@ -37,7 +38,10 @@ const body = {
         },
       },
     },
-    fine_grained_permissions: { type: ['array', 'null'] },
+    fine_grained_permissions: {
+      type: ['array', 'null'],
+      description: 'What the token permits, table by table; docs/access.md.',
+    },
   },
 } as const;
 
@@ -51,9 +55,17 @@ interface TokenRoute {
 
 /** Of the tokens that are listed, at most. */
 const maxListed = 1_000;
-const issuedToken = object({ id: text, access: text, minted_by: text, created_at: text, expires_at: text }, [
-  'expires_at',
-]);
+const issuedToken = object(
+  {
+    id: text,
+    access: text,
+    minted_by: text,
+    created_at: text,
+    expires_at: text,
+    fine_grained_permissions: list(anything),
+  },
+  ['expires_at', 'fine_grained_permissions'],
+);
 
 /** What tokens are for: a database with its group, or a group. */
 interface Target {
@@ -162,8 +174,9 @@ export function registerDatabaseTokenRoutes(app: FastifyInstance, context: ApiCo
     if (!isUnasked(permissions?.read_attach?.databases)) {
       throw new ControlPlaneError('OPTION_NOT_OFFERED', 'tokens that attach other databases are not offered');
     }
-    if (!isUnasked(fineGrained)) {
-      throw new ControlPlaneError('OPTION_NOT_OFFERED', '"fine_grained_permissions" is not offered yet');
+    const tablePermissions = isUnasked(fineGrained) ? undefined : parseTablePermissions(fineGrained);
+    if (typeof tablePermissions === 'string') {
+      throw new ControlPlaneError('PERMISSIONS_INVALID', `"fine_grained_permissions": ${tablePermissions}`);
     }
     const { kind, subject, group } = target;
     const lifetimeSeconds = parseExpiration(expiration);
@@ -172,23 +185,31 @@ export function registerDatabaseTokenRoutes(app: FastifyInstance, context: ApiCo
       kind,
       subject,
       access: authorization === 'read-only' ? 'ro' : 'rw',
+      ...(tablePermissions && { permissions: tablePermissions }),
       mintedBy: request.principal.tokenId,
       lifetimeSeconds,
       generation: generations.get(subject) ?? 0,
       groupGeneration: (group === undefined ? undefined : generations.get(group)) ?? 0,
     });
-    noteInAudit({ id: subject, jti: token.jti, access: token.access, expiration: expiration ?? 'never' });
+    noteInAudit({
+      id: subject,
+      jti: token.jti,
+      access: token.access,
+      expiration: expiration ?? 'never',
+      ...(tablePermissions && { permissions: tablePermissions }),
+    });
     await context.catalog.write([mintedTokenRecord(token)]);
     return token;
   };
 }
 
-function toTokenObject({ id, access, mintedBy, mintedAtMs, expiresAtUnixSeconds }: IssuedToken) {
+function toTokenObject({ id, access, mintedBy, mintedAtMs, expiresAtUnixSeconds, permissions }: IssuedToken) {
   return {
     id,
     access: access === 'ro' ? 'read-only' : 'full-access',
     minted_by: mintedBy,
     created_at: new Date(mintedAtMs).toISOString(),
     ...(expiresAtUnixSeconds !== undefined && { expires_at: new Date(expiresAtUnixSeconds * 1000).toISOString() }),
+    ...(permissions && { fine_grained_permissions: permissions }),
   };
 }

@@ -5,6 +5,7 @@
  * 2^53). Order matters and is kept: the engine sends a `Commit` before any `Response` that saw that commit, so that the
  * I/O process can hold the response back until the commit is durable.
  */
+import type { TablePermission } from '../../auth/table-permissions.js';
 import type { EngineName } from '../../identity.js';
 
 export const requestKinds = [
@@ -36,6 +37,14 @@ export interface DatabaseLimits {
   readonly requestTimeoutMs: number;
 }
 
+/** What a request may do less than its token's access says. Absent: nothing less. */
+export interface Restrictions {
+  /** All that the token lets be done with tables. */
+  readonly permissions?: readonly TablePermission[];
+  /** Pages that the database may grow to, when that is less than the node allows. */
+  readonly maxPages?: number;
+}
+
 /** Messages from the I/O process to an engine process. `database` is a handle that the I/O process never reuses. */
 export type ToEngine =
   | {
@@ -57,6 +66,7 @@ export type ToEngine =
       readonly kind: RequestKind;
       /** The request came with a token that may only read. */
       readonly readOnly: boolean;
+      readonly restrictions?: Restrictions | undefined;
       /** The HTTP request body, unparsed. */
       readonly body: Uint8Array;
     }
@@ -122,6 +132,10 @@ const typeCodes = {
   streams: 22,
 } as const;
 
+/** Flags of a request. */
+const readOnlyFlag = 1;
+const restrictedFlag = 2;
+
 type Message = ToEngine | FromEngine;
 
 /** Starts a frame whose payload has `fixed` bytes of fields and `tail` bytes after them. Fields start at offset 5. */
@@ -185,11 +199,17 @@ export function encodeMessage(message: Message): Buffer {
       return buffer;
     }
     case 'request': {
-      const buffer = frame('request', 10, message.body);
+      const restrictions = message.restrictions && json(message.restrictions);
+      const fixed = 10 + (restrictions ? 4 + restrictions.length : 0);
+      const buffer = frame('request', fixed, message.body);
       buffer.writeUInt32LE(message.request, 5);
       buffer.writeUInt32LE(message.database, 9);
       buffer.writeUInt8(requestKinds.indexOf(message.kind), 13);
-      buffer.writeUInt8(message.readOnly ? 1 : 0, 14);
+      buffer.writeUInt8((message.readOnly ? readOnlyFlag : 0) | (restrictions ? restrictedFlag : 0), 14);
+      if (restrictions) {
+        buffer.writeUInt32LE(restrictions.length, 15);
+        restrictions.copy(buffer, 19);
+      }
       return buffer;
     }
     case 'cancel': {
@@ -259,14 +279,18 @@ export function decodeMessage(buffer: Buffer): Message {
     case typeCodes.request: {
       const kind = requestKinds[buffer.readUInt8(9)];
       if (kind === undefined) throw new Error('unknown request kind in an engine frame');
-      return {
+      const flags = buffer.readUInt8(10);
+      const head = {
         type: 'request',
         request: u32(1),
         database: u32(5),
         kind,
-        readOnly: flag(10),
-        body: buffer.subarray(11),
-      };
+        readOnly: (flags & readOnlyFlag) !== 0,
+      } as const;
+      if ((flags & restrictedFlag) === 0) return { ...head, body: buffer.subarray(11) };
+      const bodyAt = 15 + u32(11);
+      const restrictions = JSON.parse(buffer.toString('utf8', 15, bodyAt)) as Restrictions;
+      return { ...head, restrictions, body: buffer.subarray(bodyAt) };
     }
     case typeCodes.cancel:
       return { type: 'cancel', request: u32(1) };

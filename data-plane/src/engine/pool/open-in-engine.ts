@@ -1,7 +1,7 @@
 /** One open database inside one engine process: who waits for what. */
 import { ByocError, catalogue, type ErrorCode } from '../../errors/catalogue.js';
 import type { DatabaseId } from '../../identity.js';
-import type { RequestKind } from '../ipc/messages.js';
+import type { RequestKind, Restrictions } from '../ipc/messages.js';
 import type { LostRequest } from './engine-exit.js';
 
 /** What an engine process says about a database, in the order in which it happened. Nothing comes before `open` resolves. */
@@ -45,6 +45,7 @@ export interface ResponseHandler {
 export interface EngineRequest {
   readonly kind: RequestKind;
   readonly readOnly: boolean;
+  readonly restrictions?: Restrictions | undefined;
   /** The HTTP request body, unparsed. */
   readonly body: Uint8Array;
 }

@@ -1,6 +1,7 @@
 import type { ColumnInfo, EngineConnection, EngineStatement } from '../adapters/adapter.js';
 import { changesRows, mainVerb } from '../sql-gate/main-verb.js';
 import type { StatementPlan } from '../sql-gate/statement-plan.js';
+import type { TableUse } from '../sql-gate/table-use.js';
 import type { StatementGate } from './statement-gate.js';
 
 /** Prepared statements kept by one connection. */
@@ -65,6 +66,11 @@ export class Connection {
       this.#statements.set(sql, known);
     }
     return known;
+  }
+
+  /** What a known statement does with which tables. Throws `SQLITE_AUTH` when that cannot be found out. */
+  uses(sql: string): readonly TableUse[] {
+    return this.#gate.uses(sql, this.engine);
   }
 
   /** Prepares a known statement. Throws `EngineError`. */

@@ -7,6 +7,7 @@
 import { EngineError, type EngineAdapter } from '../adapters/adapter.js';
 import { isByocError } from '../../errors/catalogue.js';
 import type { EngineName } from '../../identity.js';
+import { loadAuthorizingSqlite } from '../sql-gate/authorizing-sqlite.js';
 import type { FlightRecorder } from '../ipc/flight-recorder.js';
 import type { ToEngine } from '../ipc/messages.js';
 import type { Runtime } from '../../runtime.js';
@@ -154,8 +155,16 @@ export class EngineLoop {
     const open = this.#databases.get(message.database);
     // A request that crossed `poisoned` or `close` on its way gets no answer; the I/O process knows.
     if (!open || open.host.ended) return;
-    const { request, kind, readOnly, body } = message;
-    const context = new RequestContext({ request, kind, readOnly, body: asBuffer(body) }, this.#options.runtime);
+    const { request, kind, readOnly, restrictions, body } = message;
+    const loading = restrictions?.permissions && loadAuthorizingSqlite();
+    if (loading) {
+      const again = (): void => this.#request({ ...message, body: Buffer.from(body) });
+      // What needs it says that it is not there.
+      loading.then(again, again);
+      return;
+    }
+    const incoming = { request, kind, readOnly, restrictions, body: asBuffer(body) };
+    const context = new RequestContext(incoming, this.#options.runtime);
     const response = new ResponseStream(request, this.#options.outbox);
     this.#requests.set(request, { context, response });
     this.#scheduler.start(message.database, open.face.serve(context, response), () => this.#requests.delete(request));

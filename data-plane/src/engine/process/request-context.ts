@@ -1,6 +1,6 @@
 import { ByocError } from '../../errors/catalogue.js';
 import type { Runtime } from '../../runtime.js';
-import type { RequestKind } from '../ipc/messages.js';
+import type { RequestKind, Restrictions } from '../ipc/messages.js';
 import type { Signal } from './task.js';
 import { type Task } from './task.js';
 
@@ -21,6 +21,7 @@ export interface IncomingRequest {
   readonly kind: RequestKind;
   /** The request came with a token that may only read. */
   readonly readOnly: boolean;
+  readonly restrictions?: Restrictions | undefined;
   /** The HTTP request body, unparsed. */
   readonly body: Buffer;
 }
@@ -30,6 +31,7 @@ export class RequestContext implements IncomingRequest {
   readonly request: number;
   readonly kind: RequestKind;
   readonly readOnly: boolean;
+  readonly restrictions: Restrictions | undefined;
   readonly body: Buffer;
   readonly #runtime: Runtime;
   #abandoned: 'client-left' | 'superseded' | undefined;
@@ -41,6 +43,7 @@ export class RequestContext implements IncomingRequest {
     this.request = incoming.request;
     this.kind = incoming.kind;
     this.readOnly = incoming.readOnly;
+    this.restrictions = incoming.restrictions;
     this.body = incoming.body;
     this.#runtime = runtime;
   }

@@ -19,7 +19,7 @@ import type { DatabaseHost } from './database-host.js';
 import { executeStatement, transactionTimeout } from './execute-statement.js';
 import { PoisonedError } from './poisoned.js';
 import type { RequestContext } from './request-context.js';
-import { checkPermission, needsWriteLock } from './statement-permission.js';
+import { checkPermission, checkTables, needsWriteLock } from './statement-permission.js';
 import type { RowSink, StatementOutcome, StatementRequest } from './statement.js';
 import { Signal, type Task } from './task.js';
 
@@ -106,6 +106,7 @@ export class Session {
       }
       if (plan.transactionControl === 'commit') this.#limitTransaction(connection);
       this.#noteSnapshot(plan);
+      checkTables(connection, sql, context);
       let prepared = connection.prepare(known);
       if (prepared.readsConnectionState && this.#carriesForeignState(connection)) {
         connection = this.#exchange(connection);
@@ -137,6 +138,7 @@ export class Session {
     const connection = yield* this.#connect(context);
     this.#host.recorder.begin(context.request, this.#host.database);
     const known = this.#know(connection, sql);
+    checkTables(connection, sql, context);
     // Nobody asked for it to be run, and the write lock is not held.
     if (known.plan.takesEffectWhenCompiled) return { plan: known.plan, columns: [] };
     try {

@@ -1,4 +1,7 @@
 import { EngineError } from '../adapters/adapter.js';
+import type { Connection } from './connection.js';
+import type { RequestContext } from './request-context.js';
+import { tableRights } from './table-rights.js';
 import { ByocError } from '../../errors/catalogue.js';
 import type { StatementPlan } from '../sql-gate/statement-plan.js';
 
@@ -31,4 +34,9 @@ export function checkPermission(plan: StatementPlan, situation: StatementSituati
   if (writes && situation.readOnlyTransaction) {
     throw new EngineError('SQLITE_READONLY', 'attempt to write in a read-only transaction');
   }
+}
+
+/** Throws SQLITE_AUTH when the statement does more with tables than the token of the request permits. */
+export function checkTables(connection: Connection, sql: string, { restrictions }: RequestContext): void {
+  if (restrictions?.permissions) tableRights(restrictions.permissions).check(connection.uses(sql));
 }

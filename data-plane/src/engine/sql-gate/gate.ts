@@ -21,6 +21,8 @@ import { PlanCache } from './plan-cache.js';
 import { planPragma } from './pragma-plan.js';
 import { readFacts, type StatementFacts } from './statement-facts.js';
 import type { StatementPlan } from './statement-plan.js';
+import { StatementUses } from './known-uses.js';
+import type { TableUse } from './table-use.js';
 import { splitStatements, statementRanges } from './statement-splitter.js';
 import { transactionControl } from './transaction-control.js';
 import { readTursodbProgram } from './tursodb-program.js';
@@ -55,6 +57,7 @@ const refusedVerbs = new Map([
 /** The gate of one open database. */
 export class SqlGate {
   private readonly cache: PlanCache;
+  private readonly statementUses: StatementUses;
   private schemaInspected = false;
 
   constructor(
@@ -62,6 +65,7 @@ export class SqlGate {
     private readonly limits: GateLimits = defaultGateLimits,
   ) {
     this.cache = new PlanCache(limits.maxCacheBytes);
+    this.statementUses = new StatementUses(engine, limits);
   }
 
   /**
@@ -80,6 +84,11 @@ export class SqlGate {
     return plan;
   }
 
+  /** See `StatementUses.of`. */
+  uses(sql: string, connection: EngineConnection): readonly TableUse[] {
+    return this.statementUses.of(onlyStatement(sql), connection, this.forbidden(connection));
+  }
+
   /**
    * The statements of a text, in order, without semicolons; empty statements and comments are left out. None of them is
    * checked yet. They are found one by one, so that a long text holds nobody up. Throws `SQL_INPUT_ERROR`.
@@ -92,6 +101,7 @@ export class SqlGate {
   /** Forgets all plans; to be called when the schema changed. */
   invalidate(): void {
     this.cache.clear();
+    this.statementUses.clear();
   }
 
   private checkText(sql: string): void {

@@ -4,6 +4,8 @@ import { pragmaRule } from './pragma-rules.js';
 import type { StatementFacts, Token } from './statement-facts.js';
 
 export interface PragmaEffect {
+  /** In lower case. */
+  readonly name: string;
   readonly writes: boolean;
   readonly changesSchema: boolean;
   readonly changesSession: boolean;
@@ -35,6 +37,7 @@ export function planPragma(engine: EngineName, facts: StatementFacts): PragmaEff
   const isCapture = name.endsWith('capture_data_changes_conn');
   const writesDatabase = rule.writes === true || (sets && rule.argument === 'database');
   return {
+    name,
     writes: writesDatabase,
     changesSchema: writesDatabase && (name === 'optimize' || isCapture),
     changesSession: sets && (rule.argument === 'session' || isCapture),

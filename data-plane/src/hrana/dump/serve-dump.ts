@@ -11,6 +11,7 @@ import type { RequestContext } from '../../engine/process/request-context.js';
 import type { ResponseStream } from '../../engine/process/response-stream.js';
 import { Session } from '../../engine/process/session.js';
 import type { RowSink } from '../../engine/process/statement.js';
+import { tableRights } from '../../engine/process/table-rights.js';
 import type { Signal, Task } from '../../engine/process/task.js';
 import { ByocError } from '../../errors/catalogue.js';
 import { CursorWriter } from '../cursor-writer.js';
@@ -26,6 +27,7 @@ const bindNothing = (): [] => [];
 
 /** Throws what fails before the first line; later failures are written into the dump. */
 export function* serveDump(host: DatabaseHost, context: RequestContext, response: ResponseStream): Task {
+  if (context.restrictions?.permissions) tableRights(context.restrictions.permissions).checkReadsAll('a dump');
   const body = context.body.length === 0 ? {} : parseBody(context.body);
   const session = new Session(host, { transactionTimeoutMs: dumpTimeoutMs, requestTimeoutMs: dumpTimeoutMs });
   const writer = new CursorWriter(host, response, new TextBuffer());
