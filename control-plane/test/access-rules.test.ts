@@ -86,6 +86,67 @@ describe('access rules', () => {
     expect(await meet('one', await mint('one'))).toBe('works');
   });
 
+  it('limit the size of a database, and where requests come from', async () => {
+    expect(
+      await local.call('POST', '/v1/databases', { name: 'sized', group: 'default', size_limit: '256kb' }),
+    ).toMatchObject({
+      status: 200,
+    });
+    const path = '/v1/databases/sized/configuration';
+    expect((await local.call('GET', path)).body).toMatchObject({ size_limit: '262144', allowed_ips: [] });
+    const jwt = await mint('sized');
+    await meet('sized', jwt, 'CREATE TABLE t (b)');
+    await eventually(
+      async () => meet('sized', jwt, 'INSERT INTO t VALUES (zeroblob(40000))'),
+      (now) => now === 'SQLITE_FULL',
+    );
+    for (const wrong of [
+      { size_limit: 'large' },
+      { size_limit: '1' },
+      { allowed_ips: ['10.0.0.0/33'] },
+      { allowed_ips: ['localhost'] },
+      { allowed_aws_vpc_ids: ['vpc-1'] },
+    ]) {
+      const code = 'size_limit' in wrong ? 'SIZE_INVALID' : 'ALLOW_LIST_INVALID';
+      expect(await local.call('PATCH', path, wrong)).toMatchObject({ status: 400, body: { code } });
+    }
+    const lists = { allowed_ips: ['10.0.0.0/8'], allowed_aws_vpc_ids: ['vpce-1a'] };
+    expect(await local.call('PATCH', path, lists)).toMatchObject({
+      status: 200,
+      body: { ...lists, size_limit: '262144' },
+    });
+    await eventually(
+      async () => meet('sized', jwt),
+      (now) => now === 'ORIGIN_FORBIDDEN',
+    );
+    expect(await meet('two', await mint('two'))).toBe('works');
+    expect(
+      await local.call('PATCH', path, { allowed_ips: null, allowed_aws_vpc_ids: [], size_limit: '' }),
+    ).toMatchObject({
+      body: { allowed_ips: [], allowed_aws_vpc_ids: [], size_limit: '' },
+    });
+    await eventually(
+      async () => meet('sized', jwt, 'INSERT INTO t VALUES (zeroblob(40000))'),
+      (now) => now === 'works',
+    );
+    await local.call('POST', '/v1/groups', { name: 'fenced' });
+    await local.call('POST', '/v1/databases', { name: 'within', group: 'fenced' });
+    const groupPath = '/v1/groups/fenced/configuration';
+    expect(await local.call('PATCH', groupPath, { allowed_ips: ['10.0.0.1'] })).toMatchObject({
+      body: { allowed_ips: ['10.0.0.1'], allowed_aws_vpc_ids: [], delete_protection: false },
+    });
+    const within = await mint('within');
+    await eventually(
+      async () => meet('within', within),
+      (now) => now === 'ORIGIN_FORBIDDEN',
+    );
+    await local.call('PATCH', groupPath, { allowed_ips: ['127.0.0.1', '::1'] });
+    await eventually(
+      async () => meet('within', within),
+      (now) => now === 'works',
+    );
+  });
+
   it('outlive a deletion: a database that comes back does not bring its old tokens back', async () => {
     await local.api.databases.create('gone');
     const old = await mint('gone');

@@ -83,8 +83,8 @@ describe('@tursodatabase/api', () => {
     await expect(
       api.databases.create('x', { seed: { type: 'dump', url: 'https://dump.example/d.sql' } }),
     ).rejects.toEqual(refused(400, /type "database" only/));
-    await expect(api.databases.create('x', { size_limit: '1gb' })).rejects.toEqual(
-      refused(400, '"size_limit" is not offered yet'),
+    await expect(api.databases.create('x', { size_limit: 'large' })).rejects.toEqual(
+      refused(400, /"size_limit" is "large", which is no size/),
     );
     await expect(
       api.databases.create('x', { remote_encryption: { encryption_key: 'a2V5', encryption_cipher: 'aes256gcm' } }),

@@ -2,7 +2,7 @@
  * The `access_rules` table: what data nodes are to be told of single databases and groups. Every change notes the shard
  * that has to be published; see access/access-rules-publisher.ts.
  */
-import type { InStatement } from '@libsql/client';
+import type { InStatement, Row } from '@libsql/client';
 import { maxRevokedPerSubject, shardOf, type SubjectRules } from '@turso-byoc/data-plane/auth/access-rules.js';
 import type { TablePermission } from '@turso-byoc/data-plane/auth/table-permissions.js';
 import { ControlPlaneError } from '../errors/catalogue.js';
@@ -34,6 +34,54 @@ export function nextGeneration(subjects: readonly string[]): InStatement[] {
       args: [JSON.stringify(subjects)],
     },
     noteShards(subjects),
+  ];
+}
+
+/** Where requests may come from; an empty list allows any place. */
+export interface AllowedOrigins {
+  readonly ips: readonly string[];
+  readonly vpcEndpoints: readonly string[];
+}
+
+/** Sets where requests for a database, or for the databases of a group, may come from. */
+export function setAllowedOrigins(subject: string, { ips, vpcEndpoints }: AllowedOrigins): InStatement[] {
+  const listed = (entries: readonly string[]): string | null => (entries.length === 0 ? null : JSON.stringify(entries));
+  return [
+    {
+      sql: `INSERT INTO access_rules (subject, shard, allowed_ips, allowed_vpc_endpoints) VALUES (?, ?, ?, ?)
+            ON CONFLICT (subject) DO UPDATE SET allowed_ips = excluded.allowed_ips,
+              allowed_vpc_endpoints = excluded.allowed_vpc_endpoints`,
+      args: [subject, shardOf(subject), listed(ips), listed(vpcEndpoints)],
+    },
+    noteShards([subject]),
+  ];
+}
+
+/** What a row that was joined with `access_rules` says of where requests may come from. */
+export function allowedOrigins(row: Row): AllowedOrigins {
+  const parsed = (column: string): readonly string[] =>
+    row[column] === null ? [] : (JSON.parse(textOf(row, column)) as string[]);
+  return { ips: parsed('allowed_ips'), vpcEndpoints: parsed('allowed_vpc_endpoints') };
+}
+
+/** Where requests for the databases of a group may come from. */
+export async function allowedOriginsOf(catalog: CatalogConnection, subject: string): Promise<AllowedOrigins> {
+  const { rows } = await catalog.read({
+    sql: 'SELECT allowed_ips, allowed_vpc_endpoints FROM access_rules WHERE subject = ?',
+    args: [subject],
+  });
+  return rows[0] === undefined ? { ips: [], vpcEndpoints: [] } : allowedOrigins(rows[0]);
+}
+
+/** Sets how large a database may become; undefined: as large as the data nodes let it. */
+export function setMaxBytes(uuid: string, maxBytes: number | undefined): InStatement[] {
+  return [
+    {
+      sql: `INSERT INTO access_rules (subject, shard, max_bytes) VALUES (?, ?, ?)
+            ON CONFLICT (subject) DO UPDATE SET max_bytes = excluded.max_bytes`,
+      args: [uuid, shardOf(uuid), maxBytes ?? null],
+    },
+    noteShards([uuid]),
   ];
 }
 
@@ -145,9 +193,11 @@ export async function insertPublishedRules(
   const json = JSON.stringify([...subjects].map(([subject, rules]) => ({ subject, ...rules })));
   await catalog.write([
     {
-      sql: `INSERT INTO access_rules (subject, shard, generation, block_reads, block_writes)
+      sql: `INSERT INTO access_rules (subject, shard, generation, block_reads, block_writes, max_bytes, allowed_ips,
+              allowed_vpc_endpoints)
             SELECT s.value ->> 'subject', substr(s.value ->> 'subject', 1, 2), coalesce(s.value ->> 'generation', 0),
-              coalesce(s.value ->> 'blockReads', 0), coalesce(s.value ->> 'blockWrites', 0)
+              coalesce(s.value ->> 'blockReads', 0), coalesce(s.value ->> 'blockWrites', 0), s.value ->> 'maxBytes',
+              s.value ->> 'allowedIps', s.value ->> 'allowedVpcEndpoints'
             FROM json_each(?) s WHERE true
             ON CONFLICT (subject) DO UPDATE SET generation = max(generation, excluded.generation)`,
       args: [json],
@@ -185,7 +235,7 @@ export async function rulesOfShard(
   nowMs: number,
 ): Promise<Record<string, SubjectRules>> {
   const { rows } = await catalog.read({
-    sql: `SELECT r.subject, r.generation, r.block_reads, r.block_writes,
+    sql: `SELECT r.subject, r.generation, r.block_reads, r.block_writes, r.max_bytes, r.allowed_ips, r.allowed_vpc_endpoints,
             (SELECT json_group_array(t.jti) FROM minted_tokens t WHERE t.subject = r.subject
                AND t.revoked_at_ms IS NOT NULL AND t.generation >= r.generation
                AND (t.expires_at_unix_seconds IS NULL OR t.expires_at_unix_seconds > ?)) AS revoked
@@ -196,11 +246,15 @@ export async function rulesOfShard(
   for (const row of rows) {
     const generation = integerOf(row, 'generation');
     const revoked = JSON.parse(textOf(row, 'revoked')) as string[];
+    const { ips, vpcEndpoints } = allowedOrigins(row);
     subjects[textOf(row, 'subject')] = {
       ...(generation > 0 && { generation }),
       ...(revoked.length > 0 && { revoked }),
       ...(integerOf(row, 'block_reads') === 1 && { blockReads: true as const }),
       ...(integerOf(row, 'block_writes') === 1 && { blockWrites: true as const }),
+      ...(row['max_bytes'] !== null && { maxBytes: integerOf(row, 'max_bytes') }),
+      ...(ips.length > 0 && { allowedIps: ips }),
+      ...(vpcEndpoints.length > 0 && { allowedVpcEndpoints: vpcEndpoints }),
     };
   }
   return subjects;

@@ -5,7 +5,7 @@
  */
 import type { InStatement, Row } from '@libsql/client';
 import { databaseId, isDatabaseId, type DatabaseId, type EngineName } from '@turso-byoc/data-plane/identity.js';
-import { setBlocks } from './access-rules.js';
+import { allowedOrigins, setAllowedOrigins, setBlocks, setMaxBytes, type AllowedOrigins } from './access-rules.js';
 import { isCipherName, type CipherName } from '@turso-byoc/data-plane/keys/ciphers.js';
 import type { CatalogConnection } from './catalog-connection.js';
 import { integerOf, textOf } from './row-values.js';
@@ -53,12 +53,16 @@ export interface DatabaseConfiguration {
   readonly deleteProtection: boolean;
   readonly blockReads: boolean;
   readonly blockWrites: boolean;
+  /** Absent: as large as the data nodes let it become. */
+  readonly maxBytes?: number;
+  readonly allowedOrigins: AllowedOrigins;
 }
 
 const selectDatabases = `SELECT d.uuid, d.organization, d.name, d.group_uuid, g.name AS group_name, d.engine, d.state,
   d.claimed_by, d.created_at_ms, d.origin, d.parent_uuid, d.parent_name, d.seed_time_ms, d.key_id, d.encryption_cipher,
   d.address_organization,
-  d.delete_protection, coalesce(r.block_reads, 0) AS block_reads, coalesce(r.block_writes, 0) AS block_writes
+  d.delete_protection, coalesce(r.block_reads, 0) AS block_reads, coalesce(r.block_writes, 0) AS block_writes,
+  r.max_bytes, r.allowed_ips, r.allowed_vpc_endpoints
   FROM databases d JOIN groups g ON g.uuid = d.group_uuid LEFT JOIN access_rules r ON r.subject = d.uuid`;
 
 const byName = (organization: string, name: string): InStatement => ({
@@ -168,6 +172,8 @@ export async function configureDatabase(
       args: [configuration.deleteProtection ? 1 : 0, uuid],
     },
     ...setBlocks(uuid, { reads: configuration.blockReads, writes: configuration.blockWrites }),
+    ...setMaxBytes(uuid, configuration.maxBytes),
+    ...setAllowedOrigins(uuid, configuration.allowedOrigins),
   ]);
 }
 
@@ -287,6 +293,8 @@ function databaseFromRow(row: Row): DatabaseRecord {
       deleteProtection: integerOf(row, 'delete_protection') === 1,
       blockReads: integerOf(row, 'block_reads') === 1,
       blockWrites: integerOf(row, 'block_writes') === 1,
+      ...(row['max_bytes'] !== null && { maxBytes: integerOf(row, 'max_bytes') }),
+      allowedOrigins: allowedOrigins(row),
     },
     ...cipherOf(row),
   };

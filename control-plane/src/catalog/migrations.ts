@@ -249,6 +249,12 @@ const migrations: readonly ((context: MigrationContext) => InStatement[])[] = [
     // What a token permits, table by table, where it is limited.
     'ALTER TABLE minted_tokens ADD COLUMN permissions TEXT',
   ],
+  () => [
+    // How large a database may become, and where requests for it, or for a group's databases, may come from: JSON lists.
+    'ALTER TABLE access_rules ADD COLUMN max_bytes INTEGER',
+    'ALTER TABLE access_rules ADD COLUMN allowed_ips TEXT',
+    'ALTER TABLE access_rules ADD COLUMN allowed_vpc_endpoints TEXT',
+  ],
 ];
 
 /**

@@ -66,6 +66,11 @@ export const catalogue = {
   GROUP_EXISTS: entry(409, 'Choose another name, or use the existing group.'),
   DATABASE_NOT_FOUND: entry(404, 'Use a database that GET /v1/databases lists.'),
   DATABASE_EXISTS: entry(409, 'Choose another name, or use the existing database.'),
+  SIZE_INVALID: entry(400, 'Give a number of bytes, or one with a unit, such as "256mb" or "10gb"; "" ends the limit.'),
+  ALLOW_LIST_INVALID: entry(
+    400,
+    'List IPv4 or IPv6 addresses or CIDR blocks in "allowed_ips", ids of VPC endpoints (vpce-…) in "allowed_aws_vpc_ids".',
+  ),
   SEED_INVALID: entry(400, 'Name an existing database and, if one is wanted, a time in its kept history.'),
   ENCRYPTION_INVALID: entry(
     400,

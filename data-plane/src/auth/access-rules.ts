@@ -8,6 +8,7 @@
  */
 import { createHash } from 'node:crypto';
 import { ByocError } from '../errors/catalogue.js';
+import { faultOfAddresses, faultOfVpcEndpoints } from './client-origin.js';
 
 /** The index is a compact JWS (EdDSA by a published key) of `AccessRulesIndex`. It changes only by If-Match. */
 export const accessRulesIndexObject = 'access-rules/index';
@@ -29,6 +30,12 @@ export interface SubjectRules {
   readonly revoked?: readonly string[];
   readonly blockReads?: true;
   readonly blockWrites?: true;
+  /** Bytes that a database may grow to. */
+  readonly maxBytes?: number;
+  /** Addresses and CIDR blocks that requests may come from. Absent: any. */
+  readonly allowedIps?: readonly string[];
+  /** VPC endpoints that requests may come through. Absent: any. Where both lists are there, both hold. */
+  readonly allowedVpcEndpoints?: readonly string[];
 }
 
 export interface AccessRulesShard {
@@ -104,14 +111,22 @@ export function parseShard(key: string, digest: string, body: Buffer): ReadonlyM
 
 function isSubjectRules(value: unknown): value is SubjectRules {
   if (!isRecord(value)) return false;
-  const { generation, revoked, blockReads, blockWrites, ...others } = value;
+  const { generation, revoked, blockReads, blockWrites, maxBytes, allowedIps, allowedVpcEndpoints, ...others } = value;
   return (
     Object.keys(others).length === 0 &&
     (generation === undefined || isCount(generation)) &&
-    (revoked === undefined || (Array.isArray(revoked) && revoked.every((id) => typeof id === 'string'))) &&
+    (revoked === undefined || isTexts(revoked)) &&
     (blockReads === undefined || blockReads === true) &&
-    (blockWrites === undefined || blockWrites === true)
+    (blockWrites === undefined || blockWrites === true) &&
+    (maxBytes === undefined || isCount(maxBytes)) &&
+    (allowedIps === undefined || (isTexts(allowedIps) && faultOfAddresses(allowedIps) === undefined)) &&
+    (allowedVpcEndpoints === undefined ||
+      (isTexts(allowedVpcEndpoints) && faultOfVpcEndpoints(allowedVpcEndpoints) === undefined))
   );
+}
+
+function isTexts(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((text) => typeof text === 'string');
 }
 
 function isCount(value: unknown): value is number {

@@ -17,6 +17,7 @@ import {
   type SubjectRules,
 } from './access-rules.js';
 import type { DatabaseTokenClaims } from './claims.js';
+import { AddressSet, type ClientOrigin } from './client-origin.js';
 import { isDigestOf, splitSigned } from './signed-content.js';
 import type { VerificationKey } from './verification-key-set.js';
 
@@ -32,8 +33,11 @@ interface ReadShard {
 export interface RuledAccess {
   /** Writes of the database are blocked. */
   readonly writesBlocked: boolean;
+  /** Bytes that the database may grow to. */
+  readonly maxBytes?: number;
 }
 
+const unknownOrigin = (): ClientOrigin => ({ address: undefined });
 const unruled: RuledAccess = { writesBlocked: false };
 
 export class PublishedRules {
@@ -69,11 +73,13 @@ export class PublishedRules {
 
   /**
    * What the rules leave of the rights of a token on a database. Throws `AUTH_JWT_REVOKED` when it was rotated away or
-   * revoked, `BLOCKED` when reads of the database are blocked.
+   * revoked, `ORIGIN_FORBIDDEN` when requests may not come from there, `BLOCKED` when reads of the database are blocked.
+   * `origin` is asked only where a rule needs it.
    */
   judge(
     claims: DatabaseTokenClaims,
     database: { readonly id: string; readonly group: { readonly id: string } },
+    origin: () => ClientOrigin = unknownOrigin,
   ): RuledAccess {
     if (this.#shards.size === 0) return unruled;
     const own = this.#rulesOf(database.id);
@@ -85,9 +91,13 @@ export class PublishedRules {
         : rid < (own?.generation ?? 0) || grid < (group?.generation ?? 0);
     const isRevoked = (gid === undefined ? own : group)?.revoked?.includes(jti) === true;
     if (isRotated || isRevoked) throw new ByocError('AUTH_JWT_REVOKED', 'the token has been revoked');
-    if (own?.blockReads === true)
-      throw new ByocError('BLOCKED', 'SQL read operations are forbidden: reads are blocked');
-    return own?.blockWrites === true ? { writesBlocked: true } : unruled;
+    if (group) assertOrigin(group, origin);
+    if (own === undefined) return unruled;
+    assertOrigin(own, origin);
+    if (own.blockReads === true) throw new ByocError('BLOCKED', 'SQL read operations are forbidden: reads are blocked');
+    const { blockWrites, maxBytes } = own;
+    if (blockWrites === undefined && maxBytes === undefined) return unruled;
+    return { writesBlocked: blockWrites === true, ...(maxBytes !== undefined && { maxBytes }) };
   }
 
   #rulesOf(uuid: string): SubjectRules | undefined {
@@ -109,6 +119,29 @@ export class PublishedRules {
       shards.set(shard, { digest, subjects: parseShard(key, digest, object.body) });
     }
     return shards;
+  }
+}
+
+/** Ready to be asked, by the rules that name them. */
+const addressSets = new WeakMap<SubjectRules, AddressSet>();
+
+function assertOrigin(rules: SubjectRules, origin: () => ClientOrigin): void {
+  const { allowedIps, allowedVpcEndpoints } = rules;
+  if (allowedIps === undefined && allowedVpcEndpoints === undefined) return;
+  const { address, vpcEndpoint } = origin();
+  if (allowedIps !== undefined) {
+    let addresses = addressSets.get(rules);
+    if (addresses === undefined) {
+      addresses = new AddressSet(allowedIps);
+      addressSets.set(rules, addresses);
+    }
+    if (address === undefined || !addresses.has(address)) {
+      throw new ByocError('ORIGIN_FORBIDDEN', `requests from ${address ?? 'an unknown address'} are not allowed`);
+    }
+  }
+  if (allowedVpcEndpoints?.includes(vpcEndpoint ?? '') === false) {
+    const through = vpcEndpoint === undefined ? 'past every VPC endpoint' : `through ${vpcEndpoint}`;
+    throw new ByocError('ORIGIN_FORBIDDEN', `requests that come ${through} are not allowed`);
   }
 }
 

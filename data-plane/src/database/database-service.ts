@@ -2,6 +2,7 @@
  * What the server asks of the databases. The HTTP face depends on this interface only, never on storage or engines.
  */
 import type { DatabaseId, EngineName } from '../identity.js';
+import type { ClientOrigin } from '../auth/client-origin.js';
 import type { RequestKind, Restrictions } from '../engine/ipc/messages.js';
 import type { CipherName } from '../keys/ciphers.js';
 import type { PresentedKey } from '../keys/client-key.js';
@@ -55,6 +56,8 @@ export interface Admission {
   readonly label: string;
   /** The `Authorization` header. */
   readonly authorization: string;
+  /** Where the client is. */
+  readonly client?: () => ClientOrigin;
 }
 
 /** An answer whose every byte depends only on durable commits. */

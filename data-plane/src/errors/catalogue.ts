@@ -28,6 +28,10 @@ export const catalogue = {
   AUTH_JWT_REVOKED: entry(401, 'Mint a new token for this database; this one was rotated away or revoked.'),
   AUTH_JWT_IMMATURE: entry(401, 'Wait until the token becomes valid, or check the clock of its issuer.'),
   AUTH_FORBIDDEN: entry(401, 'Use a token that was minted for this database or its group.'),
+  ORIGIN_FORBIDDEN: entry(
+    403,
+    'Connect from an address, or through a VPC endpoint, that the configuration of the database and its group allows; docs/access.md says how a node learns it.',
+  ),
   ADMIN_UNAUTHORIZED: entry(401, 'Send the header "Authorization: Bearer <admin credential of the deployment>".'),
   DATABASE_NOT_FOUND: entry(404, 'Check the host name or the /db/<database>-<organization>/ path.'),
   BRANCH_REFUSED: entry(400, 'Branch into the group of the parent; delete branches that nobody needs.'),

@@ -1,6 +1,7 @@
 /** Settings of a data node, from the environment. Every value is checked here and nowhere else. */
 import { availableParallelism, networkInterfaces } from 'node:os';
 import { join, resolve } from 'node:path';
+import { faultOfAddresses } from '../auth/client-origin.js';
 import { KeyServiceUrlError, parseKeyServiceUrl, type KeyServiceLocation } from '../keys/key-service-url.js';
 import type { KeyWatchSettings } from '../keys/key-watch.js';
 import {
@@ -54,6 +55,10 @@ export interface NodeSettings {
   readonly undeleteDays: number;
   /** How often the node looks for garbage; 0 = never. */
   readonly collectHours: number;
+  /** Addresses and CIDR blocks of proxies whose word on where clients are is taken. */
+  readonly trustedProxies: readonly string[];
+  /** Their connections begin with a header of the PROXY protocol. */
+  readonly proxyProtocol: boolean;
   readonly logLevel: string;
 }
 
@@ -108,6 +113,7 @@ export function nodeSettings(environment: Environment): NodeSettings {
     historyDays: whole('TURSO_BYOC_HISTORY_DAYS', 35, 1, 3_650),
     undeleteDays: whole('TURSO_BYOC_UNDELETE_DAYS', 7, 0, 3_650),
     collectHours: whole('TURSO_BYOC_COLLECT_HOURS', 24, 0, 240),
+    ...proxies(environment, whole),
     logLevel: text('TURSO_BYOC_LOG_LEVEL', 'info'),
   };
 }
@@ -122,6 +128,19 @@ function adminCredential(environment: Environment): SecretSource {
   if (text) return { kind: 'environment', text };
   if (file) return { kind: 'file', path: resolve(file) };
   throw new SettingError('neither TURSO_BYOC_ADMIN_CREDENTIAL_FILE nor TURSO_BYOC_ADMIN_CREDENTIAL is set');
+}
+
+function proxies(environment: Environment, whole: WholeNumber): Pick<NodeSettings, 'trustedProxies' | 'proxyProtocol'> {
+  const trustedProxies = (environment['TURSO_BYOC_TRUSTED_PROXIES'] ?? '')
+    .split(/[\s,]+/)
+    .filter((text) => text !== '');
+  const fault = faultOfAddresses(trustedProxies);
+  if (fault !== undefined) throw new SettingError(`TURSO_BYOC_TRUSTED_PROXIES cannot be used: ${fault}`);
+  const proxyProtocol = whole('TURSO_BYOC_PROXY_PROTOCOL', 0, 0, 1) === 1;
+  if (proxyProtocol && trustedProxies.length === 0) {
+    throw new SettingError('TURSO_BYOC_PROXY_PROTOCOL is 1, and TURSO_BYOC_TRUSTED_PROXIES names no proxy');
+  }
+  return { trustedProxies, proxyProtocol };
 }
 
 type WholeNumber = (name: string, fallback: number, minimum: number, maximum: number) => number;

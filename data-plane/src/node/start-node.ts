@@ -18,6 +18,7 @@ import { systemRuntime } from '../runtime.js';
 import { createAdminServer } from '../server/admin-server.js';
 import { createDataServer } from '../server/data-server.js';
 import { Drain } from '../server/drain.js';
+import { ClientOrigins } from '../server/client-origins.js';
 import { HttpPeers } from '../server/http-peers.js';
 import { RecentEntries } from '../storage/log-store/recent-entries.js';
 import { Dependencies } from './dependencies.js';
@@ -118,8 +119,14 @@ export async function startNode({ settings, openStore, version, log, onFenced }:
   });
   metrics.watchEngines(() => engines.processes);
 
+  const origins = new ClientOrigins({
+    trustedProxies: settings.trustedProxies,
+    adminCredential: credential.trim(),
+    runtime,
+  });
   const peers = new HttpPeers({
     adminCredential: credential.trim(),
+    origins,
     name: hostname(),
     connectTimeoutMs: 1_000,
   });
@@ -161,6 +168,8 @@ export async function startNode({ settings, openStore, version, log, onFenced }:
     databases,
     tokens: new TokenVerifier({ keys: verificationKeys, runtime }),
     rules,
+    origins,
+    proxyProtocol: settings.proxyProtocol,
     metrics,
     runtime,
     log,

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import type { PublishedRules } from '../auth/published-rules.js';
@@ -6,6 +7,7 @@ import type { DatabaseService } from '../database/database-service.js';
 import { ByocError } from '../errors/catalogue.js';
 import type { Metrics } from '../metering/metrics.js';
 import type { Runtime } from '../runtime.js';
+import { ClientOrigins } from './client-origins.js';
 import { registerPreflight } from './cors.js';
 import { DatabaseAccess } from './database-access.js';
 import type { Drain } from './drain.js';
@@ -33,6 +35,10 @@ export interface DataServerOptions {
   readonly notReadyBecause: () => string | undefined;
   readonly limits?: Partial<HttpLimits>;
   readonly webSocketLimits?: Partial<WebSocketLimits>;
+  /** Knows where clients are. @default believes no proxy and no other node */
+  readonly origins?: ClientOrigins;
+  /** Connections of trusted proxies begin with a header of the PROXY protocol. @default false */
+  readonly proxyProtocol?: boolean;
   /** Shared with whoever makes the server leave before it closes. @default one of its own */
   readonly drain?: Drain;
 }
@@ -87,9 +93,14 @@ export function createDataServer(options: DataServerOptions): FastifyInstance {
       });
     },
   });
+  const origins =
+    options.origins ??
+    new ClientOrigins({ trustedProxies: [], adminCredential: randomBytes(32).toString('hex'), runtime });
   const endpointOptions = {
     server,
-    access: new DatabaseAccess(options.tokens, databases, options.rules),
+    access: new DatabaseAccess(options.tokens, databases, options.rules, origins),
+    origins,
+    proxyProtocol: options.proxyProtocol ?? false,
     databases,
     metrics,
     runtime,

@@ -1,7 +1,10 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import type { Socket } from 'node:net';
 import { authorize } from '../auth/authorize.js';
 import { bearerToken } from '../auth/bearer-header.js';
-import type { PublishedRules } from '../auth/published-rules.js';
+import type { DatabaseTokenClaims } from '../auth/claims.js';
+import type { ClientOrigin } from '../auth/client-origin.js';
+import type { PublishedRules, RuledAccess } from '../auth/published-rules.js';
 import type { TokenVerifier } from '../auth/token-verifier.js';
 import type { DatabaseDescription, DatabaseService } from '../database/database-service.js';
 import { ByocError, isByocError } from '../errors/catalogue.js';
@@ -10,6 +13,7 @@ import type { Restrictions } from '../engine/ipc/messages.js';
 import { isDatabaseId } from '../identity.js';
 import type { Admission } from '../database/database-service.js';
 import { hostLabel } from '../naming/host-label.js';
+import type { ClientOrigins, OriginHeaders } from './client-origins.js';
 import { databaseAddress, type RequestTarget } from './request-target.js';
 
 export interface GrantedAccess {
@@ -34,15 +38,17 @@ export class DatabaseAccess {
     private readonly tokens: TokenVerifier,
     private readonly databases: Pick<DatabaseService, 'find' | 'describe'>,
     private readonly rules: PublishedRules,
+    private readonly origins: ClientOrigins,
   ) {}
 
   /**
-   * Throws the `AUTH_…` errors, `BLOCKED`, `DATABASE_ADDRESS_MISSING`,
+   * `socket`: what the request came on. Throws the `AUTH_…` errors, `ORIGIN_FORBIDDEN`, `BLOCKED`, `DATABASE_ADDRESS_MISSING`,
    * `DATABASE_NOT_FOUND`, and what the verifier and the service throw.
    */
   async grant(
     target: RequestTarget,
-    headers: Pick<IncomingHttpHeaders, 'authorization' | 'host'>,
+    headers: Pick<IncomingHttpHeaders, 'authorization' | 'host'> & OriginHeaders,
+    socket: Socket,
   ): Promise<GrantedAccess> {
     const token = bearerToken(headers.authorization);
     const claims = this.tokens.verifyKnown(token) ?? (await this.tokens.verify(token));
@@ -50,15 +56,17 @@ export class DatabaseAccess {
     if (address === undefined) {
       throw new ByocError('DATABASE_ADDRESS_MISSING', 'neither the host name nor the path names a database');
     }
+    const label = hostLabel(address);
+    const client = (): ClientOrigin => this.origins.originOf(socket, headers, label);
     const grant = async (fresh: boolean): Promise<GrantedAccess> => {
       const found = await this.databases.find(address.organization, address.database, { fresh });
       const database = authorize(claims, found);
-      const { writesBlocked } = this.rules.judge(claims, database);
+      const ruled = this.rules.judge(claims, database, client);
       return {
         database,
-        readOnly: writesBlocked || claims.a === 'ro' || (claims.p !== undefined && !permitsWrites(claims.p)),
-        restrictions: claims.p && { permissions: claims.p },
-        admission: { label: hostLabel(address), authorization: headers.authorization ?? '' },
+        readOnly: ruled.writesBlocked || claims.a === 'ro' || (claims.p !== undefined && !permitsWrites(claims.p)),
+        restrictions: restrictionsOf(claims, ruled),
+        admission: { label, authorization: headers.authorization ?? '', client },
       };
     };
     try {
@@ -76,4 +84,15 @@ export class DatabaseAccess {
       throw error;
     }
   }
+}
+
+const pageBytes = 4096;
+
+/** Undefined for most: what is undefined need not be sent to the engine. */
+function restrictionsOf({ p }: DatabaseTokenClaims, { maxBytes }: RuledAccess): Restrictions | undefined {
+  if (p === undefined && maxBytes === undefined) return undefined;
+  return {
+    ...(p && { permissions: p }),
+    ...(maxBytes !== undefined && { maxPages: Math.max(1, Math.floor(maxBytes / pageBytes)) }),
+  };
 }

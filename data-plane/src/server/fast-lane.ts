@@ -10,10 +10,15 @@
  */
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
+import type { ClientOrigin } from '../auth/client-origin.js';
 import type { RequestKind } from '../engine/ipc/messages.js';
 import { AnswerHead } from './answer-head.js';
 import { LaneConnection } from './lane-connection.js';
+import { readProxyHeader } from './proxy-protocol.js';
 import type { SqlEndpointOptions } from './sql-endpoint.js';
+
+/** The connection closes by itself. */
+const ignored = (): void => undefined;
 
 type ConnectionListener = (this: Server, socket: Socket) => void;
 
@@ -40,7 +45,7 @@ export class FastLane {
     // Node's own listener is what makes a connection speak HTTP; it is called for what is handed over.
     const listeners = http.listeners('connection') as ConnectionListener[];
     http.removeAllListeners('connection');
-    http.on('connection', (socket: Socket) => {
+    const begin = (socket: Socket): void => {
       const connection = new LaneConnection(this, socket, {
         handOver: () => {
           this.#forget(connection);
@@ -50,10 +55,34 @@ export class FastLane {
       });
       this.#connections.add(connection);
       this.#armSweep();
+    };
+    http.on('connection', (socket: Socket) => {
+      if (!this.options.proxyProtocol || !this.options.origins.isTrusted(socket)) begin(socket);
+      else this.#beginBehindProxy(socket, begin);
     });
     server.onCutOff(() => {
       for (const connection of this.#connections) connection.destroy();
     });
+  }
+
+  /** A trusted proxy that does not say whom it speaks for, or takes too long to, is not listened to. */
+  #beginBehindProxy(socket: Socket, begin: (socket: Socket) => void): void {
+    const { origins, runtime, limits, log } = this.options;
+    const refuse = (why: string): void => {
+      cancel();
+      log.warn({ proxy: socket.remoteAddress, why }, 'a connection of a trusted proxy was closed');
+      socket.destroy();
+    };
+    const cancel = runtime.schedule(limits.headersTimeoutMs, () => refuse('its header did not come in time'));
+    socket.once('close', cancel);
+    socket.on('error', ignored);
+    const proceed = (origin: ClientOrigin | undefined): void => {
+      cancel();
+      socket.off('close', cancel).off('error', ignored);
+      if (origin !== undefined) origins.learn(socket, origin);
+      begin(socket);
+    };
+    readProxyHeader(socket, proceed, refuse);
   }
 
   #forget(connection: LaneConnection): void {

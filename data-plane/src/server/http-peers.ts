@@ -16,11 +16,14 @@ import type { ShredCertificate } from '../storage/shred-certificate.js';
 import type { NodeAddress } from '../ownership/node-record.js';
 import { adminPrefix } from './admin-server.js';
 import { presentedHeaders } from './client-key-headers.js';
+import { originHeader, type ClientOrigins } from './client-origins.js';
 import { forwardedHeader } from './forwarding.js';
 import { sqlPath } from './sql-routes.js';
 
 export interface HttpPeersOptions {
   readonly adminCredential: string;
+  /** Says to other nodes where clients are. */
+  readonly origins: ClientOrigins;
   /** What this node calls itself in the header of forwarded requests. */
   readonly name: string;
   /** A node that does not accept a connection for this long counts as unreachable. */
@@ -43,7 +46,7 @@ export class HttpPeers implements Peers {
   }
 
   async execute(address: NodeAddress, request: SqlRequest): Promise<SqlResponse> {
-    const { label, authorization } = request.admission;
+    const { label, authorization, client } = request.admission;
     const controller = this.#begin(address);
     const abort = (): void => controller.abort();
     request.signal.addEventListener('abort', abort, { once: true });
@@ -60,6 +63,7 @@ export class HttpPeers implements Peers {
           path: `/db/${label}${sqlPath(request.kind)}`,
           headers: {
             ...presentedHeaders(request.clientKey),
+            ...(client && { [originHeader]: this.#options.origins.sign(client(), label) }),
             authorization,
             'content-type': 'application/json',
             'content-length': request.body.length,

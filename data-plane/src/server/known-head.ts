@@ -1,5 +1,6 @@
 import type { RequestKind } from '../engine/ipc/messages.js';
 import type { PresentedKey } from '../keys/client-key.js';
+import type { OriginHeaders } from './client-origins.js';
 import { parseRequestTarget, type RequestTarget } from './request-target.js';
 import { parseSimpleHead } from './simple-head.js';
 
@@ -17,7 +18,7 @@ export interface HeadMeaning {
   readonly isForwarded: boolean;
   /** What it brings of a key that the client holds. */
   readonly clientKey: PresentedKey | undefined;
-  readonly headers: { readonly host: string | undefined; readonly authorization: string | undefined };
+  readonly headers: { readonly host: string | undefined; readonly authorization: string | undefined } & OriginHeaders;
 }
 
 /** Where the parts of a request lie in the bytes that hold it. */
@@ -64,9 +65,9 @@ export class KnownHead {
     if (kind === undefined || !name) return undefined;
     const before = text.slice(0, name.index + name[0].length);
     const after = text.slice(before.length).replace(/^[0-9]+/, '');
-    const { host, authorization, isForwarded, clientKey } = head;
+    const { host, authorization, isForwarded, clientKey, origin } = head;
     return new KnownHead(
-      { kind, target, sentTarget: head.target, isForwarded, clientKey, headers: { host, authorization } },
+      { kind, target, sentTarget: head.target, isForwarded, clientKey, headers: { host, authorization, ...origin } },
       before,
       after + headEnd,
     );

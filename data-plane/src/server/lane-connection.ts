@@ -170,7 +170,7 @@ export class LaneConnection {
     const { access, databases, budget, server } = this.#lane.options;
     if (server.drain.state === 'closing') throw shuttingDown();
     const { meaning } = exchange;
-    const grant = async (): Promise<GrantedAccess> => access.grant(meaning.target, meaning.headers);
+    const grant = async (): Promise<GrantedAccess> => access.grant(meaning.target, meaning.headers, this.#socket);
     const granted = await grant();
     budget.take(body.length);
     let answer: SqlResponse;

@@ -1,5 +1,6 @@
 import type { PresentedKey } from '../keys/client-key.js';
 import { encryptionCipherHeader, encryptionKeyHeader } from './client-key-headers.js';
+import { forwardedForHeader, originHeader, type OriginHeaders } from './client-origins.js';
 import { forwardedHeader } from './forwarding.js';
 
 /**
@@ -19,6 +20,8 @@ export interface SimpleHead {
   readonly isForwarded: boolean;
   /** What it brings of a key that the client holds. */
   readonly clientKey: PresentedKey | undefined;
+  /** What it says of where its client is. */
+  readonly origin?: OriginHeaders;
   /** Bytes of the body. */
   readonly contentLength: number;
 }
@@ -38,6 +41,7 @@ export function parseSimpleHead(head: string): SimpleHead | undefined {
   let isForwarded = false;
   let key: string | undefined;
   let cipher: string | undefined;
+  let origin: Record<string, string> | undefined;
   for (const line of lines) {
     const match = headerLine.exec(line);
     if (!match) return undefined;
@@ -64,6 +68,13 @@ export function parseSimpleHead(head: string): SimpleHead | undefined {
         if (cipher !== undefined) return undefined;
         cipher = value;
         break;
+      case forwardedForHeader:
+      case originHeader: {
+        const header = name.toLowerCase();
+        if (origin?.[header] !== undefined) return undefined;
+        origin = { ...origin, [header]: value };
+        break;
+      }
       case forwardedHeader:
         isForwarded = true;
         break;
@@ -80,5 +91,5 @@ export function parseSimpleHead(head: string): SimpleHead | undefined {
   }
   if (contentLength === undefined) return undefined;
   const clientKey = key === undefined && cipher === undefined ? undefined : { key, cipher };
-  return { target, host, authorization, isForwarded, clientKey, contentLength };
+  return { target, host, authorization, isForwarded, clientKey, contentLength, ...(origin && { origin }) };
 }

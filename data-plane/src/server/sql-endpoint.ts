@@ -12,7 +12,8 @@ import { statusClass, type Metrics } from '../metering/metrics.js';
 import type { Runtime } from '../runtime.js';
 import { presentedKey } from './client-key-headers.js';
 import { connectionSignal } from './connection-signal.js';
-import type { DatabaseAccess } from './database-access.js';
+import type { ClientOrigins } from './client-origins.js';
+import type { DatabaseAccess, GrantedAccess } from './database-access.js';
 import { corsHeaders } from './cors.js';
 import { forwardedHeader } from './forwarding.js';
 import { executeGranted } from './granted-execution.js';
@@ -27,6 +28,9 @@ import { answerType } from './sql-routes.js';
 export interface SqlEndpointOptions {
   readonly server: HttpServer;
   readonly access: DatabaseAccess;
+  readonly origins: ClientOrigins;
+  /** Connections of trusted proxies begin with a header of the PROXY protocol. */
+  readonly proxyProtocol: boolean;
   readonly databases: Pick<DatabaseService, 'execute'>;
   readonly metrics: Metrics;
   readonly runtime: Runtime;
@@ -82,14 +86,15 @@ export class SqlEndpoint {
   ): Promise<void> {
     const { access, databases, limits, budget } = this.#options;
     // Before the body is read: nobody without a token makes this process hold megabytes.
-    const granted = await access.grant(target, request.headers);
+    const grant = async (): Promise<GrantedAccess> => access.grant(target, request.headers, request.socket);
+    const granted = await grant();
     const body = given ?? (await readBody(request, limits.maxBodyBytes, budget));
     const isForwarded = request.headers[forwardedHeader] !== undefined;
     const clientKey = presentedKey(request.headers);
     let answer: SqlResponse;
     try {
       const asked = { kind, body, signal, isForwarded, clientKey };
-      answer = await executeGranted(databases, granted, asked, async () => access.grant(target, request.headers));
+      answer = await executeGranted(databases, granted, asked, grant);
     } finally {
       if (!given) budget.giveBack(body.length);
     }

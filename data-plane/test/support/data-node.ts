@@ -9,7 +9,17 @@ import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { CompactSign } from 'jose';
+import {
+  accessRulesIndexObject,
+  accessRulesIndexType,
+  accessRulesShardObject,
+  encodeShard,
+  shardOf,
+  type SubjectRules,
+} from '@turso-byoc/data-plane/auth/access-rules.js';
 import { verificationKeysObject } from '@turso-byoc/data-plane/auth/claims.js';
+import { digestToSign, joinSigned } from '@turso-byoc/data-plane/auth/signed-content.js';
 import { LocalObjectStore } from '@turso-byoc/data-plane/object-store/local-object-store.js';
 import { keySetBytes, tokenIssuer } from './token-issuer.js';
 
@@ -230,6 +240,26 @@ export class DataNode {
       .split('\n')
       .filter((line) => line.startsWith(`turso_byoc_${name}`) && labels.every((label) => line.includes(label)));
     return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
+  }
+
+  /** Publishes access rules as the control plane does; the node follows within ten seconds, or with its first request. */
+  async rule(version: number, subjects: Record<string, SubjectRules>): Promise<void> {
+    const control = await LocalObjectStore.open(join(this.storeDirectory, 'control'));
+    const shards: Record<string, Record<string, SubjectRules>> = {};
+    for (const [subject, rules] of Object.entries(subjects)) (shards[shardOf(subject)] ??= {})[subject] = rules;
+    const digests: Record<string, string> = {};
+    for (const [shard, ruled] of Object.entries(shards)) {
+      const { body, digest } = encodeShard(ruled);
+      digests[shard] = digest;
+      await control.put(accessRulesShardObject(shard, digest), body, { ifAbsent: true });
+    }
+    const content = Buffer.from(JSON.stringify({ format: 'turso-byoc/access-rules/1', version, shards: digests }));
+    const signature = await new CompactSign(digestToSign(content))
+      .setProtectedHeader({ alg: 'EdDSA', kid: this.#issuer.kid, typ: accessRulesIndexType })
+      .sign(this.#issuer.privateKey);
+    const present = await control.get(accessRulesIndexObject);
+    const condition = present ? { ifMatch: present.etag } : ({ ifAbsent: true } as const);
+    await control.put(accessRulesIndexObject, joinSigned({ signature, content }), condition);
   }
 
   async token(claims: Record<string, unknown>): Promise<string> {

@@ -6,9 +6,9 @@ import type { ApiContext } from '../api-context.js';
 import { defineRoute, mayDo } from '../define-route.js';
 import { requireDatabase } from '../named-resources.js';
 import { databaseConfiguration, flag, input, orNull, text } from '../schemas.js';
+import { originLists, parseAllowedOrigins, toOriginLists } from '../allowed-origins.js';
+import { parseSize } from '../size.js';
 import { isUnasked } from '../unasked.js';
-
-const texts = { type: ['array', 'null'], items: text } as const;
 
 interface ConfigurationBody {
   size_limit?: string | null;
@@ -19,8 +19,6 @@ interface ConfigurationBody {
   allowed_ips?: string[] | null;
   allowed_aws_vpc_ids?: string[] | null;
 }
-
-const notOffered = ['size_limit', 'allow_attach', 'allowed_ips', 'allowed_aws_vpc_ids'] as const;
 
 /**
  * What a database is set to. Blocks reach the data nodes with the access rules, within seconds; an answer to a change waits
@@ -51,21 +49,26 @@ export function registerDatabaseConfigurationRoutes(app: FastifyInstance, contex
       block_reads: orNull(flag),
       block_writes: orNull(flag),
       delete_protection: orNull(flag),
-      allowed_ips: texts,
-      allowed_aws_vpc_ids: texts,
+      ...originLists,
     }),
     answer: databaseConfiguration,
     handler: async (request) => {
       const { body } = request;
-      for (const option of notOffered) {
-        if (isUnasked(body[option])) continue;
-        throw new ControlPlaneError('OPTION_NOT_OFFERED', `"${option}" is not offered yet`);
+      if (!isUnasked(body.allow_attach)) {
+        throw new ControlPlaneError(
+          'OPTION_NOT_OFFERED',
+          '"allow_attach" is not offered: a connection sees one database',
+        );
       }
       const { uuid, configuration: now } = await requireDatabase(request, request.params.database, context);
       const next: DatabaseConfiguration = {
         deleteProtection: body.delete_protection ?? now.deleteProtection,
         blockReads: body.block_reads ?? now.blockReads,
         blockWrites: body.block_writes ?? now.blockWrites,
+        ...maxBytesOf(
+          body.size_limit === undefined || body.size_limit === null ? now.maxBytes : parseSize(body.size_limit),
+        ),
+        allowedOrigins: parseAllowedOrigins(body, now.allowedOrigins),
       };
       await configureDatabase(context.catalog, uuid, next);
       await context.accessRules.publish();
@@ -75,14 +78,18 @@ export function registerDatabaseConfigurationRoutes(app: FastifyInstance, contex
   });
 }
 
-function toConfigurationObject({ deleteProtection, blockReads, blockWrites }: DatabaseConfiguration) {
+function maxBytesOf(maxBytes: number | undefined): { readonly maxBytes?: number } {
+  return maxBytes === undefined ? {} : { maxBytes };
+}
+
+function toConfigurationObject(configuration: DatabaseConfiguration) {
+  const { deleteProtection, blockReads, blockWrites, maxBytes, allowedOrigins } = configuration;
   return {
-    size_limit: '',
+    size_limit: maxBytes === undefined ? '' : String(maxBytes),
     allow_attach: false,
     block_reads: blockReads,
     block_writes: blockWrites,
     delete_protection: deleteProtection,
-    allowed_ips: [],
-    allowed_aws_vpc_ids: [],
+    ...toOriginLists(allowedOrigins),
   };
 }

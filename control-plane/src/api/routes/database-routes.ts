@@ -16,6 +16,8 @@ import {
   type AskedEncryption,
 } from '../remote-encryption.js';
 import { parseSeed, type Seed } from '../seed.js';
+import { setMaxBytes } from '../../catalog/access-rules.js';
+import { parseSize } from '../size.js';
 import { isUnasked } from '../unasked.js';
 import { listCursor, parseListCursor } from '../list-cursor.js';
 import { assertLocation } from './location-routes.js';
@@ -51,7 +53,7 @@ const createBody = input(
     use_tursodb: { type: ['boolean', 'null'] },
     image: orNull(text),
     seed: anything,
-    size_limit: anything,
+    size_limit: orNull(text),
     schema: anything,
     is_schema: anything,
     remote_encryption: anything,
@@ -70,7 +72,7 @@ interface CreateBody {
   [option: string]: unknown;
 }
 
-const optionsNotOffered = ['size_limit', 'schema', 'is_schema', 'extensions'];
+const optionsNotOffered = ['schema', 'is_schema', 'extensions'];
 
 /** A logical database has no schema parent, and this is the only type there is. */
 const databaseType = 'logical';
@@ -164,7 +166,12 @@ export function registerDatabaseRoutes(app: FastifyInstance, context: ApiContext
                 ? { clientEncryption: newClientEncryption(encryption.clientKey) }
                 : encryption)),
           };
+      const maxBytes = isUnasked(body['size_limit']) ? undefined : parseSize(String(body['size_limit']));
       const record = await context.lifecycle.create(wanted);
+      if (maxBytes !== undefined) {
+        await context.catalog.write(setMaxBytes(record.uuid, maxBytes));
+        await context.accessRules.publish();
+      }
       noteInAudit({ database: record.name, id: record.uuid, group: record.group.name });
       return { database: toCreatedDatabase(record, context) };
     },

@@ -17,6 +17,8 @@ import { defineRoute, mayDo } from '../define-route.js';
 import { onlyGroup, requireGroup } from '../named-resources.js';
 import { anything, empty, flag, groupObject, input, list, object, orNull, text } from '../schemas.js';
 import { parseRemoteEncryption } from '../remote-encryption.js';
+import { allowedOriginsOf, setAllowedOrigins } from '../../catalog/access-rules.js';
+import { originLists, parseAllowedOrigins, toOriginLists, type OriginLists } from '../allowed-origins.js';
 import { isUnasked } from '../unasked.js';
 import { assertLocation } from './location-routes.js';
 
@@ -45,7 +47,11 @@ interface GroupRoute {
   Params: { group: string };
 }
 
-const configurationObject = object({ delete_protection: flag });
+const configurationObject = object({
+  delete_protection: flag,
+  allowed_ips: list(text),
+  allowed_aws_vpc_ids: list(text),
+});
 
 /** Groups of databases. */
 export function registerGroupRoutes(app: FastifyInstance, context: ApiContext): void {
@@ -147,25 +153,33 @@ export function registerGroupRoutes(app: FastifyInstance, context: ApiContext): 
     answer: configurationObject,
     handler: async (request) => {
       const group = await requireGroup(request, request.params.group, context);
-      return { delete_protection: group.deleteProtection };
+      const origins = await allowedOriginsOf(catalog, group.uuid);
+      return { delete_protection: group.deleteProtection, ...toOriginLists(origins) };
     },
   });
-  defineRoute<GroupRoute & { Body: { delete_protection?: boolean | null } }>(app, {
+  defineRoute<GroupRoute & { Body: { delete_protection?: boolean | null } & OriginLists }>(app, {
     method: 'PATCH',
     url: '/groups/:group/configuration',
     operation: 'updateGroupConfiguration',
-    summary: 'Sets whether the group can be deleted.',
+    summary: 'Sets whether the group can be deleted, and where requests for its databases may come from.',
     access: mayDo('group:configure'),
     audit: 'group-configure',
-    body: input({ delete_protection: orNull(flag) }),
+    body: input({ delete_protection: orNull(flag), ...originLists }),
     answer: configurationObject,
     handler: async (request) => {
       const group = await requireGroup(request, request.params.group, context);
       // Null, as the CLI sends it, leaves things as they are.
       const deleteProtection = request.body.delete_protection ?? group.deleteProtection;
       if (deleteProtection !== group.deleteProtection) await configureGroup(catalog, group.uuid, deleteProtection);
-      noteInAudit({ delete_protection: deleteProtection });
-      return { delete_protection: deleteProtection };
+      const now = await allowedOriginsOf(catalog, group.uuid);
+      const origins = parseAllowedOrigins(request.body, now);
+      if (JSON.stringify(origins) !== JSON.stringify(now)) {
+        await catalog.write(setAllowedOrigins(group.uuid, origins));
+        await context.accessRules.publish();
+      }
+      const configuration = { delete_protection: deleteProtection, ...toOriginLists(origins) };
+      noteInAudit(configuration);
+      return configuration;
     },
   });
 

@@ -37,6 +37,8 @@ export interface EngineConnection {
   readonly inTransaction: boolean;
   /** Prepares exactly one statement. Throws `EngineError`. */
   prepare(sql: string): EngineStatement;
+  /** Sets how many pages the database may grow to from the next statement that writes; one that is larger stays. */
+  limitPages(maxPages: number): void;
   /** Runs trusted SQL of our own (pragmas, checkpoints); never tenant SQL. */
   exec(sql: string): void;
   /** Changes and last rowid of this connection after a statement that returned rows (RETURNING). */

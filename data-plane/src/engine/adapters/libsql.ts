@@ -74,12 +74,14 @@ class LibsqlConnection implements EngineConnection {
   private readonly schemaReader: NativeStatement;
   private readonly openRows = new Set<LibsqlRows>();
   private lastVerb = '';
+  private maxPages: number;
 
   constructor(
     private readonly path: string,
     options: OpenOptions,
   ) {
     this.database = this.guard(() => new Database(path) as unknown as NativeDatabase);
+    this.maxPages = options.maxPages;
     this.guard(() => this.database.exec(connectionSettings(options.maxPages)));
     const prepare = (sql: string): NativeStatement =>
       this.guard(() => this.database.prepare(sql).raw().safeIntegers(true));
@@ -98,6 +100,12 @@ class LibsqlConnection implements EngineConnection {
 
   exec(sql: string): void {
     this.guard(() => this.database.exec(sql));
+  }
+
+  limitPages(maxPages: number): void {
+    if (maxPages === this.maxPages) return;
+    this.exec(`PRAGMA max_page_count = ${maxPages}`);
+    this.maxPages = maxPages;
   }
 
   lastChange(): RunResult {

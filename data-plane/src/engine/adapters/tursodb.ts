@@ -71,13 +71,16 @@ class TursodbConnection implements EngineConnection {
   private readonly ownStatements = new Map<string, NativeStatement>();
   private hasSession = false;
   private hasChanges = false;
-  private isLimited = false;
+  private maxPages: number;
+  /** What the engine was told of it. */
+  private toldPages: number | undefined;
   private lastVerb = '';
 
   constructor(
     private readonly path: string,
-    private readonly options: OpenOptions,
+    options: OpenOptions,
   ) {
+    this.maxPages = options.maxPages;
     this.database = this.connect();
   }
 
@@ -92,6 +95,10 @@ class TursodbConnection implements EngineConnection {
   exec(sql: string): void {
     const database = this.opened();
     guard(() => database.exec(sql));
+  }
+
+  limitPages(maxPages: number): void {
+    this.maxPages = maxPages;
   }
 
   lastChange(): RunResult {
@@ -127,10 +134,10 @@ class TursodbConnection implements EngineConnection {
    * Sets the page limit before the first statement that may need it: the engine takes the write lock to set it, so a
    * connection that is opened while another one writes could not.
    */
-  limitPages(verb: string): void {
-    if (this.isLimited || harmlessVerbs.has(verb)) return;
-    this.exec(`PRAGMA max_page_count = ${this.options.maxPages}`);
-    this.isLimited = true;
+  tellPageLimit(verb: string): void {
+    if (this.toldPages === this.maxPages || harmlessVerbs.has(verb)) return;
+    this.exec(`PRAGMA max_page_count = ${this.maxPages}`);
+    this.toldPages = this.maxPages;
   }
 
   /** The rows of a statement whose parameters are bound; `changes` says that it must run to its end. */
@@ -202,7 +209,7 @@ class TursodbConnection implements EngineConnection {
     if (!nobodyCanTell && this.prepares < mostPrepares) return;
     const worn = this.database;
     this.database = this.connect();
-    this.isLimited = false;
+    this.toldPages = undefined;
     worn?.close();
     this.ownStatements.clear();
     this.exchange += 1;
@@ -245,7 +252,7 @@ class TursodbStatement implements EngineStatement {
 
   rows(parameters: readonly SqlValue[]): IterableIterator<SqlValue[]> {
     const statement = this.statementFor(parameters);
-    this.connection.limitPages(this.verb);
+    this.connection.tellPageLimit(this.verb);
     guard(() => statement.reset());
     // Every parameter is bound: values of an earlier run would stand in for missing ones.
     const count = guard(() => statement.parameterCount());

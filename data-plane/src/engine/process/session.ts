@@ -19,6 +19,7 @@ import type { DatabaseHost } from './database-host.js';
 import { executeStatement, transactionTimeout } from './execute-statement.js';
 import { PoisonedError } from './poisoned.js';
 import type { RequestContext } from './request-context.js';
+import { limitGrowth, sizeLimitError } from './size-limit.js';
 import { checkPermission, checkTables, needsWriteLock } from './statement-permission.js';
 import type { RowSink, StatementOutcome, StatementRequest } from './statement.js';
 import { Signal, type Task } from './task.js';
@@ -112,6 +113,7 @@ export class Session {
         connection = this.#exchange(connection);
         prepared = connection.prepare(this.#know(connection, sql));
       }
+      if (needsWriteLock(plan)) limitGrowth(connection, plan, host.limits.maxPages, context);
       const { transactionDeadlineMs } = this;
       outcome = yield* executeStatement({
         host,
@@ -127,7 +129,7 @@ export class Session {
       return outcome;
     } catch (error) {
       host.poisonIfNeeded(error);
-      throw error;
+      throw sizeLimitError(error, context);
     } finally {
       this.#settle(connection, plan, outcome !== undefined);
     }

@@ -3,6 +3,7 @@
  * latest `hello`: a token that expires or is revoked ends what the connection may do, whenever it was opened.
  */
 import type { IncomingHttpHeaders } from 'node:http';
+import type { Socket } from 'node:net';
 import type { SqlResponse } from '../../database/database-service.js';
 import type { RequestKind } from '../../engine/ipc/messages.js';
 import { ByocError, isByocError } from '../../errors/catalogue.js';
@@ -27,15 +28,22 @@ export class GrantedSocket {
   readonly #options: GrantedSocketOptions;
   readonly #target: RequestTarget;
   readonly #headers: IncomingHttpHeaders;
+  readonly #socket: Socket;
   readonly #signal: AbortSignal;
   /** What the client proves itself with; undefined before the first `hello`. */
   #authorization: { readonly header: string | undefined } | undefined;
 
-  /** `headers`: of the request that opened the connection. `signal`: aborted when it closes. */
-  constructor(options: GrantedSocketOptions, target: RequestTarget, headers: IncomingHttpHeaders, signal: AbortSignal) {
+  /** `headers`: of the request that opened the connection, on `socket`. `signal`: aborted when it closes. */
+  constructor(
+    options: GrantedSocketOptions,
+    target: RequestTarget,
+    { headers, socket }: { readonly headers: IncomingHttpHeaders; readonly socket: Socket },
+    signal: AbortSignal,
+  ) {
     this.#options = options;
     this.#target = target;
     this.#headers = headers;
+    this.#socket = socket;
     this.#signal = signal;
   }
 
@@ -102,10 +110,8 @@ export class GrantedSocket {
   async #grant(authorization: string | undefined): Promise<GrantedAccess> {
     // Not the token of the request that opened the connection: a hello replaces it.
     const { authorization: _opening, ...headers } = this.#headers;
-    return this.#options.access.grant(this.#target, {
-      ...headers,
-      ...(authorization !== undefined && { authorization }),
-    });
+    const presented = { ...headers, ...(authorization !== undefined && { authorization }) };
+    return this.#options.access.grant(this.#target, presented, this.#socket);
   }
 }
 

@@ -7,6 +7,7 @@
  *   bytes.
  */
 import type { IncomingHttpHeaders } from 'node:http';
+import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 import { ByocError } from '../../errors/catalogue.js';
 import type { SocketCodec } from '../../hrana/socket/codec.js';
@@ -31,6 +32,8 @@ export interface AcceptedConnection {
   readonly target: RequestTarget;
   /** Of the request that opened the connection. */
   readonly headers: IncomingHttpHeaders;
+  /** What it came on. */
+  readonly socket: Socket;
 }
 
 const leavingReason = 'the node is stopping; connect again';
@@ -64,11 +67,11 @@ export class WebSocketConnection {
 
   constructor(options: WebSocketConnectionOptions, accepted: AcceptedConnection, onClosed: () => void) {
     const { runtime, limits, httpLimits } = options;
-    const { webSocket, signal, codec, target, headers } = accepted;
+    const { webSocket, signal, codec, target, headers, socket } = accepted;
     this.#options = options;
     this.#accepted = accepted;
     this.#onClosed = onClosed;
-    this.#databases = new GrantedSocket(options, target, headers, signal);
+    this.#databases = new GrantedSocket(options, target, { headers, socket }, signal);
     this.#session = new SocketSession({
       codec,
       databases: this.#databases,

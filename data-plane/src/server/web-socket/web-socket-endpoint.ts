@@ -107,7 +107,14 @@ export class WebSocketEndpoint {
     this.#server.handleUpgrade(request, socket, head, (webSocket) => {
       const connection = new WebSocketConnection(
         { ...this.#options, limits: this.#limits, httpLimits: this.#options.limits },
-        { webSocket, signal: connectionSignal(request.socket), codec, target, headers: request.headers },
+        {
+          webSocket,
+          signal: connectionSignal(request.socket),
+          codec,
+          target,
+          headers: request.headers,
+          socket: request.socket,
+        },
         () => this.#forget(connection),
       );
       this.#connections.add(connection);
