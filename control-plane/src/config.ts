@@ -14,6 +14,8 @@ export interface ControlPlaneConfig {
   readonly apiHost: string;
   /** 0 = a free port. */
   readonly apiPort: number;
+  /** Where metrics are served, on the same host; 0 = a free port, undefined = nowhere. */
+  readonly metricsPort?: number;
   /** The data plane as a client reaches it; the catalog is read there. */
   readonly dataUrl: string;
   readonly adminUrl: string;
@@ -66,6 +68,9 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   return {
     apiHost: optional('TURSO_BYOC_API_HOST', '127.0.0.1'),
     apiPort: readPort('TURSO_BYOC_API_PORT', environment, 8081),
+    ...(optional('TURSO_BYOC_METRICS_PORT', '') !== '' && {
+      metricsPort: readPort('TURSO_BYOC_METRICS_PORT', environment, 0),
+    }),
     dataUrl: httpUrl('TURSO_BYOC_DATA_URL', required('TURSO_BYOC_DATA_URL', "the data plane's URL")),
     adminUrl: httpUrl(
       'TURSO_BYOC_ADMIN_URL',

@@ -29,6 +29,8 @@ import { Reconciler } from './databases/reconciler.js';
 import { ControlPlaneError } from './errors/catalogue.js';
 import { organization } from './organization.js';
 import { Limiter } from './limits/limiter.js';
+import { ControlMetrics } from './metering/control-metrics.js';
+import { serveMetrics } from './metering/metrics-server.js';
 import { Operations } from './fleet/operations.js';
 import { release } from './release.js';
 import { IdentityProvider } from './sign-in/identity-provider.js';
@@ -45,6 +47,7 @@ const migrationRetryBudgetMs = 10_000;
 
 export interface ControlPlane {
   readonly apiPort: number;
+  readonly metricsPort: number | undefined;
   readonly platformTokens: PlatformTokens;
   /** The user that whoever runs this deployment on the machine itself acts for; made when there is none. */
   localUser(): Promise<UserRecord>;
@@ -75,8 +78,10 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const keySet = await publishVerificationKey(store, signer);
   const minter = new TokenMinter(signer, clock);
   const admin = new AdminClient({ url: config.adminUrl, credential, clock, retryBudgetMs, attemptTimeoutMs });
+  const metrics = new ControlMetrics();
   const catalog = await openCatalog({
     admin,
+    onCall: (operation, outcome, durationMs) => metrics.catalogCalled(operation, outcome, durationMs),
     minter,
     clock,
     dataUrl: config.dataUrl,
@@ -95,13 +100,17 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     },
   });
   const lifecycle = new DatabaseLifecycle(catalog, admin, clock, options.observe);
-  const reconciler = new Reconciler(catalog, lifecycle, clock, logger);
+  const reconciler = new Reconciler(catalog, lifecycle, clock, logger, (outcome) => metrics.reconciled(outcome));
   const platformTokens = new PlatformTokens(catalog, minter, authenticator, clock);
   const accessRules = new AccessRulesPublisher(store, signer, catalog, clock);
   const restored = await restoreAuditLog(store, catalog);
   if (restored > 0)
     logger.warn({ entries: restored }, 'the catalog had lost its audit log; it came back from the export');
-  const exporter = new AuditExporter(store, signer, catalog, clock, logger);
+  const exporter = new AuditExporter(store, signer, catalog, clock, logger, (outcome, entries) =>
+    metrics.exported(outcome, entries),
+  );
+  metrics.reconcilerBacklog.watch(() => reconciler.backlog);
+  metrics.auditExportLagSeconds.watch(() => exporter.lagMs / 1000);
   const audit = new AuditLog(catalog, clock, logger, () => exporter.schedule());
   const operations = new Operations({
     catalog,
@@ -121,6 +130,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       accessRules,
       audit,
       limiter: new Limiter(catalog, clock),
+      metrics,
       operations,
       ...(signIn && { signIn }),
       ...(config.oidc && { publicUrl: config.oidc.publicUrl }),
@@ -140,6 +150,10 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     logger,
   );
   await api.listen({ host: config.apiHost, port: config.apiPort });
+  const metricsServer =
+    config.metricsPort === undefined
+      ? undefined
+      : await serveMetrics({ host: config.apiHost, port: config.metricsPort, credential, metrics });
   reconciler.wake();
   // What a crash has left, beside databases; a failure is told, and the next start tries again.
   const takeUp = async (): Promise<void> => {
@@ -151,6 +165,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const takenUp = takeUp().catch((error: unknown) => logger.warn({ err: error }, 'left work could not be taken up'));
   return {
     apiPort: (api.server.address() as AddressInfo).port,
+    metricsPort: metricsServer?.port,
     platformTokens,
     localUser: async () => {
       const user = { uuid: randomUUID(), username: organization, email: '', name: organization, isOperator: true };
@@ -160,6 +175,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     },
     stop: async () => {
       await api.close();
+      await metricsServer?.close();
       const windingUp = async (): Promise<void> => {
         await takenUp;
         await operations.stop();

@@ -214,7 +214,7 @@ export function describeKeyServiceContract(
       await service.rewrap({ keyId, wrapped, context }, { keyId: underTest.otherKeyId, context });
       await service.unwrap(keyId, wrapped, { ...context, database: 'c' }).catch(() => undefined);
       await service.unwrap(underTest.unknownKeyId, wrapped, context).catch(() => undefined);
-      expect(underTest.uses.map(({ requestId: _, ...use }) => use)).toEqual([
+      expect(underTest.uses.map(({ requestId: _, durationMs: __, ...use }) => use)).toEqual([
         { operation: 'generate', keyId, database: 'b', outcome: 'done' },
         { operation: 'unwrap', keyId, database: 'b', outcome: 'done' },
         { operation: 'probe', keyId, database: 'b', outcome: 'done' },

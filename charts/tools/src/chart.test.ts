@@ -8,6 +8,7 @@ import { Metrics } from '@turso-byoc/data-plane/metering/metrics.js';
 import { nodeSettings } from '@turso-byoc/data-plane/node/settings.js';
 // The built file: the control plane exports nothing.
 import { readConfig } from '../../../control-plane/dist/config.js';
+import { ControlMetrics } from '../../../control-plane/dist/metering/control-metrics.js';
 import { manifestFaults } from './manifest-faults.js';
 import { chartCases, chartDirectory, chartTool, conformityOf, parseManifests, renderText } from './rendered-chart.js';
 
@@ -384,15 +385,17 @@ if (helm === undefined) {
   });
 
   describe('metrics', () => {
-    it('that alarms and dashboards ask for are metrics of a data node', async () => {
+    it('that alarms and dashboards ask for are metrics of the two planes', async () => {
       const manifests = await manifestsOf('monitoring');
       const asked = JSON.stringify([
         named(manifests, 'PrometheusRule', 'release-turso-byoc'),
         named(manifests, 'ConfigMap', 'release-turso-byoc-dashboards'),
       ]);
-      const { text } = await new Metrics().expose();
+      const text = (await new Metrics().expose()).text + (await new ControlMetrics().expose()).text;
       const known = new Set([...text.matchAll(/^# TYPE (\S+)/gm)].map(([, metric]) => metric));
-      const names = [...asked.matchAll(/turso_byoc_[a-z_]+/g)].map(([metric]) => metric.replace(/_bucket$/, ''));
+      const names = [...asked.matchAll(/turso_byoc_[a-z_]+/g)].map(([metric]) =>
+        metric.replace(/(?<=_seconds|_reads)_(bucket|count)$/, ''),
+      );
       expect(names.length).toBeGreaterThan(20);
       expect([...new Set(names)].filter((metric) => !known.has(metric))).toEqual([]);
       // And the other way round: a metric that nobody looks at would be missed.
@@ -407,14 +410,25 @@ if (helm === undefined) {
       expect(monitor['spec'].endpoints).toMatchObject([
         { port: 'admin', path: '/admin/v1/metrics', authorization: { credentials: { name: 'turso-secrets' } } },
       ]);
+      const ofControl = named(manifests, 'ServiceMonitor', 'release-turso-byoc-control');
+      const controlService = named(manifests, 'Service', 'release-turso-byoc-control-metrics');
+      expect(controlService.metadata.labels).toMatchObject(ofControl['spec'].selector.matchLabels);
+      expect(ofControl['spec'].endpoints).toMatchObject([
+        { port: 'metrics', path: '/metrics', authorization: { credentials: { name: 'turso-secrets' } } },
+      ]);
+      const { containers } = podOf(named(manifests, 'Deployment', 'release-turso-byoc-control'));
+      expect(containers[0].ports).toContainEqual({ name: 'metrics', containerPort: 8083 });
       expect(monitor.metadata.labels).toHaveProperty('release', 'kube-prometheus-stack');
       expect(ofKind(await manifestsOf('standard'), 'ServiceMonitor')).toEqual([]);
     });
 
     it('are shown by dashboards that are JSON', async () => {
-      const file = await readFile(join(chartDirectory, 'files/dashboards/data-nodes.json'), 'utf8');
-      const dashboards = named(await manifestsOf('monitoring'), 'ConfigMap', 'release-turso-byoc-dashboards')['data'];
-      expect(JSON.parse(dashboards['data-nodes.json'] as string)).toEqual(JSON.parse(file));
+      const shown = named(await manifestsOf('monitoring'), 'ConfigMap', 'release-turso-byoc-dashboards')['data'];
+      expect(Object.keys(shown as object).sort()).toEqual(['control-plane.json', 'data-nodes.json']);
+      for (const [name, text] of Object.entries(shown as Record<string, string>)) {
+        const file = await readFile(join(chartDirectory, 'files/dashboards', name), 'utf8');
+        expect(JSON.parse(text)).toEqual(JSON.parse(file));
+      }
     });
   });
 

@@ -1,4 +1,4 @@
-/** `npm run chart:docs`: writes values.schema.json and the table of README.md from the annotated values. */
+/** `npm run chart:docs`: writes values.schema.json and the table of README.md from the annotated values, alarms and dashboards from their definitions. */
 import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { chartDocuments } from './chart-documents.js';

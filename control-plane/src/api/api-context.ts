@@ -10,6 +10,7 @@ import type { DatabaseLifecycle } from '../databases/database-lifecycle.js';
 import type { Reconciler } from '../databases/reconciler.js';
 import type { Operations } from '../fleet/operations.js';
 import type { Limiter } from '../limits/limiter.js';
+import type { ControlMetrics } from '../metering/control-metrics.js';
 import type { SignIn } from '../sign-in/sign-in.js';
 
 /** What the routes of the Platform API work with. */
@@ -24,6 +25,7 @@ export interface ApiContext {
   readonly accessRules: AccessRulesPublisher;
   readonly audit: AuditLog;
   readonly limiter: Limiter;
+  readonly metrics: ControlMetrics;
   readonly operations: Operations;
   /** Absent where no identity provider is set up. */
   readonly signIn?: SignIn;

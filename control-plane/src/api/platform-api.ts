@@ -78,11 +78,13 @@ export function buildPlatformApi(context: ApiContext, logger: Logger): PlatformA
   });
   app.addHook('onResponse', async (request, reply) => {
     // Load balancers ask every few seconds.
-    const level = request.routeOptions.url === '/ready' || request.routeOptions.url === '/health' ? 'debug' : 'info';
+    const route = request.routeOptions.url ?? 'none';
+    context.metrics.requestEnded(route, request.method, reply.statusCode, reply.elapsedTime);
+    const level = route === '/ready' || route === '/health' ? 'debug' : 'info';
     request.log[level](
       {
         method: request.method,
-        route: request.routeOptions.url ?? 'none',
+        route,
         status: reply.statusCode,
         durationMs: Math.round(reply.elapsedTime),
       },
@@ -91,6 +93,7 @@ export function buildPlatformApi(context: ApiContext, logger: Logger): PlatformA
   });
   app.setErrorHandler((thrown: FastifyError, request, reply) => {
     const error = toCatalogueError(thrown);
+    context.metrics.refused(error.code);
     if (error.status >= 500 && error.code !== 'NOT_OFFERED') {
       request.log.error({ err: thrown, code: error.code }, 'call failed');
       // A call that failed halfway may have left a row to finish.

@@ -24,6 +24,8 @@ export class AuditExporter {
   readonly #stop = new AbortController();
   #running: Promise<void> | undefined;
   #hasMore = false;
+  /** Since when entries wait. */
+  #waitingSinceMs: number | undefined;
 
   constructor(
     private readonly store: ObjectStore,
@@ -31,12 +33,19 @@ export class AuditExporter {
     private readonly catalog: CatalogConnection,
     private readonly clock: Clock,
     private readonly logger: Logger,
+    private readonly onExport: (outcome: 'done' | 'failed', entries: number) => void = () => undefined,
   ) {}
+
+  /** How long entries have waited for their export; 0 when none wait. */
+  get lagMs(): number {
+    return this.#waitingSinceMs === undefined ? 0 : this.clock.now() - this.#waitingSinceMs;
+  }
 
   /** Exports what there is a little later; an idle chain is not asked. */
   schedule(): void {
     if (this.#stop.signal.aborted) return;
     this.#hasMore = true;
+    this.#waitingSinceMs ??= this.clock.now();
     this.#running ??= this.#later().finally(() => {
       this.#running = undefined;
       if (this.#hasMore) this.schedule();
@@ -69,14 +78,22 @@ export class AuditExporter {
     });
   }
 
+  #hasCome(): boolean {
+    return this.#hasMore;
+  }
+
   async #later(): Promise<void> {
     try {
       await this.clock.sleep(exportDelayMs, this.#stop.signal);
       this.#hasMore = false;
-      await this.exportNow();
+      const exported = await this.exportNow();
+      // What came while this ran waits for the next one.
+      this.#waitingSinceMs = this.#hasCome() ? this.clock.now() : undefined;
+      this.onExport('done', exported);
     } catch (error) {
       if (this.#stop.signal.aborted) return;
       this.#hasMore = true;
+      this.onExport('failed', 0);
       this.logger.warn({ err: error }, 'audit entries could not be exported yet');
     }
   }

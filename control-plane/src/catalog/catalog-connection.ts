@@ -22,6 +22,8 @@ export interface CatalogConnectionOptions {
   readonly retryBudgetMs: number;
   /** How long one attempt may take. */
   readonly attemptTimeoutMs: number;
+  /** Told how each call ended, with all its attempts. */
+  readonly onCall?: ((operation: 'read' | 'write', outcome: 'done' | 'failed', durationMs: number) => void) | undefined;
 }
 
 interface Session {
@@ -57,7 +59,7 @@ export class CatalogConnection {
 
   /** The result of one statement that only reads. */
   async read(statement: InStatement): Promise<ResultSet> {
-    return this.#attempt(async (client) => client.execute(statement));
+    return this.#attempt('read', async (client) => client.execute(statement));
   }
 
   /**
@@ -66,8 +68,8 @@ export class CatalogConnection {
    */
   async write(statements: InStatement[]): Promise<ResultSet[]> {
     const call = unrecordedCall();
-    if (call === undefined) return this.#attempt(async (client) => client.batch(statements, 'write'));
-    const [, ...results] = await this.#attempt(async (client) =>
+    if (call === undefined) return this.#attempt('write', async (client) => client.batch(statements, 'write'));
+    const [, ...results] = await this.#attempt('write', async (client) =>
       client.batch([pendingRecord(call), ...statements], 'write'),
     );
     call.isRecorded = true;
@@ -79,14 +81,19 @@ export class CatalogConnection {
     this.#session = undefined;
   }
 
-  async #attempt<T>(operation: (client: Client) => Promise<T>): Promise<T> {
+  async #attempt<T>(kind: 'read' | 'write', operation: (client: Client) => Promise<T>): Promise<T> {
+    const { clock, retryBudgetMs, onCall } = this.options;
+    const startedMs = performance.now();
     try {
-      return await withRetry(async () => operation((await this.#open()).client), {
-        clock: this.options.clock,
-        budgetMs: this.options.retryBudgetMs,
+      const result = await withRetry(async () => operation((await this.#open()).client), {
+        clock,
+        budgetMs: retryBudgetMs,
         isRetriable,
       });
+      onCall?.(kind, 'done', performance.now() - startedMs);
+      return result;
     } catch (error) {
+      onCall?.(kind, 'failed', performance.now() - startedMs);
       if (!isRetriable(error)) throw error;
       throw new ControlPlaneError('DATA_PLANE_UNAVAILABLE', 'the catalog does not answer', { cause: error });
     }

@@ -5,7 +5,7 @@ import type { TokenMinter } from '../auth/token-minter.js';
 import type { Clock } from '../clock.js';
 import { AdminRefusal, type AdminClient } from '../data-node/admin-client.js';
 import { ControlPlaneError } from '../errors/catalogue.js';
-import { CatalogConnection, catalogTokenLifetimeSeconds } from './catalog-connection.js';
+import { CatalogConnection, catalogTokenLifetimeSeconds, type CatalogConnectionOptions } from './catalog-connection.js';
 import { migrateCatalog } from './migrations.js';
 import { mintedTokenRecord } from './minted-tokens.js';
 
@@ -26,6 +26,7 @@ export interface OpenCatalogOptions {
   readonly attemptTimeoutMs: number;
   /** Ends the waiting for the data plane. */
   readonly signal: AbortSignal;
+  readonly onCall?: CatalogConnectionOptions['onCall'];
 }
 
 /** Creates the catalog database if there is none, brings it to this release's version and returns a connection. */
@@ -46,6 +47,7 @@ export async function openCatalog(options: OpenCatalogOptions): Promise<CatalogC
     clock,
     retryBudgetMs: options.retryBudgetMs,
     attemptTimeoutMs: options.attemptTimeoutMs,
+    onCall: options.onCall,
   });
   await catalog.waitUntilReachable(options.startBudgetMs, options.signal);
   await migrateCatalog(catalog, clock, options);

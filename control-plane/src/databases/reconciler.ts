@@ -19,12 +19,15 @@ export class Reconciler {
   readonly #stop = new AbortController();
   #running: Promise<void> | undefined;
   #wokenAgain = false;
+  /** Databases that the last look found unfinished, and that are still. */
+  backlog = 0;
 
   constructor(
     private readonly catalog: CatalogConnection,
     private readonly lifecycle: DatabaseLifecycle,
     private readonly clock: Clock,
     private readonly logger: Logger,
+    private readonly onAttempt: (outcome: 'done' | 'failed') => void = () => undefined,
   ) {}
 
   /** Looks for unfinished work now, or once more after the present pass. */
@@ -66,19 +69,26 @@ export class Reconciler {
   async #pass(): Promise<boolean> {
     try {
       let failures = 0;
-      for (const row of await pendingDatabases(this.catalog)) {
+      const pending = await pendingDatabases(this.catalog);
+      this.backlog = pending.length;
+      for (const row of pending) {
         if (this.#stopped()) return false;
         const work = { database: row.name, databaseId: row.uuid, state: row.state };
         try {
           if (row.state === 'deleting') await this.lifecycle.finishDeletion(row);
           else if (!(await this.lifecycle.finishLeftCreation(row))) {
             failures += 1;
+            this.onAttempt('failed');
             continue;
           }
+          this.backlog -= 1;
+          this.onAttempt('done');
           this.logger.info(work, 'finished what was left of a database');
         } catch (error) {
           // Refused for good: the row is gone, nothing is left to do for it.
-          if (!isControlPlaneError(error, ...refusedForGood)) failures += 1;
+          if (isControlPlaneError(error, ...refusedForGood)) this.backlog -= 1;
+          else failures += 1;
+          this.onAttempt('failed');
           this.logger.warn({ ...work, err: error }, 'could not finish a database');
         }
       }

@@ -16,6 +16,7 @@ import { AdminClient } from '../../src/data-node/admin-client.js';
 import { DatabaseLifecycle } from '../../src/databases/database-lifecycle.js';
 import { Reconciler } from '../../src/databases/reconciler.js';
 import { Operations } from '../../src/fleet/operations.js';
+import { ControlMetrics } from '../../src/metering/control-metrics.js';
 import { Limiter } from '../../src/limits/limiter.js';
 import { AdminNodeForTests } from './admin-node.js';
 import { openCatalogForTests, type CatalogForTests } from './catalog-for-tests.js';
@@ -92,6 +93,7 @@ export async function startApiForTests(
       authenticator,
       accessRules: new AccessRulesPublisher(store, signer, catalog, clock),
       audit,
+      metrics: new ControlMetrics(),
       limiter: new Limiter(catalog, clock),
       operations,
       bootstrapDigest: createHash('sha256').update(bootstrapToken).digest('hex'),

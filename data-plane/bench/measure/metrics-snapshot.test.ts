@@ -10,7 +10,7 @@ describe('the counters of a data node', () => {
     metrics.storeRequestEnded({ operation: 'put', objects: 'log', durationMs: 3, ...request });
     metrics.storeRequestEnded({ operation: 'put', objects: 'log', durationMs: 5, ...request });
     metrics.storeRequestEnded({ operation: 'get', objects: 'log', durationMs: 1, ...request });
-    metrics.logObjectStored(100);
+    metrics.commits.stored({ position: 1, bytes: 100, fragments: 1, commits: 1, windowMs: 1, storeMs: 1 });
     const difference = new MetricsDifference(before, MetricsSnapshot.parse((await metrics.expose()).text));
     expect(difference.storeRequests).toBe(3);
     expect(difference.storeWrites).toBe(2);

@@ -35,6 +35,17 @@ const maxRounds = 5;
  * deleted.
  */
 export async function collectDatabase(context: NodeContext, owned: VersionedManifest): Promise<VersionedManifest> {
+  try {
+    const collected = await collectRounds(context, owned);
+    context.observer?.collected?.('done');
+    return collected;
+  } catch (error) {
+    context.observer?.collected?.('failed');
+    throw error;
+  }
+}
+
+async function collectRounds(context: NodeContext, owned: VersionedManifest): Promise<VersionedManifest> {
   let current = await deleteRecorded(context, await recordShred(context, owned));
   for (let round = 1; round <= maxRounds; round++) {
     const recorded = await record(context, current);
@@ -190,12 +201,14 @@ async function deleteRecorded(context: NodeContext, current: VersionedManifest):
   if (!list || sha256(list.body).toString('hex') !== garbage.digest) {
     throw new ByocError('STORE_OBJECT_CORRUPT', `object ${listKey} is not the list that the manifest names`);
   }
-  const left = [...storedGarbage.decode(listKey, list.body).keys];
+  const { keys } = storedGarbage.decode(listKey, list.body);
+  const left = [...keys];
   const remove = async (key: string): Promise<void> => deleteWithRetry(runtime, dataStore, key);
   const workers = Array.from({ length: Math.min(parallelDeletes, left.length) }, async () => {
     for (let key = left.pop(); key !== undefined; key = left.pop()) await remove(key);
   });
   await Promise.all(workers);
+  context.observer?.objectsDeleted?.(keys.length);
   for (let base = current; ;) {
     const { garbage: _deleted, ...rest } = base.manifest;
     const result = await context.manifests.replace(base, rest);

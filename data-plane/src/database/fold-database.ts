@@ -21,6 +21,10 @@ export function isFoldDue(context: NodeContext, manifest: Manifest, databasePage
   return fragments.length + inTail >= foldFragments || bytes + tailBytes >= dueBytes;
 }
 
+export interface FoldOptions {
+  readonly evenIfNothing?: boolean;
+}
+
 /**
  * Folds everything that is durable now; while a data key is being replaced, a part of what is sealed under it is sealed
  * anew on the way, with `evenIfNothing` also when nothing is to be folded. That must be asked for only when every commit
@@ -32,7 +36,25 @@ export async function foldDatabase(
   context: NodeContext,
   database: OwnedDatabase,
   number: number,
-  { evenIfNothing = false }: { readonly evenIfNothing?: boolean } = {},
+  options: FoldOptions = {},
+): Promise<VersionedManifest> {
+  const { runtime, observer } = context;
+  const startedMs = runtime.monotonicMs();
+  try {
+    const folded = await foldOnce(context, database, number, options);
+    if (folded !== database.owned) observer?.folded?.('done', runtime.monotonicMs() - startedMs);
+    return folded;
+  } catch (error) {
+    observer?.folded?.('failed', runtime.monotonicMs() - startedMs);
+    throw error;
+  }
+}
+
+async function foldOnce(
+  context: NodeContext,
+  database: OwnedDatabase,
+  number: number,
+  { evenIfNothing = false }: FoldOptions,
 ): Promise<VersionedManifest> {
   const { runtime, dataStore, logStore } = context;
   const { owned, unlocked } = database;

@@ -25,6 +25,7 @@ import type {
   SqlResponse,
 } from './database-service.js';
 import type { NodeContext } from './node-context.js';
+import { observedOpening } from './node-observer.js';
 import { OpenDatabase } from './open-database.js';
 import { encryptionState, type EncryptionState } from './encryption-state.js';
 import { own } from './ready-database.js';
@@ -40,6 +41,8 @@ import type { ShredCertificate } from '../storage/shred-certificate.js';
 interface Entry {
   /** The open database, or the attempt to open it. */
   readonly database: Promise<OpenDatabase>;
+  /** The same, once it is open. */
+  opened: OpenDatabase | undefined;
   /** What was sent of a client's key by whoever began to open it; while it is being opened. */
   opener: PresentedKey | undefined;
   users: number;
@@ -79,6 +82,13 @@ export class NodeDatabases implements DatabaseService {
 
   get openCount(): number {
     return this.#open.size;
+  }
+
+  /** Streams of all of them that keep their database open. */
+  get openStreams(): number {
+    let streams = 0;
+    for (const { opened } of this.#open.values()) streams += opened?.openStreams ?? 0;
+    return streams;
   }
 
   async find(
@@ -404,12 +414,17 @@ export class NodeDatabases implements DatabaseService {
       this.#open.delete(id);
       void this.#alone(id, async () => (await database).resolved());
     };
-    const database = OpenDatabase.open(this.#context, id, onDefunct, { justRead, presented });
+    const database = observedOpening(this.#context, async () =>
+      OpenDatabase.open(this.#context, id, onDefunct, { justRead, presented }),
+    );
     const lastUsedMs = this.#context.runtime.monotonicMs();
-    const entry: Entry = { database, opener: presented, users: 0, lastUsedMs };
+    const entry: Entry = { database, opened: undefined, opener: presented, users: 0, lastUsedMs };
     this.#open.set(id, entry);
     database.then(
-      () => (entry.opener = undefined),
+      (opened) => {
+        entry.opener = undefined;
+        entry.opened = opened;
+      },
       (error: unknown) => {
         if (this.#open.get(id) === entry) this.#open.delete(id);
         if (error instanceof ByocError && error.code === 'DATABASE_NOT_FOUND') this.#forgetId(id);

@@ -74,6 +74,8 @@ export class OpenDatabase implements LoggedDatabase {
   /** Requests that are being executed. */
   #executing = 0;
   #handedCommit: number;
+  /** Reads of data and log store that it took to restore the database, each time. */
+  storeReads = 0;
   #lastTimeMs: number;
   #commitParts: Uint8Array[] = [];
   #openStreams = 0;
@@ -326,8 +328,11 @@ export class OpenDatabase implements LoggedDatabase {
   async #enterSlot(slot: EnginePlace, directoryName: string): Promise<Session> {
     const directory = await slot.directory.createDatabaseDirectory(directoryName);
     const path = `${directory.path}/db`;
-    const restored = await restoreTo(this.#context, this.#changes.owned, async () =>
-      slot.directory.createDatabaseFile(path),
+    const restored = await restoreTo(
+      this.#context,
+      this.#changes.owned,
+      async () => slot.directory.createDatabaseFile(path),
+      () => (this.storeReads += 1),
     );
     if (restored.commit < this.#gate.durable) {
       throw new ByocError('INTERNAL', `restored to commit ${restored.commit}, though ${this.#gate.durable} is durable`);

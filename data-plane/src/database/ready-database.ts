@@ -16,6 +16,7 @@ import { manifestName } from '../storage/object-names.js';
 import { restore, type RestoredDatabase } from '../storage/restore.js';
 import type { RestoredFile } from '../storage/restored-file.js';
 import { admittedKey } from './client-key-admission.js';
+import { countedReads } from './counted-reads.js';
 import { unlock, type UnlockedDatabase } from './database-keys.js';
 import type { NodeContext } from './node-context.js';
 
@@ -150,19 +151,21 @@ function withOwn(context: NodeContext, { tail, term }: Manifest, fragments: LogR
   return fragments.length === 0 ? [...tail] : [...tail, { epoch: context.epoch, term, fragments }];
 }
 
-/** Writes the database's present state to a new file, made by `createFile`. Throws `LOCAL_DISK_FULL` and the errors of `restore`. */
+/** Writes the database's present state to a new file, made by `createFile`; `onRead` is called for each read of a store. Throws `LOCAL_DISK_FULL` and the errors of `restore`. */
 export async function restoreTo(
   context: NodeContext,
   { owned, unlocked }: OwnedDatabase,
   createFile: () => Promise<RestoredFile>,
+  onRead: () => void = () => undefined,
 ): Promise<RestoredDatabase> {
   const { manifest } = owned;
+  const { dataStore, logStore } = countedReads(context, onRead);
   try {
     return await withUnfoldedRanges(context, manifest, async (ranges) =>
       restore(await createFile(), {
         runtime: context.runtime,
-        dataStore: context.dataStore,
-        logStore: context.logStore,
+        dataStore,
+        logStore,
         sealer: unlocked.sealer,
         reservedBytes: manifest.reservedBytes,
         generation: manifest.generation,

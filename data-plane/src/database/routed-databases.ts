@@ -18,6 +18,7 @@ import type {
   SqlResponse,
 } from './database-service.js';
 import type { EncryptionState } from './encryption-state.js';
+import type { NodeObserver } from './node-observer.js';
 import type { NodeDatabases } from './node-databases.js';
 import { PeerUnreachableError, type Peers } from './peers.js';
 import type { RekeyRequest } from './rekey-database.js';
@@ -30,6 +31,7 @@ export interface RoutedDatabasesOptions {
   readonly peers: Peers;
   /** How long a request may wait for somebody who serves its database. */
   readonly routeTimeoutMs: number;
+  readonly observer?: NodeObserver;
 }
 
 const firstDelayMs = 10;
@@ -90,9 +92,21 @@ export class RoutedDatabases implements DatabaseService {
       async (location) =>
         location.kind === 'here'
           ? local.execute(id, request, location.found)
-          : peers.execute(location.address, request),
+          : this.#passOn(location, async () => peers.execute(location.address, request)),
       request.signal,
     );
+  }
+
+  async #passOn<T>(location: Location, run: () => Promise<T>): Promise<T> {
+    const { observer } = this.#options;
+    try {
+      const answer = await run();
+      observer?.forwarded?.('done');
+      return answer;
+    } catch (error) {
+      observer?.forwarded?.(isNotTaken(error, location) ? 'refused' : 'failed');
+      throw error;
+    }
   }
 
   async collect(id: DatabaseId, { isForwarded = false } = {}): Promise<void> {

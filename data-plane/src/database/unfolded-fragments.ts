@@ -47,6 +47,17 @@ export class UnfoldedFragments implements UnfoldedLog {
     return known?.term === term ? known : none;
   }
 
+  /** Of all databases together. */
+  get total(): { readonly fragments: number; readonly bytes: number } {
+    let fragments = 0;
+    let bytes = 0;
+    for (const unfolded of this.#databases.values()) {
+      fragments += unfolded.fragments.length;
+      bytes += unfolded.bytes;
+    }
+    return { fragments, bytes };
+  }
+
   hold(database: DatabaseId, term: number): HeldFragments {
     const { fragments, bytes } = this.of(database, term);
     // A copy of its own: the same database may be held twice, and the list goes on growing.

@@ -56,6 +56,7 @@ export interface KeyUse {
   readonly keyId: string;
   readonly database: string;
   readonly outcome: 'done' | 'refused' | 'mismatch' | 'unavailable';
+  readonly durationMs: number;
   /** The name of the request in the audit log of the key service, where it has one. */
   readonly requestId?: string;
 }

@@ -10,8 +10,14 @@ export async function observedUse<T>(
   run: (answered: Answered) => Promise<T>,
 ): Promise<T> {
   let requestId: string | undefined;
+  const startedMs = performance.now();
   const tell = (outcome: KeyUse['outcome']): void =>
-    onUse?.({ ...use, outcome, ...(requestId !== undefined && { requestId }) });
+    onUse?.({
+      ...use,
+      outcome,
+      durationMs: performance.now() - startedMs,
+      ...(requestId !== undefined && { requestId }),
+    });
   try {
     const result = await run((answered) => (requestId = answered));
     tell('done');

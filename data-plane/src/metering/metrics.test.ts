@@ -5,11 +5,19 @@ describe('Metrics', () => {
     const metrics = new Metrics();
     metrics.requestEnded('v3-cursor', '2xx', 3);
     metrics.requestEnded('other', 'aborted', 3);
-    metrics.authFailed('AUTH_JWT_EXPIRED');
-    metrics.watchOpenDatabases(() => 1);
-    metrics.watchEngines(() => ({ ordinary: 4, isolation: 1 }));
+    metrics.refused('AUTH_JWT_EXPIRED');
+    metrics.databases.open.watch(() => 1);
+    metrics.engines.watch(
+      () =>
+        new Map([
+          ['ordinary', 4],
+          ['isolation', 1],
+        ]),
+    );
     metrics.engineRestarted('crash');
-    metrics.logObjectStored(4096);
+    metrics.commits.stored({ position: 1, bytes: 4096, fragments: 2, commits: 3, windowMs: 5, storeMs: 30 });
+    metrics.keyUsed({ operation: 'unwrap', outcome: 'done', durationMs: 4 });
+    metrics.warned('fold failed');
     metrics.storeRequestEnded({
       operation: 'put',
       objects: 'log',
@@ -39,6 +47,11 @@ describe('Metrics', () => {
       'turso_byoc_engine_processes{purpose="isolation"} 1',
       'turso_byoc_commit_log_objects_total 1',
       'turso_byoc_commit_log_bytes_total 4096',
+      'turso_byoc_commits_total 3',
+      'turso_byoc_commit_window_seconds_sum 0.005',
+      'turso_byoc_commit_store_seconds_sum 0.03',
+      'turso_byoc_key_request_duration_seconds_bucket{le="0.005",operation="unwrap"} 1',
+      'turso_byoc_warnings_total{event="fold failed"} 1',
       'turso_byoc_store_requests_total{operation="put",outcome="lost",objects="log"} 1',
       'turso_byoc_store_request_duration_seconds_bucket{le="0.01",operation="get"} 1',
       'turso_byoc_store_bytes_total{direction="sent"} 10',
@@ -49,7 +62,7 @@ describe('Metrics', () => {
   });
 
   it('shares nothing between two nodes in one process', async () => {
-    new Metrics().watchOpenDatabases(() => 1);
+    new Metrics().databases.open.watch(() => 1);
     expect((await new Metrics().expose()).text).toMatch(/^turso_byoc_open_databases 0$/m);
   });
 

@@ -1,8 +1,13 @@
-import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, Histogram, Registry } from 'prom-client';
 import { requestKinds, type RequestKind } from '../engine/ipc/messages.js';
-import type { ErrorCode } from '../errors/catalogue.js';
+import { catalogue, type ErrorCode } from '../errors/catalogue.js';
 import type { KeyUse } from '../keys/key-service.js';
+import { alarms } from './alarms/alarms.js';
+import { CommitMetrics } from './commit-metrics.js';
 import type { StoreRequest } from './counting-object-store.js';
+import { DatabaseMetrics } from './database-metrics.js';
+import { ProcessMetrics } from './process-metrics.js';
+import { WatchedGauge, WatchedGaugeBy } from './watched-gauge.js';
 
 /** How a request ended; `aborted` = the client went away before it had the whole answer. */
 export type StatusClass = '2xx' | '3xx' | '4xx' | '5xx' | 'aborted';
@@ -11,6 +16,9 @@ const statusClasses: readonly StatusClass[] = ['2xx', '3xx', '4xx', '5xx', 'abor
 /** From a point select in memory (below a millisecond) to the longest statement deadline. */
 const requestBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 const storeBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+/** Kinds of objects that hold what databases hold. */
+const sealedObjects: ReadonlySet<string> = new Set(['log', 'log-copies', 'objects']);
 
 interface BoundKind {
   readonly counts: ReadonlyMap<StatusClass, { inc(): void }>;
@@ -24,22 +32,32 @@ interface BoundKind {
 export class Metrics {
   readonly #registry = new Registry();
   readonly #requests: ReadonlyMap<RequestKind | 'other', BoundKind>;
+  readonly #errors: Counter<'code'>;
   readonly #authFailures: Counter<'code'>;
   readonly #engineRestarts: Counter<'cause'>;
-  readonly #logObjects: Counter;
-  readonly #logBytes: Counter;
   readonly #condemned: Counter;
   readonly #recovered: Counter;
   readonly #storeRequests: Counter<'operation' | 'outcome' | 'objects'>;
   readonly #storeDuration: Histogram<'operation'>;
   readonly #storeBytes: Counter<'direction'>;
   readonly #zoneEvents: Counter<'zone' | 'event'>;
+  readonly #sealedBytes: Counter<'objects'>;
   readonly #keyUses: Counter<'operation' | 'outcome'>;
+  readonly #keyDuration: Histogram<'operation'>;
   readonly #keyLosses: Counter<'cause'>;
-  #openDatabases = (): number => 0;
-  #keysInUse = (): number => 0;
-  #engineProcesses = (): { ordinary: number; isolation: number } => ({ ordinary: 0, isolation: 0 });
-  #failingZones = (): ReadonlyMap<string, boolean> => new Map();
+  readonly #warnings: Counter<'event'>;
+  readonly commits: CommitMetrics;
+  readonly databases: DatabaseMetrics;
+  readonly processes: ProcessMetrics;
+  readonly requestsUnderWay: WatchedGauge;
+  /** Requests that wait for room in an engine process. */
+  readonly engineQueue: WatchedGauge;
+  /** Engine processes that run, by what they are for. */
+  readonly engines: WatchedGaugeBy;
+  /** 1 for each zone of the log whose last answer was a failure, else 0. */
+  readonly failingZones: WatchedGaugeBy;
+  /** Keys of the key service that open databases depend on. */
+  readonly keysInUse: WatchedGauge;
 
   constructor() {
     const registers = [this.#registry];
@@ -66,45 +84,41 @@ export class Metrics {
         },
       ]),
     );
+    this.#errors = new Counter({
+      name: `${prefix}errors_total`,
+      help: 'Requests that were answered with an error of the catalogue, by its code; errors of SQL are not among them.',
+      labelNames: ['code'],
+      registers,
+    });
     this.#authFailures = new Counter({
       name: `${prefix}auth_failures_total`,
       help: 'Requests refused for their credential, by error code.',
       labelNames: ['code'],
       registers,
     });
-    const openDatabases = (): number => this.#openDatabases();
-    new Gauge({
-      name: `${prefix}open_databases`,
-      help: 'Databases open on this node.',
-      registers,
-      collect() {
-        this.set(openDatabases());
-      },
-    });
-    const engineProcesses = (): Readonly<Record<string, number>> => this.#engineProcesses();
-    new Gauge({
-      name: `${prefix}engine_processes`,
-      help: 'Engine processes that run, by what they are for; an isolation process may stand by.',
-      labelNames: ['purpose'],
-      registers,
-      collect() {
-        for (const [purpose, count] of Object.entries(engineProcesses())) this.set({ purpose }, count);
-      },
-    });
+    this.requestsUnderWay = new WatchedGauge(
+      this.#registry,
+      `${prefix}requests_under_way`,
+      'Requests of clients that are being answered.',
+    );
+    this.commits = new CommitMetrics(this.#registry);
+    this.databases = new DatabaseMetrics(this.#registry);
+    this.processes = new ProcessMetrics(this.#registry, 'io');
+    this.engines = new WatchedGaugeBy(
+      this.#registry,
+      `${prefix}engine_processes`,
+      'Engine processes that run, by what they are for; an isolation process may stand by.',
+      'purpose',
+    );
+    this.engineQueue = new WatchedGauge(
+      this.#registry,
+      `${prefix}engine_queue_length`,
+      'Requests that wait for room in an engine process.',
+    );
     this.#engineRestarts = new Counter({
       name: `${prefix}engine_restarts_total`,
       help: 'Engine processes started again, by cause.',
       labelNames: ['cause'],
-      registers,
-    });
-    this.#logObjects = new Counter({
-      name: `${prefix}commit_log_objects_total`,
-      help: 'Objects of the commit log that were stored.',
-      registers,
-    });
-    this.#logBytes = new Counter({
-      name: `${prefix}commit_log_bytes_total`,
-      help: 'Bytes of the commit log that were stored.',
       registers,
     });
     this.#condemned = new Counter({
@@ -123,15 +137,17 @@ export class Metrics {
       labelNames: ['zone', 'event'],
       registers,
     });
-    const failingZones = (): ReadonlyMap<string, boolean> => this.#failingZones();
-    new Gauge({
-      name: `${prefix}log_zone_failing`,
-      help: '1 when the last answer of a zone of the log was a failure, else 0.',
-      labelNames: ['zone'],
+    this.failingZones = new WatchedGaugeBy(
+      this.#registry,
+      `${prefix}log_zone_failing`,
+      '1 when the last answer of a zone of the log was a failure, else 0.',
+      'zone',
+    );
+    this.#warnings = new Counter({
+      name: `${prefix}warnings_total`,
+      help: 'Events that the log warns of, by their text: everything that failed in the background.',
+      labelNames: ['event'],
       registers,
-      collect() {
-        for (const [zone, isFailing] of failingZones()) this.set({ zone }, Number(isFailing));
-      },
     });
     this.#keyUses = new Counter({
       name: `${prefix}key_requests_total`,
@@ -145,15 +161,18 @@ export class Metrics {
       labelNames: ['cause'],
       registers,
     });
-    const keysInUse = (): number => this.#keysInUse();
-    new Gauge({
-      name: `${prefix}keys_in_use`,
-      help: 'Keys of the key service that open databases depend on; each is probed.',
+    this.#keyDuration = new Histogram({
+      name: `${prefix}key_request_duration_seconds`,
+      help: 'Time a request to the key service took, by operation.',
+      labelNames: ['operation'],
+      buckets: storeBuckets,
       registers,
-      collect() {
-        this.set(keysInUse());
-      },
     });
+    this.keysInUse = new WatchedGauge(
+      this.#registry,
+      `${prefix}keys_in_use`,
+      'Keys of the key service that open databases depend on; each is probed.',
+    );
     this.#storeRequests = new Counter({
       name: `${prefix}store_requests_total`,
       help: 'Requests to the object store, by operation, outcome and kind of object.',
@@ -173,6 +192,28 @@ export class Metrics {
       labelNames: ['direction'],
       registers,
     });
+    this.#sealedBytes = new Counter({
+      name: `${prefix}sealed_bytes_total`,
+      help: 'Bytes of sealed content that the store took, by kind of object.',
+      labelNames: ['objects'],
+      registers,
+    });
+    this.#beginAtZero();
+  }
+
+  /** A counter that begins with its first event would hide that event from whoever looks for an increase. */
+  #beginAtZero(): void {
+    for (const [code, { status }] of Object.entries(catalogue)) if (status >= 500) this.#errors.inc({ code }, 0);
+    for (const cause of ['deadline', 'crash', 'killed', 'protocol']) this.#engineRestarts.inc({ cause }, 0);
+    for (const cause of ['refused', 'mismatch', 'unavailable']) this.#keyLosses.inc({ cause }, 0);
+    for (const operation of ['generate', 'wrap', 'unwrap', 'probe', 'rewrap']) {
+      for (const outcome of ['done', 'refused', 'mismatch', 'unavailable'])
+        this.#keyUses.inc({ operation, outcome }, 0);
+    }
+    for (const { condition } of alarms) {
+      if (condition.kind !== 'increase' || condition.of.metric !== 'turso_byoc_warnings_total') continue;
+      for (const event of condition.of.where?.['event'] ?? []) this.#warnings.inc({ event }, 0);
+    }
   }
 
   /** A request ended; `kind` is `other` for everything that is not SQL. */
@@ -182,23 +223,14 @@ export class Metrics {
     bound?.duration.observe(durationMs / 1000);
   }
 
-  authFailed(code: ErrorCode): void {
-    this.#authFailures.inc({ code });
-  }
-
-  /** From now on `count` is asked, whenever the metrics are, how many databases are open. */
-  watchOpenDatabases(count: () => number): void {
-    this.#openDatabases = count;
+  refused(code: ErrorCode): void {
+    this.#errors.inc({ code });
+    if (code.startsWith('AUTH_') || code === 'ADMIN_UNAUTHORIZED') this.#authFailures.inc({ code });
   }
 
   /** `cause` comes from a small fixed set, for example `statement-deadline` or `crash`. */
   engineRestarted(cause: string): void {
     this.#engineRestarts.inc({ cause });
-  }
-
-  logObjectStored(bytes: number): void {
-    this.#logObjects.inc();
-    this.#logBytes.inc(bytes);
   }
 
   nodeCondemned(): void {
@@ -214,34 +246,33 @@ export class Metrics {
     this.#zoneEvents.inc({ zone, event });
   }
 
-  /** From now on `running` is asked, whenever the metrics are, how many engine processes run. */
-  watchEngines(running: () => { readonly ordinary: number; readonly isolation: number }): void {
-    this.#engineProcesses = running;
+  /** The log warns of it; `event` is a text of this program, without anything that differs from time to time. */
+  warned(event: string): void {
+    this.#warnings.inc({ event });
   }
 
-  /** From now on `failing` is asked, whenever the metrics are, which zones of the log fail. */
-  watchZones(failing: () => ReadonlyMap<string, boolean>): void {
-    this.#failingZones = failing;
-  }
-
-  keyUsed(operation: KeyUse['operation'], outcome: KeyUse['outcome']): void {
+  keyUsed({ operation, outcome, durationMs }: Pick<KeyUse, 'operation' | 'outcome' | 'durationMs'>): void {
     this.#keyUses.inc({ operation, outcome });
+    this.#keyDuration.observe({ operation }, durationMs / 1000);
   }
 
   keyLost(cause: 'refused' | 'mismatch' | 'unavailable', databases: number): void {
     this.#keyLosses.inc({ cause }, databases);
   }
 
-  /** From now on `count` is asked, whenever the metrics are, how many keys open databases depend on. */
-  watchKeys(count: () => number): void {
-    this.#keysInUse = count;
-  }
-
   storeRequestEnded(request: StoreRequest): void {
     this.#storeRequests.inc({ operation: request.operation, outcome: request.outcome, objects: request.objects });
     this.#storeDuration.observe({ operation: request.operation }, request.durationMs / 1000);
     if (request.sentBytes > 0) this.#storeBytes.inc({ direction: 'sent' }, request.sentBytes);
+    if (request.operation === 'put' && request.outcome === 'ok' && sealedObjects.has(request.objects)) {
+      this.#sealedBytes.inc({ objects: request.objects }, request.sentBytes);
+    }
     if (request.receivedBytes > 0) this.#storeBytes.inc({ direction: 'received' }, request.receivedBytes);
+  }
+
+  /** What there is, for the page that lists it. */
+  get registry(): Registry {
+    return this.#registry;
   }
 
   /** Everything in the Prometheus text format, and its content type. */

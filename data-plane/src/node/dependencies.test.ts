@@ -74,12 +74,12 @@ describe('what a node depends on', () => {
       dependencies.onLogRequest('log', { ...request, outcome });
       expect(dependencies.silent()).toBe(silent ? 'the log store does not answer it' : undefined);
     }
-    dependencies.onLogRequest('data', { ...request, outcome: 'unavailable' });
+    dependencies.onLogRequest('data', { ...request, outcome: 'unavailable', durationMs: 1 });
     expect(dependencies.silent()).toBeUndefined();
     const use = { operation: 'unwrap', keyId: 'k', database: 'd' } as const;
-    dependencies.onKeyUse({ ...use, outcome: 'unavailable' });
+    dependencies.onKeyUse({ ...use, outcome: 'unavailable', durationMs: 1 });
     expect(dependencies.silent()).toBe('the key service does not answer it');
-    dependencies.onKeyUse({ ...use, outcome: 'refused' });
+    dependencies.onKeyUse({ ...use, outcome: 'refused', durationMs: 1 });
     expect(dependencies.silent()).toBeUndefined();
   });
 });

@@ -20,8 +20,9 @@ export class KeyEvidence {
     this.#metrics = metrics;
   }
 
-  readonly onUse = ({ operation, keyId, database, outcome, requestId }: KeyUse): void => {
-    this.#metrics.keyUsed(operation, outcome);
+  readonly onUse = (use: KeyUse): void => {
+    this.#metrics.keyUsed(use);
+    const { operation, keyId, database, outcome, requestId } = use;
     const fields = { operation, key: keyId, database, outcome, requestId, node: this.#node, epoch: this.epoch };
     if (outcome === 'done') this.#log.info(fields, 'key used');
     else this.#log.warn(fields, 'key not usable');

@@ -12,6 +12,7 @@ import { CollectionSweep } from '../database/collection-sweep.js';
 import { GenerationNumbers } from '../database/generation-numbers.js';
 import { NodeDatabases } from '../database/node-databases.js';
 import type { DatabasePolicy, NodeContext } from '../database/node-context.js';
+import type { NodeObserver } from '../database/node-observer.js';
 import type { Peers } from '../database/peers.js';
 import { RoutedDatabases } from '../database/routed-databases.js';
 import { UnfoldedFragments } from '../database/unfolded-fragments.js';
@@ -64,6 +65,7 @@ export interface NodeCoreOptions {
   readonly report: NodeContext['report'];
   /** This epoch was ended by another node, or can go on no more: nothing is acknowledged after that. Called once. */
   readonly onFenced: (cause?: unknown) => void;
+  readonly observer?: NodeObserver;
   readonly onCondemned?: (epoch: NodeEpoch) => void;
   readonly onRecovered?: (epoch: NodeEpoch) => void;
 }
@@ -136,6 +138,7 @@ export class NodeCore {
       createdAt,
       formats,
       onLost: (cause) => this.#fence(cause),
+      onAttempt: (outcome) => options.observer?.leaseRenewed?.(outcome),
     });
     const ended = new EndedEpochs(runtime, dataStore, rememberedEpochs);
     this.#watch = new NodeWatch({
@@ -202,6 +205,7 @@ export class NodeCore {
       limits: options.limits,
       policy: options.policy,
       report,
+      ...(options.observer && { observer: options.observer }),
     };
     this.#local = new NodeDatabases(context, {
       maxOpen: options.maxOpenDatabases,
@@ -226,6 +230,7 @@ export class NodeCore {
       locator,
       peers: options.peers,
       routeTimeoutMs: options.routeTimeoutMs,
+      ...(options.observer && { observer: options.observer }),
     });
     this.#watch.onJoin(() => {
       void this.#local.rebalance().catch((error: unknown) => report('rebalancing failed', { error: String(error) }));
@@ -243,6 +248,21 @@ export class NodeCore {
 
   get openDatabases(): number {
     return this.#local.openCount;
+  }
+
+  /** Streams that keep a database open. */
+  get openStreams(): number {
+    return this.#local.openStreams;
+  }
+
+  /** What the log holds and no generation does. */
+  get unfolded(): { readonly fragments: number; readonly bytes: number } {
+    return this.#unfolded.total;
+  }
+
+  /** Commits that are not durable yet: the age of the oldest, and the bytes that wait to be handed to the store. */
+  get logBacklog(): { readonly lagMs: number; readonly pendingBytes: number } {
+    return { lagMs: this.#log.lagMs, pendingBytes: this.#log.pendingBytes };
   }
 
   /** Whether this node should be sent requests: it can reach the store, and keeps its databases. */
@@ -303,6 +323,7 @@ export class NodeCore {
   #fence(cause: unknown): void {
     if (this.#state === 'fenced') return;
     this.#state = 'fenced';
+    this.#options.observer?.fenced?.();
     void this.#maintenance.stop();
     this.#sweep.stop();
     this.#local.abandon(new ByocError('DATABASE_MOVED', 'another node has taken over the databases of this one'));

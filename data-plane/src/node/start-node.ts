@@ -73,7 +73,10 @@ export async function startNode({ settings, openStore, version, log, onFenced }:
   ]);
   const report = (event: string, fields: Readonly<Record<string, unknown>>): void => {
     if (ordinary.has(event)) log.info(fields, event);
-    else log.warn(fields, event);
+    else {
+      metrics.warned(event);
+      log.warn(fields, event);
+    }
   };
   const evidence = new KeyEvidence(log, metrics);
   const [openedData, controlStore] = await Promise.all([openStore('data'), counted('control')]);
@@ -100,7 +103,7 @@ export async function startNode({ settings, openStore, version, log, onFenced }:
   await keys.prove(deployment);
   dependencies.watchKeys(keys, deployment);
   const logStore = new RecentEntries(logs.logStore, recentLogBytes);
-  metrics.watchZones(logs.failingZones);
+  metrics.failingZones.watch(() => new Map([...logs.failingZones()].map(([zone, fails]) => [zone, Number(fails)])));
 
   const sandbox = await Sandbox.probe({
     cacheDirectory: settings.cacheDirectory,
@@ -117,7 +120,9 @@ export async function startNode({ settings, openStore, version, log, onFenced }:
     keepsStandby: settings.standbyProcess,
     statementDeadlineMs: settings.statementDeadlineMs,
   });
-  metrics.watchEngines(() => engines.processes);
+  metrics.engines.watch(() => new Map(Object.entries(engines.processes)));
+  metrics.engineQueue.watch(() => engines.queued);
+  metrics.processes.watch(() => engines.processIds);
 
   const origins = new ClientOrigins({
     trustedProxies: settings.trustedProxies,
@@ -147,23 +152,24 @@ export async function startNode({ settings, openStore, version, log, onFenced }:
     log: {
       windowMs: settings.commitWindowMs,
       ...commitLogLimits,
-      onStored: ({ bytes }) => metrics.logObjectStored(bytes),
+      onStored: (object) => metrics.commits.stored(object),
     },
     maxOpenDatabases: settings.maxOpenDatabases,
     routeTimeoutMs: settings.routeTimeoutMs,
     report,
     onFenced,
+    observer: metrics.databases.observer,
     onCondemned: () => metrics.nodeCondemned(),
     onRecovered: () => metrics.epochRecovered(),
   });
   const { epoch, databases } = core;
   evidence.epoch = epoch;
-  metrics.watchOpenDatabases(() => core.openDatabases);
-  metrics.watchKeys(() => core.keysInUse);
+  watchCore(metrics, core);
 
   const rules = new PublishedRules(controlStore);
   const verificationKeys = new VerificationKeys({ store: controlStore, rules, runtime, log });
   const drain = new Drain();
+  metrics.requestsUnderWay.watch(() => drain.running);
   const dataServer = createDataServer({
     databases,
     tokens: new TokenVerifier({ keys: verificationKeys, runtime }),
@@ -207,6 +213,18 @@ export async function startNode({ settings, openStore, version, log, onFenced }:
       log.info({ epoch }, 'the data node has stopped');
     },
   };
+}
+
+/** What of the node's state the metrics show. */
+function watchCore(metrics: Metrics, core: NodeCore): void {
+  const { databases, commits } = metrics;
+  databases.open.watch(() => core.openDatabases);
+  databases.streams.watch(() => core.openStreams);
+  databases.unfoldedBytes.watch(() => core.unfolded.bytes);
+  databases.unfoldedFragments.watch(() => core.unfolded.fragments);
+  commits.lagSeconds.watch(() => core.logBacklog.lagMs / 1000);
+  commits.pendingBytes.watch(() => core.logBacklog.pendingBytes);
+  metrics.keysInUse.watch(() => core.keysInUse);
 }
 
 function port(server: FastifyInstance): number {

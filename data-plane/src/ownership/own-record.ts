@@ -49,6 +49,8 @@ export interface OwnRecordOptions {
   readonly createdAt: ClockReading;
   /** Called once, when the epoch was condemned; `cause` when the store refused in a way that trying again does not mend. */
   readonly onLost: (cause?: unknown) => void;
+  /** Told how each attempt to renew ended. */
+  readonly onAttempt?: (outcome: Attempt['outcome']) => void;
 }
 
 interface PendingChange {
@@ -160,6 +162,7 @@ export class OwnRecord implements Lease {
       if (attempt > 0) await this.#pause(Math.min(firstRetryMs * 2 ** attempt, timing.beatMs));
       const sentAt = readClocks(runtime);
       const result = await this.#attempt(body);
+      this.#options.onAttempt?.(result.outcome);
       if (result.outcome === 'won') {
         this.#renewed({ record, etag: result.etag }, firstSent ?? sentAt);
         for (const { resolve } of changes) resolve(record);

@@ -251,7 +251,7 @@ describe('the credential', () => {
 });
 
 it('metrics are given in the Prometheus text format', async () => {
-  metrics.watchOpenDatabases(() => 1);
+  metrics.databases.open.watch(() => 1);
   const response = await fetch(`${url}/admin/v1/metrics`, { headers: { authorization: `Bearer ${credential}` } });
   expect(response.headers.get('content-type')).toMatch(/^text\/plain; version=0\.0\.4/);
   expect(await response.text()).toMatch(/^turso_byoc_open_databases 1$/m);

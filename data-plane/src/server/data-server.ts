@@ -110,9 +110,11 @@ export function createDataServer(options: DataServerOptions): FastifyInstance {
   };
   const endpoint = new SqlEndpoint(endpointOptions);
   new FastLane(endpointOptions, new Map(sqlRoutes)).attach();
-  new WebSocketEndpoint({
+  const sockets = new WebSocketEndpoint({
     ...endpointOptions,
     ...(options.webSocketLimits && { webSocketLimits: options.webSocketLimits }),
-  }).attach();
+  });
+  sockets.attach();
+  metrics.databases.webSockets.watch(() => sockets.size);
   return server.app;
 }

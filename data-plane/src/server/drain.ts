@@ -10,6 +10,11 @@ export class Drain {
   #onEmpty: (() => void) | undefined;
   readonly #onLeave: (() => void)[] = [];
 
+  /** Requests that are being answered. */
+  get running(): number {
+    return this.#running;
+  }
+
   get state(): 'open' | 'leaving' | 'closing' {
     return this.#state;
   }

@@ -60,7 +60,7 @@ export class ErrorResponder {
   refuse(thrown: unknown, method: string | undefined, target: string): Refusal {
     const error = toByocError(thrown);
     const requestId = this.newRequestId();
-    if (error.code.startsWith('AUTH_') || error.code === 'ADMIN_UNAUTHORIZED') this.metrics.authFailed(error.code);
+    this.metrics.refused(error.code);
     // Neither the query nor any header: both may carry a token.
     const { path, label } = parseRequestTarget(target);
     const fields = { requestId, code: error.code, status: error.status, method, path, label };

@@ -50,14 +50,19 @@ export interface CommitLogOptions {
    * the store failed in a way that trying again does not mend. Nothing is durable after that.
    */
   readonly onFenced: (cause?: unknown) => void;
-  /** Called after each stored object, and after what that made durable was reported: its position and size, how many fragments it holds, how long the store took. */
-  readonly onStored?: (object: {
-    position: number;
-    bytes: number;
-    fragments: number;
-    commits: number;
-    storeMs: number;
-  }) => void;
+  /** Called after each stored object, and after what that made durable was reported. */
+  readonly onStored?: (object: StoredLogObject) => void;
+}
+
+export interface StoredLogObject {
+  readonly position: number;
+  readonly bytes: number;
+  readonly fragments: number;
+  readonly commits: number;
+  /** How long its first commit waited before it was handed to the store. */
+  readonly windowMs: number;
+  /** How long the store took. */
+  readonly storeMs: number;
 }
 
 /**
@@ -73,6 +78,8 @@ interface Pending {
 
 interface InFlight {
   readonly position: number;
+  /** When its first commit came. */
+  readonly sinceMs: number;
   readonly fragments: readonly { database: LoggedDatabase; location: FragmentLocation; last: Commit }[];
   stored: boolean;
 }
@@ -84,6 +91,8 @@ export class CommitLog {
   readonly #pending = new Map<LoggedDatabase, Pending>();
   readonly #spacing: CommitSpacing;
   #pendingBytes = 0;
+  /** When the first of the pending commits came. */
+  #pendingSinceMs: number | undefined;
   readonly #inFlight: InFlight[] = [];
   /** An object is being sealed. */
   #isSealing = false;
@@ -125,6 +134,12 @@ export class CommitLog {
     return this.#pendingBytes;
   }
 
+  /** Age of the oldest commit that is not durable yet; 0 when every one is. */
+  get lagMs(): number {
+    const sinceMs = this.#inFlight[0]?.sinceMs ?? this.#pendingSinceMs;
+    return sinceMs === undefined ? 0 : this.#options.runtime.monotonicMs() - sinceMs;
+  }
+
   /**
    * Takes the next commit of a database. Commits of one database become durable in the order of these calls; those that
    * come after `seal` or fencing never do.
@@ -134,6 +149,7 @@ export class CommitLog {
     const pending = this.#pending.get(database);
     if (pending) pending.commits.push(commit);
     else this.#pending.set(database, { database, commits: [commit] });
+    this.#pendingSinceMs ??= this.#options.runtime.monotonicMs();
     this.#pendingBytes += commitBytes(commit);
     this.#scheduleFlush();
   }
@@ -147,6 +163,7 @@ export class CommitLog {
     if (pending) {
       this.#pending.delete(database);
       this.#pendingBytes -= pending.commits.reduce((sum, commit) => sum + commitBytes(commit), 0);
+      if (this.#pending.size === 0) this.#pendingSinceMs = undefined;
     }
     if (!this.#isInFlight(database)) return;
     await new Promise<void>((resolve) => this.#resolutionWaiters.push({ database, resolve }));
@@ -196,6 +213,9 @@ export class CommitLog {
       return;
     const pending = this.#takePending();
     this.#lastFlushMs = runtime.monotonicMs();
+    const sinceMs = this.#pendingSinceMs ?? this.#lastFlushMs;
+    // What did not fit came later, or nearly so.
+    this.#pendingSinceMs = this.#pending.size === 0 ? undefined : sinceMs;
     const { bytes, index, sealing } = sealLogObject(pending);
     // Taken only now: a position that is taken and never written would be a hole.
     const position = this.#nextPosition++;
@@ -204,7 +224,7 @@ export class CommitLog {
       location: fragmentLocation(position, index[at] as IndexedFragment),
       last: commits.at(-1) as Commit,
     }));
-    const entry: InFlight = { position, fragments, stored: false };
+    const entry: InFlight = { position, sinceMs, fragments, stored: false };
     this.#inFlight.push(entry);
     void this.#inTurns(sealing).then(async () => {
       const startedMs = runtime.monotonicMs();
@@ -218,6 +238,7 @@ export class CommitLog {
         bytes: bytes.length,
         fragments: fragments.length,
         commits: pending.reduce((sum, { commits }) => sum + commits.length, 0),
+        windowMs: startedMs - sinceMs,
         storeMs,
       });
     });
@@ -324,6 +345,7 @@ export class CommitLog {
     this.#cancelTimer = undefined;
     this.#pending.clear();
     this.#pendingBytes = 0;
+    this.#pendingSinceMs = undefined;
     this.#inFlight.length = 0;
     this.#onQuiet?.();
     this.#reportResolved();

@@ -68,7 +68,11 @@ export function registerSignInRoutes(app: FastifyInstance, context: ApiContext):
       const signIn = requireSignIn(context);
       const query = request.url.slice(request.url.indexOf('?') + 1);
       const presented = new RegExp(`(?:^|; *)${cookieName}=([A-Za-z0-9_-]+)`).exec(request.headers.cookie ?? '')?.[1];
-      const { token, user, returnTo } = await signIn.end(query, presented);
+      const { token, user, returnTo } = await signIn.end(query, presented).catch((error: unknown) => {
+        context.metrics.signedIn('failed');
+        throw error;
+      });
+      context.metrics.signedIn('done');
       noteInAudit({ username: user.username });
       void reply.header('set-cookie', cookie('', 0, context));
       if (returnTo.port === undefined) return page(reply, token);

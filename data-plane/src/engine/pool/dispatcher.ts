@@ -83,6 +83,11 @@ export class Dispatcher<Item> {
     return this.#queued > 0;
   }
 
+  /** How many do. */
+  get queued(): number {
+    return this.#queued;
+  }
+
   /** Queues a request and sends what there is room for. Throws OVERLOADED. */
   submit(database: number, item: Item): Ticket<Item> {
     let queue = this.#databases.get(database);

@@ -169,6 +169,24 @@ export class EnginePool {
     return { ordinary: running(this.#ordinary), isolation: running(this.#isolation) };
   }
 
+  /** Requests that wait for room in an engine process. */
+  get queued(): number {
+    return this.#running().reduce((sum, { slot }) => sum + (slot?.queued ?? 0), 0);
+  }
+
+  /** Ids of the processes by the number of their place, which the next process in it takes over. */
+  get processIds(): ReadonlyMap<string, number> {
+    return new Map(
+      this.#running().flatMap(({ number, slot }) =>
+        slot?.pid === undefined ? [] : [[`engine-${number}`, slot.pid] as const],
+      ),
+    );
+  }
+
+  #running(): EngineSupervisor[] {
+    return [...this.#ordinary.values(), ...this.#isolation.values(), ...this.#retiring].flat();
+  }
+
   #leastLoaded(slots: readonly EngineSlot[]): EngineSlot | undefined {
     this.#turn += 1;
     let best: EngineSlot | undefined;

@@ -105,6 +105,11 @@ export class EngineSlot {
     });
   }
 
+  /** Requests that wait for room in the process. */
+  get queued(): number {
+    return this.#dispatcher.queued;
+  }
+
   get pid(): number | undefined {
     return this.#process.pid;
   }

@@ -89,7 +89,16 @@ describe('the key service of AWS, on the wire', () => {
     server.answer(failure(name, message));
     await expect(unwrap()).rejects.toMatchObject({ name: 'KeyRefusedError', reason });
     expect(server.asked).toHaveLength(1);
-    expect(uses).toEqual([{ operation: 'unwrap', keyId, database: 'b', outcome: 'refused', requestId: 'the-request' }]);
+    expect(uses).toEqual([
+      {
+        operation: 'unwrap',
+        keyId,
+        database: 'b',
+        outcome: 'refused',
+        requestId: 'the-request',
+        durationMs: expect.any(Number),
+      },
+    ]);
   });
 
   it.each(['InvalidCiphertextException', 'IncorrectKeyException'])(
@@ -123,7 +132,7 @@ describe('the key service of AWS, on the wire', () => {
   it('gives an attempt up that is not answered, and gets its answer from the next', async () => {
     server.answer(silence, failure('ThrottlingException'), decrypted);
     expect(await unwrap()).toEqual(dataKey);
-    expect(uses).toMatchObject([{ outcome: 'done', requestId: 'the-request' }]);
+    expect(uses).toMatchObject([{ outcome: 'done', requestId: 'the-request', durationMs: expect.any(Number) }]);
   });
 
   it('stops trying again when nothing succeeds any more', async () => {
