@@ -57,6 +57,9 @@ export async function branchDatabase(
 ): Promise<MadeBranch> {
   const { manifest } = parent.owned;
   assertSameHome(manifest, child);
+  if (manifest.awaitedFile) {
+    throw new ByocError('DATABASE_AWAITS_FILE', `database ${manifest.name} awaits the file that it is to begin as`);
+  }
   const client = admittedKey(manifest, child.encryption);
   try {
     return await branchAdmitted(context, parent, child, client, moment);

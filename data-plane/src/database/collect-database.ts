@@ -24,6 +24,8 @@ import { destroyOldVersions, recordShred } from './shred-database.js';
 
 /** A pin whose branch does not exist is given up when it is this old: no call to make a branch lasts so long. */
 const abandonedPinMs = 3_600_000;
+/** An upload that has not come to its end when it is this old is given up. */
+const abandonedUploadMs = 24 * 3_600_000;
 const parallelReads = 16;
 const parallelDeletes = 8;
 /** How often the manifest may change under the work. */
@@ -107,6 +109,8 @@ async function record(context: NodeContext, current: VersionedManifest): Promise
 async function keptManifest(context: NodeContext, manifest: Manifest): Promise<Manifest> {
   const { runtime, dataStore, policy } = context;
   if (manifest.collected === true) return manifest;
+  const upload = manifest.awaitedFile?.upload;
+  if (upload && runtime.nowMs() >= upload.startedAtMs + abandonedUploadMs) return { ...manifest, awaitedFile: {} };
   const dropped = withHistoryDropped(manifest);
   if (dropped) return dropped;
   const horizon = await horizonAt({ runtime, dataStore, manifest }, runtime.nowMs() - policy.historyMs);

@@ -81,7 +81,7 @@ export async function createdBefore(
  * `ENCRYPTION_KEY_LENGTH`, `DATABASE_EXISTS` when another database has the name or the id was used before, `STORE_OBJECT_MISSING` when the database was created before and its manifest is gone.
  */
 export async function createDatabase(context: NodeContext, database: NewDatabase): Promise<DatabaseDescription> {
-  const { id, name, organization, group, engine } = database;
+  const { id, name, organization, group, engine, awaitsFile = false } = database;
   const address = { organization, database: name };
   const encryptionContext = { deployment: context.deployment, organization, group: group.id, database: id };
   // The key first: when the key service refuses, the name would stay taken.
@@ -101,6 +101,7 @@ export async function createDatabase(context: NodeContext, database: NewDatabase
     owner: context.epoch,
     currentKey: key.number,
     keys: [key],
+    ...(awaitsFile && { awaitedFile: {} }),
     tail: [],
   };
   // What was created once is never created again, empty.

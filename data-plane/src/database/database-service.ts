@@ -8,6 +8,7 @@ import type { CipherName } from '../keys/ciphers.js';
 import type { PresentedKey } from '../keys/client-key.js';
 import type { ShredCertificate } from '../storage/shred-certificate.js';
 import type { WrappingChange } from './change-wrapping.js';
+import type { FileAnswer, FileRequest } from './file-request.js';
 import type { EncryptionState } from './encryption-state.js';
 import type { RekeyRequest } from './rekey-database.js';
 import type { ShredRequest } from './shred-database.js';
@@ -82,6 +83,8 @@ export interface NewDatabase {
    * its cipher; any other database needs a cipher.
    */
   readonly encryption?: NewClientKey;
+  /** It is to begin as a file that is uploaded, and takes nothing else before. */
+  readonly awaitsFile?: boolean;
   /** Begin as another database is, or was at a time (the last commit at or before it; milliseconds since 1970). */
   readonly branch?: { readonly parent: DatabaseId; readonly timeMs?: number };
 }
@@ -115,6 +118,10 @@ export interface DatabaseService {
   storedBytes(id: DatabaseId): Promise<number>;
   /** Opens the database if need be, runs the request, and resolves when its answer may leave. Throws `ByocError`. */
   execute(id: DatabaseId, request: SqlRequest): Promise<SqlResponse>;
+  /**
+   * Serves a request for the file of a database; of one that awaits its file without opening it. Throws `ByocError`.
+   */
+  serveFile(id: DatabaseId, request: FileRequest): Promise<FileAnswer>;
   /**
    * Creates a database; returns the existing one when the same id and name were created before. Throws `DATABASE_EXISTS`,
    * `KEY_ID_INVALID`, `KEY_REVOKED`, `KEY_UNAVAILABLE`, the `ENCRYPTION_…` errors;

@@ -24,6 +24,9 @@ import type {
   SqlRequest,
   SqlResponse,
 } from './database-service.js';
+import { jsonAnswer, type FileAnswer, type FileRequest } from './file-request.js';
+import { finalizeUpload, startUpload, storeUploadedChunk } from './upload-database.js';
+import { isUpload, UploadKeys, type UploadRequest } from './upload-keys.js';
 import type { NodeContext } from './node-context.js';
 import { observedOpening } from './node-observer.js';
 import { OpenDatabase } from './open-database.js';
@@ -69,6 +72,7 @@ export class NodeDatabases implements DatabaseService {
   /** In order of last use, longest unused first. */
   readonly #open = new Map<DatabaseId, Entry>();
   readonly #exclusive = new Map<DatabaseId, Promise<unknown>>();
+  readonly #uploadKeys: UploadKeys;
   readonly #byLabel = new Map<string, DatabaseDescription>();
   /** How often a name was forgotten: what was looked up before may be out of date after. */
   #forgotten = 0;
@@ -78,6 +82,7 @@ export class NodeDatabases implements DatabaseService {
   constructor(context: NodeContext, limits: NodeDatabasesLimits) {
     this.#context = context;
     this.#limits = limits;
+    this.#uploadKeys = new UploadKeys(context.runtime);
   }
 
   get openCount(): number {
@@ -125,7 +130,9 @@ export class NodeDatabases implements DatabaseService {
 
   /** `found` is the manifest when it was just read. */
   async execute(id: DatabaseId, request: SqlRequest, found?: VersionedManifest): Promise<SqlResponse> {
-    const { entry, database } = await this.#enter(id, request, found);
+    const { kind, body, clientKey } = request;
+    const continues = (): boolean => continuesStream(kind, body);
+    const { entry, database } = await this.#enter(id, { continues, clientKey }, found);
     let response: SqlResponse | undefined;
     try {
       response = await database.execute(request);
@@ -134,6 +141,47 @@ export class NodeDatabases implements DatabaseService {
     }
     if (Buffer.isBuffer(response.body)) return response;
     return { status: response.status, body: onStreamEnd(response.body, () => this.#release(entry)) };
+  }
+
+  async serveFile(id: DatabaseId, request: FileRequest): Promise<FileAnswer> {
+    if (isUpload(request)) return this.#serveUpload(id, request);
+    const { entry, database } = await this.#enter(
+      id,
+      { continues: () => false, clientKey: request.clientKey },
+      undefined,
+    );
+    let answer: FileAnswer | undefined;
+    try {
+      answer = await database.serveFile(request);
+    } finally {
+      if (answer === undefined || Buffer.isBuffer(answer.body)) this.#release(entry);
+    }
+    if (Buffer.isBuffer(answer.body)) return answer;
+    return { ...answer, body: onStreamEnd(answer.body, () => this.#release(entry)) };
+  }
+
+  /** Chunks may come side by side; what begins and ends an upload has the database to itself. */
+  async #serveUpload(id: DatabaseId, request: UploadRequest): Promise<FileAnswer> {
+    if (this.#state !== 'serving') throw new ByocError('DATABASE_MOVED', 'this node takes no more databases');
+    const { operation, body } = request;
+    const context = this.#context;
+    const clientKey = this.#uploadKeys.keyFor(id, request.clientKey);
+    switch (operation.kind) {
+      case 'upload-start': {
+        const { upload, chunkBytes } = await this.#alone(id, async () =>
+          startUpload(context, id, operation.sizeBytes, request.restrictions),
+        );
+        return jsonAnswer(200, { upload_id: upload, chunk_size: chunkBytes });
+      }
+      case 'upload-chunk':
+        await storeUploadedChunk(context, id, operation, body, clientKey);
+        this.#uploadKeys.keep(id, clientKey);
+        return jsonAnswer(200, {});
+      case 'upload-finalize':
+        await this.#alone(id, async () => finalizeUpload(context, id, operation.upload, clientKey));
+        this.#uploadKeys.forget(id);
+        return jsonAnswer(200, {});
+    }
   }
 
   async create(database: NewDatabase): Promise<DatabaseDescription> {
@@ -330,12 +378,12 @@ export class NodeDatabases implements DatabaseService {
    */
   async #enter(
     id: DatabaseId,
-    { kind, body, clientKey }: SqlRequest,
+    { continues, clientKey }: { readonly continues: () => boolean; readonly clientKey?: PresentedKey | undefined },
     found: VersionedManifest | undefined,
   ): Promise<{ readonly entry: Entry; readonly database: OpenDatabase }> {
     for (let manifest = found; ; manifest = undefined) {
       const open = (): Entry => this.#startOpening(id, manifest, clientKey);
-      const entry = await this.#acquire(id, () => continuesStream(kind, body), open);
+      const entry = await this.#acquire(id, continues, open);
       try {
         return { entry, database: await entry.database };
       } catch (error) {

@@ -20,6 +20,8 @@ import type { Moment } from '../storage/moment.js';
 import type { WrappingChange } from './change-wrapping.js';
 import { Admission } from './client-key-admission.js';
 import type { DatabaseDescription, NewDatabase, SqlRequest, SqlResponse } from './database-service.js';
+import type { FileAnswer, FileRequest } from './file-request.js';
+import { Replicas } from './replicas.js';
 import { heldKeys } from './database-keys.js';
 import { DurabilityGate } from './durability-gate.js';
 import { lostRequestError, RequestLostError, runInEngine } from './engine-request.js';
@@ -65,6 +67,7 @@ export class OpenDatabase implements LoggedDatabase {
   readonly #context: NodeContext;
   readonly #gate: DurabilityGate;
   readonly #admission: Admission;
+  readonly #replicas: Replicas;
   /** Called once when the database cannot be served by this instance any more. */
   readonly #onDefunct: (error: ByocError) => void;
   readonly #changes: ManifestChanges;
@@ -96,6 +99,9 @@ export class OpenDatabase implements LoggedDatabase {
     const owned = await own(context, id, from);
     let database: OpenDatabase | undefined;
     try {
+      const { awaitedFile, name } = owned.owned.manifest;
+      if (awaitedFile)
+        throw new ByocError('DATABASE_AWAITS_FILE', `database ${name} awaits the file that it begins as`);
       const held = heldKeys(owned.owned.manifest);
       database = new OpenDatabase(context, owned, onDefunct);
       database.#session = database.#enter();
@@ -123,6 +129,11 @@ export class OpenDatabase implements LoggedDatabase {
       },
     });
     this.#admission = new Admission(context.runtime);
+    this.#replicas = new Replicas(context, {
+      owned: () => this.#changes.owned,
+      mayLeave: async () => this.#gate.wait(this.#gate.durable),
+      execute: async (request) => this.execute(request),
+    });
     this.#gate = new DurabilityGate(context.runtime, context.lease, 0, context.policy.durabilityTimeoutMs);
     this.#handedCommit = 0;
     this.#lastTimeMs = 0;
@@ -165,6 +176,16 @@ export class OpenDatabase implements LoggedDatabase {
     } finally {
       this.#executing -= 1;
     }
+  }
+
+  /** Answers a replica, or whoever exports the database. Throws what `Replicas` throws, and what `execute` throws. */
+  async serveFile(request: FileRequest): Promise<FileAnswer> {
+    this.#admission.assert(this.manifest, request.clientKey);
+    if (this.#defunct) throw this.#defunct;
+    return this.#replicas.serve(request).catch((error: unknown) => {
+      // Whoever gave the database up meanwhile says why; what it broke here only follows from that.
+      throw this.#defunct ?? error;
+    });
   }
 
   async #run(request: SqlRequest): Promise<SqlResponse> {
@@ -243,6 +264,7 @@ export class OpenDatabase implements LoggedDatabase {
     this.#enterAgain = undefined;
     this.#gate.fail(error);
     this.#resolved = this.#context.log.dropAndResolve(this);
+    this.#replicas.close();
     this.#changes.forgetKeys();
     this.#onDefunct(error);
     this.#dropSession().catch((cause: unknown) => {
@@ -295,6 +317,7 @@ export class OpenDatabase implements LoggedDatabase {
   }
 
   async #leaveEngine(): Promise<void> {
+    this.#replicas.close();
     const session = await this.#session.catch(() => undefined);
     if (!session) return;
     endStay(session.stay);

@@ -3,6 +3,7 @@ import type { NodeAddress } from '../ownership/node-record.js';
 import type { ShredCertificate } from '../storage/shred-certificate.js';
 import type { DatabaseDescription, NewDatabase, SqlRequest, SqlResponse } from './database-service.js';
 import type { WrappingChange } from './change-wrapping.js';
+import type { FileAnswer, FileRequest } from './file-request.js';
 import type { EncryptionState } from './encryption-state.js';
 import type { RekeyRequest } from './rekey-database.js';
 import type { ShredRequest } from './shred-database.js';
@@ -15,6 +16,8 @@ export interface Peers {
    * `OUTCOME_UNKNOWN` when the connection broke after the request was sent.
    */
   execute(address: NodeAddress, request: SqlRequest): Promise<SqlResponse>;
+  /** Serves a request for the file of a database on the node that owns it. Throws as `execute`. */
+  serveFile(address: NodeAddress, request: FileRequest): Promise<FileAnswer>;
   /** Makes a branch on the node that owns the parent. Throws as `execute`, and what the other node throws. */
   branch(address: NodeAddress, child: NewDatabase): Promise<DatabaseDescription>;
   /** Deletes a database on the node that owns it. Throws as `execute`. */

@@ -61,6 +61,9 @@ async function rekeyed(
   { replaces, encryption, dropHistory = false }: RekeyRequest,
 ): Promise<Manifest> {
   if (manifest.deletedAtMs !== undefined) throw new ByocError('DATABASE_NOT_FOUND', 'database not found');
+  if (manifest.awaitedFile) {
+    throw new ByocError('DATABASE_AWAITS_FILE', `database ${manifest.id} awaits the file that it is to begin as`);
+  }
   if (replaces > manifest.currentKey) {
     const sentence = `database ${manifest.id} has no data key ${replaces}; its current one is ${manifest.currentKey}`;
     throw new ByocError('REKEY_REFUSED', sentence);

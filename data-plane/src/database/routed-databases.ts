@@ -17,6 +17,7 @@ import type {
   SqlRequest,
   SqlResponse,
 } from './database-service.js';
+import type { FileAnswer, FileRequest } from './file-request.js';
 import type { EncryptionState } from './encryption-state.js';
 import type { NodeObserver } from './node-observer.js';
 import type { NodeDatabases } from './node-databases.js';
@@ -93,6 +94,19 @@ export class RoutedDatabases implements DatabaseService {
         location.kind === 'here'
           ? local.execute(id, request, location.found)
           : this.#passOn(location, async () => peers.execute(location.address, request)),
+      request.signal,
+    );
+  }
+
+  async serveFile(id: DatabaseId, request: FileRequest): Promise<FileAnswer> {
+    const { local, peers } = this.#options;
+    if (request.isForwarded) return local.serveFile(id, request);
+    return this.#route(
+      id,
+      async (location) =>
+        location.kind === 'here'
+          ? local.serveFile(id, request)
+          : this.#passOn(location, async () => peers.serveFile(location.address, request)),
       request.signal,
     );
   }

@@ -42,6 +42,36 @@ export const catalogue = {
     'Run the command again, with the --older-than that it printed, or with more --patience.',
   ),
   SHRED_REFUSED: entry(409, 'Delete the database first; what wraps its data keys is destroyed only then.'),
+  DATABASE_AWAITS_FILE: entry(
+    409,
+    'Upload the file that the database was created for, or delete it; docs/upload-and-export.md shows both.',
+  ),
+  UPLOAD_NOT_AWAITED: entry(
+    409,
+    'Only a database that was created with a seed of the type "database_upload", and has no file yet, takes one.',
+  ),
+  UPLOAD_NOT_FOUND: entry(404, 'Begin the upload anew; of two that were begun, the second one counts.'),
+  UPLOAD_INCOMPLETE: entry(409, 'Send the chunks that are missing, then finalize again.'),
+  UPLOAD_CONFLICT: entry(409, 'Begin the upload anew; one upload has one content.'),
+  UPLOAD_CHUNK_INVALID: entry(
+    400,
+    'Send chunks of the size that the start of the upload answered; only the last is shorter.',
+  ),
+  UPLOAD_TOO_LARGE: entry(413, 'Make the file smaller, or raise the size limit of databases.'),
+  UPLOAD_INVALID: entry(
+    400,
+    'Upload a SQLite file in WAL mode with pages of 4096 bytes, UTF-8, no auto-vacuum, that passes an integrity check.',
+  ),
+  REPLICA_UNKNOWN_POSITION: entry(
+    409,
+    'Delete the local files of the replica, with the one that ends in -info, and let it begin anew.',
+  ),
+  REPLICA_PUSH_INVALID: entry(400, 'Send whole WAL frames of pages of 4096 bytes, as many as the path says.'),
+  REPLICA_PUSH_BROKEN: entry(
+    409,
+    'Start the client of the replica anew and synchronize; it sends the transaction from its beginning.',
+  ),
+  REPLICA_PUSH_UNSUPPORTED: entry(400, 'Databases of this engine take no frames; write over HTTP, or use Turso Sync.'),
   CERTIFICATE_NOT_FOUND: entry(404, 'There is one when what wraps the data keys of a deleted database was destroyed.'),
   RESTORE_POINT_NOT_FOUND: entry(400, 'Choose a moment within the kept history of the database.'),
   DATABASE_EXISTS: entry(409, 'Choose another name, or use the existing database.'),

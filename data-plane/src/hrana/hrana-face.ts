@@ -10,6 +10,8 @@ import type { Runtime } from '../runtime.js';
 import { serveCursor } from './cursor.js';
 import { jsonEncoding } from './json-encoding.js';
 import { serveDump } from './dump/serve-dump.js';
+import { serveFileCheck } from './file/check-file.js';
+import { serveReplicaPush } from './file/push-frames.js';
 import { servePipeline } from './pipeline.js';
 import { protobufEncoding } from './protobuf-encoding.js';
 import { serveSingleRequest } from './single-request.js';
@@ -51,6 +53,11 @@ export class HranaFace implements RequestFace {
         return yield* serveSingleRequest(host, streams, context, response);
       case 'dump':
         return yield* serveDump(host, context, response);
+      case 'file-check':
+        serveFileCheck(host, response);
+        return;
+      case 'replica-push':
+        return yield* serveReplicaPush(host, context, response);
     }
   }
 

@@ -32,6 +32,7 @@ export const newDatabaseSchema = {
     engine: { enum: ['libsql', 'tursodb'] },
     keyId,
     encryption: presentedKey,
+    awaitsFile: { type: 'boolean' },
     branch: {
       type: 'object',
       required: ['parent'],

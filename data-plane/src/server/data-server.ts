@@ -13,6 +13,8 @@ import { DatabaseAccess } from './database-access.js';
 import type { Drain } from './drain.js';
 import { FastLane } from './fast-lane.js';
 import { defaultHttpLimits, type HttpLimits } from './http-limits.js';
+import { FileEndpoint } from './file-endpoint.js';
+import { fileRoutes } from './file-routes.js';
 import { createHttpServer } from './http-server.js';
 import { sendJson, sendText } from './plain-replies.js';
 import { parseRequestTarget } from './request-target.js';
@@ -82,6 +84,22 @@ export function createDataServer(options: DataServerOptions): FastifyInstance {
         endpoint.handle('dump', target, request.raw, reply.raw, body);
         return reply;
       });
+      for (const { kind, method, path } of fileRoutes) {
+        app.route<{ Params: Record<string, string> }>({
+          method,
+          url: path,
+          handler: (request, reply) => {
+            reply.hijack();
+            files.handle(kind, request.params, parseRequestTarget(request.originalUrl), request.raw, reply.raw);
+            return reply;
+          },
+        });
+      }
+      app.post('/v1/upload', (request, reply) => {
+        reply.hijack();
+        files.handleWholeFile(parseRequestTarget(request.originalUrl), request.raw, reply.raw);
+        return reply;
+      });
       app.get('/version', (_request, reply) => sendText(reply, options.version));
       app.get('/health', (_request, reply) => sendJson(reply, { status: 'ok' }));
       app.get('/ready', (request, reply) => {
@@ -109,6 +127,7 @@ export function createDataServer(options: DataServerOptions): FastifyInstance {
     budget: new BodyBudget(limits.maxBufferedBodyBytes),
   };
   const endpoint = new SqlEndpoint(endpointOptions);
+  const files = new FileEndpoint(endpointOptions);
   new FastLane(endpointOptions, new Map(sqlRoutes)).attach();
   const sockets = new WebSocketEndpoint({
     ...endpointOptions,

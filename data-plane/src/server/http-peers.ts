@@ -4,6 +4,7 @@
  */
 import { Agent, request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
 import type { DatabaseDescription, NewDatabase, SqlRequest, SqlResponse } from '../database/database-service.js';
+import type { FileAnswer, FileRequest } from '../database/file-request.js';
 import { PeerUnreachableError, type Peers } from '../database/peers.js';
 import { ByocError, type ErrorCode } from '../errors/catalogue.js';
 import { answeredError } from '../errors/error-answer.js';
@@ -17,6 +18,7 @@ import type { NodeAddress } from '../ownership/node-record.js';
 import { adminPrefix } from './admin-server.js';
 import { presentedHeaders } from './client-key-headers.js';
 import { originHeader, type ClientOrigins } from './client-origins.js';
+import { filePath } from './file-routes.js';
 import { forwardedHeader } from './forwarding.js';
 import { sqlPath } from './sql-routes.js';
 
@@ -46,32 +48,9 @@ export class HttpPeers implements Peers {
   }
 
   async execute(address: NodeAddress, request: SqlRequest): Promise<SqlResponse> {
-    const { label, authorization, client } = request.admission;
-    const controller = this.#begin(address);
-    const abort = (): void => controller.abort();
-    request.signal.addEventListener('abort', abort, { once: true });
-    const end = (): void => {
-      request.signal.removeEventListener('abort', abort);
-      this.#end(address, controller);
-    };
+    const target = { method: 'POST', path: sqlPath(request.kind), type: 'application/json' };
+    const { response, end } = await this.#pass(address, target, request);
     try {
-      const response = await this.#send(
-        {
-          host: address.host,
-          port: address.httpPort,
-          method: 'POST',
-          path: `/db/${label}${sqlPath(request.kind)}`,
-          headers: {
-            ...presentedHeaders(request.clientKey),
-            ...(client && { [originHeader]: this.#options.origins.sign(client(), label) }),
-            authorization,
-            'content-type': 'application/json',
-            'content-length': request.body.length,
-          },
-          signal: controller.signal,
-        },
-        request.body,
-      );
       if (response.headers['content-length'] === undefined && response.statusCode === 200) {
         return { status: 200, body: streamed(response, end) };
       }
@@ -79,6 +58,72 @@ export class HttpPeers implements Peers {
       end();
       assertTaken(response, body);
       return { status: response.statusCode ?? 500, body };
+    } catch (error) {
+      end();
+      throw error;
+    }
+  }
+
+  async serveFile(address: NodeAddress, request: FileRequest): Promise<FileAnswer> {
+    const { operation } = request;
+    const sent =
+      operation.kind === 'upload-start'
+        ? { ...request, body: Buffer.from(JSON.stringify({ db_size_bytes: operation.sizeBytes })) }
+        : request;
+    const target = { ...filePath(operation), type: 'application/octet-stream' };
+    const { response, end } = await this.#pass(address, target, sent);
+    try {
+      const length = response.headers['content-length'];
+      if (response.statusCode === 200 && operation.kind === 'replica-export') {
+        const type = 'application/octet-stream';
+        const body = streamed(response, end);
+        return { status: 200, type, body, ...(length !== undefined && { sizeBytes: Number(length) }) };
+      }
+      const body = await whole(response);
+      end();
+      assertTaken(response, body);
+      const isBytes = response.headers['content-type'] === 'application/octet-stream';
+      const type = isBytes ? 'application/octet-stream' : 'application/json';
+      return { status: response.statusCode ?? 500, type, body };
+    } catch (error) {
+      end();
+      throw error;
+    }
+  }
+
+  /** Sends a client's request on as the client would have; `end` is to be called when its answer was taken. */
+  async #pass(
+    address: NodeAddress,
+    { method, path, type }: { readonly method: string; readonly path: string; readonly type: string },
+    { admission, clientKey, signal, body }: Pick<SqlRequest, 'admission' | 'clientKey' | 'signal' | 'body'>,
+  ): Promise<{ readonly response: IncomingMessage; readonly end: () => void }> {
+    const { label, authorization, client } = admission;
+    const controller = this.#begin(address);
+    const abort = (): void => controller.abort();
+    signal.addEventListener('abort', abort, { once: true });
+    const end = (): void => {
+      signal.removeEventListener('abort', abort);
+      this.#end(address, controller);
+    };
+    try {
+      const response = await this.#send(
+        {
+          host: address.host,
+          port: address.httpPort,
+          method,
+          path: `/db/${label}${path}`,
+          headers: {
+            ...presentedHeaders(clientKey),
+            ...(client && { [originHeader]: this.#options.origins.sign(client(), label) }),
+            authorization,
+            'content-type': type,
+            'content-length': body.length,
+          },
+          signal: controller.signal,
+        },
+        body,
+      );
+      return { response, end };
     } catch (error) {
       end();
       throw error;

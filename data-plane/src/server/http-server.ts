@@ -112,7 +112,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       const { path } = parseRequestTarget(request.originalUrl);
       const isServed = (method: string): boolean =>
         app.hasRoute({ method, url: path }) || (method === 'POST' && options.directPosts?.has(path) === true);
-      const allowed = ['GET', 'HEAD', 'POST', 'DELETE'].filter(isServed);
+      const allowed = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE'].filter(isServed);
       if (allowed.length === 0) {
         errors.send(request.raw, reply.raw, new ByocError('ROUTE_NOT_FOUND', `there is no route ${path}`));
         return;

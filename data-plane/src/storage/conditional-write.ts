@@ -88,6 +88,12 @@ export async function readWithRetry<T>(
   throw new ByocError('STORE_UNAVAILABLE', `object ${what} could not be read`, { cause: lastError });
 }
 
+/** Creates an object whose name nobody else can choose. Throws `STORE_UNAVAILABLE`. */
+export async function writeOnce(runtime: Runtime, store: ObjectStore, key: string, bytes: Buffer): Promise<void> {
+  const written = await conditionalWrite(runtime, store, key, bytes, { ifAbsent: true });
+  if (!written.won) throw new Error(`object ${key} was written by someone else`);
+}
+
 /** Deletes an object that nobody creates again, or that may be gone already. Throws `STORE_UNAVAILABLE`. */
 export async function deleteWithRetry(runtime: Runtime, store: ObjectStore, key: string): Promise<void> {
   await withRetry(runtime, `object ${key} could not be deleted`, () => store.delete(key));

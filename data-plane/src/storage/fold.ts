@@ -9,12 +9,11 @@ import type { ObjectStore } from '../object-store/object-store.js';
 import type { Runtime } from '../runtime.js';
 import { Turns, type Work } from '../turns.js';
 import { encodeArchive } from './archive.js';
-import { conditionalWrite } from './conditional-write.js';
+import { writeOnce } from './conditional-write.js';
 import { DataKeysUsed } from './data-key-use.js';
 import { commitBytes, forEachPage, pageBytes } from './fragment.js';
 import {
   encodeGeneration,
-  encodeSegmentList,
   pagesPerSegment,
   readSegmentList,
   segmentBytes,
@@ -23,13 +22,13 @@ import {
   segmentsPerList,
   sha256,
   type Generation,
-  type SegmentListReference,
   type SegmentReference,
 } from './generation.js';
 import { hashing } from './long-buffers.js';
 import type { GenerationReference } from './manifest.js';
-import { archiveName, generationName, segmentListName } from './object-names.js';
+import { archiveName, generationName } from './object-names.js';
 import { BaseSegments } from './base-segments.js';
+import { storeSegmentLists } from './segment-lists.js';
 import { SegmentWriter } from './segments.js';
 import type { TailFragment } from './fragment-chain.js';
 import { earlierGenerations } from './history.js';
@@ -108,7 +107,7 @@ async function foldSegments(
   pages: number,
 ): Promise<Pick<Generation, 'segments' | 'lists'> & { imageKeys: DataKeysUsed }> {
   const { runtime, store, sealer, base, term, number } = input;
-  const { database, source } = sealer;
+  const { source } = sealer;
   const basePages = base?.generation.databasePages ?? 1;
   const turns = new Turns(runtime, 'background');
   const { dirty, keptPages } = await turns.run(latestPages(input.fragments, basePages));
@@ -159,21 +158,14 @@ async function foldSegments(
   });
   const imageKeys = new DataKeysUsed();
   for (const segments of lists) imageKeys.addSegments(segments);
-  const [only, ...more] = lists;
-  if (only && more.length === 0) return { segments: only, imageKeys };
-
-  const references = lists.map(async (segments, list): Promise<SegmentListReference> => {
+  const placed = await storeSegmentLists(input, lists, (list) => {
     const before = base?.generation.lists?.[list];
-    const same =
-      unchanged[list]?.length === segments.length &&
-      segments.every((segment, index) => segment === unchanged[list]?.[index]);
-    if (before && same) return before;
-    const bytes = encodeSegmentList(segments);
-    await writeOnce(runtime, store, segmentListName(database, term, number, list), bytes);
-    const digest = sha256(bytes).toString('hex');
-    return { ...(source > 0 && { source }), term, generation: number, list, digest };
+    const isSame =
+      unchanged[list]?.length === lists[list]?.length &&
+      lists[list]?.every((segment, index) => segment === unchanged[list]?.[index]) === true;
+    return isSame ? before : undefined;
   });
-  return { lists: await Promise.all(references), imageKeys };
+  return { ...placed, imageKeys };
 }
 
 /**
@@ -208,9 +200,4 @@ function cutOff(dirty: Map<number, Map<number, Uint8Array>>, databasePages: numb
     for (const page of changed.keys()) if (page > databasePages) changed.delete(page);
     if (changed.size === 0) dirty.delete(segment);
   }
-}
-
-async function writeOnce(runtime: Runtime, store: ObjectStore, key: string, bytes: Buffer): Promise<void> {
-  const written = await conditionalWrite(runtime, store, key, bytes, { ifAbsent: true });
-  if (!written.won) throw new Error(`object ${key} was written by someone else`);
 }

@@ -132,9 +132,16 @@ export async function findGarbage(input: GarbageInput): Promise<Garbage> {
     }
     const isOld = place.generation < before;
     const isOrphan = orphans?.(place.term, place.generation) === true;
-    if (isOld || isOrphan) keys.push(key);
+    if (isOld || isOrphan || isGivenUp(manifest, place)) keys.push(key);
   }
   return { keys, sources: reached.sources, ownKeys: reached.ownKeys };
+}
+
+/** Whether an object belongs to an upload that is not the present one of a database that awaits its file. */
+function isGivenUp({ awaitedFile }: Manifest, place: { readonly term: number; readonly generation: number }): boolean {
+  if (!awaitedFile) return false;
+  const { upload } = awaitedFile;
+  return upload?.term !== place.term || upload.number !== place.generation;
 }
 
 /**

@@ -113,6 +113,20 @@ export interface GarbageReference {
   readonly digest: string;
 }
 
+/** A database that was created for a file: until it has one, it has no content and takes no other requests. */
+export interface AwaitedFile {
+  /** The upload that is under way; one that is begun anew takes its place. */
+  readonly upload?: {
+    /** Random. */
+    readonly attempt: string;
+    /** Its segments are stored for this generation. */
+    readonly term: number;
+    readonly number: number;
+    readonly sizeBytes: number;
+    readonly startedAtMs: number;
+  };
+}
+
 export interface Manifest {
   /** Raised by every change. */
   readonly version: number;
@@ -140,6 +154,9 @@ export interface Manifest {
   readonly retiring?: readonly RetiringKey[];
   /** Absent while the database is as it was created: empty. */
   readonly generation?: GenerationReference;
+  readonly awaitedFile?: AwaitedFile;
+  /** The upload that it began as. */
+  readonly uploadedAs?: string;
   /** Log ranges of former owners, oldest first, that no generation has folded in. */
   readonly tail: readonly LogRange[];
   /** The databases that this one was branched from, the oldest first; absent for one that is no branch. */
@@ -235,6 +252,11 @@ const manifestSchema = object(
     deletedAtMs: count,
     owner: epoch,
     generation: generationReferenceSchema,
+    awaitedFile: object(
+      {},
+      { upload: object({ attempt, term: count, number: count, sizeBytes: count, startedAtMs: count }) },
+    ),
+    uploadedAs: attempt,
     ancestors: { type: 'array', items: uuid },
     parent: object(
       { database: uuid, name: text, attempt, commit: count, commitTimeMs: count, branchedAtMs: count },

@@ -183,7 +183,7 @@ async function writeSegments(
 }
 
 /** All runs of a generation, in order; some lists are on their way while those before are used. */
-async function* runsOf(
+export async function* runsOf(
   generation: Generation,
   read: (list: number) => Promise<readonly SegmentReference[]>,
 ): AsyncGenerator<SegmentRun> {

@@ -3,14 +3,15 @@ import { dataKeyNumberOf, sealingOverheadBytes, type Sealer, type SealedPosition
 import type { ObjectStore } from '../object-store/object-store.js';
 import type { Runtime } from '../runtime.js';
 import { Turns } from '../turns.js';
-import { conditionalWrite, readWithRetry } from './conditional-write.js';
+import { readWithRetry, writeOnce } from './conditional-write.js';
 import { segmentBundleKey, type SegmentReference } from './generation.js';
 import { hashing, joining } from './long-buffers.js';
 import { segmentBundleName } from './object-names.js';
 
 const maxBundleBytes = 8 * 1024 * 1024;
 
-const segmentPosition = (term: number, generation: number, segment: number): SealedPosition => ({
+/** What a segment is sealed for. */
+export const segmentPosition = (term: number, generation: number, segment: number): SealedPosition => ({
   kind: 'segment',
   term,
   numbers: [generation, segment],
@@ -58,8 +59,7 @@ export class SegmentWriter {
     if (this.#bytes === 0) return;
     const key = segmentBundleName(this.sealer.database, this.term, this.generation, this.#bundle);
     const bundle = await this.#turns.run(joining(this.#parts));
-    const written = await conditionalWrite(this.runtime, this.store, key, bundle, { ifAbsent: true });
-    if (!written.won) throw new Error(`object ${key} was written by someone else`);
+    await writeOnce(this.runtime, this.store, key, bundle);
     this.#bundle += 1;
     this.#parts = [];
     this.#bytes = 0;

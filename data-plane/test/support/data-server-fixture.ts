@@ -14,6 +14,7 @@ import type {
   SqlRequest,
   SqlResponse,
 } from '../../src/database/database-service.js';
+import { jsonAnswer, type FileAnswer, type FileRequest } from '../../src/database/file-request.js';
 import type { WrappingChange } from '../../src/database/change-wrapping.js';
 import type { EncryptionState } from '../../src/database/encryption-state.js';
 import type { RekeyRequest } from '../../src/database/rekey-database.js';
@@ -85,6 +86,14 @@ export class ListedDatabases implements DatabaseService {
   async execute(id: DatabaseId, request: SqlRequest): Promise<SqlResponse> {
     this.requests.push({ id, request });
     return this.run(request, id);
+  }
+
+  readonly fileRequests: { readonly id: DatabaseId; readonly request: FileRequest }[] = [];
+  serve: (request: FileRequest) => Promise<FileAnswer> = async () => jsonAnswer(200, {});
+
+  async serveFile(id: DatabaseId, request: FileRequest): Promise<FileAnswer> {
+    this.fileRequests.push({ id, request });
+    return this.serve(request);
   }
 
   async create(database: NewDatabase): Promise<DatabaseDescription> {

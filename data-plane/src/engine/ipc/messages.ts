@@ -17,6 +17,9 @@ export const requestKinds = [
   'v1-execute',
   'v1-batch',
   'dump',
+  // These come from the node itself; no route leads to them.
+  'file-check',
+  'replica-push',
 ] as const;
 export type RequestKind = (typeof requestKinds)[number];
 

@@ -19,6 +19,7 @@ import { defaultDispatcherLimits, type DispatcherLimits } from './dispatcher.js'
 import type { EngineExit, ExitCause } from './engine-exit.js';
 import type { EngineSlot } from './engine-slot.js';
 import { EngineSupervisor } from './engine-supervisor.js';
+import type { BorrowedEngine } from './engines.js';
 import type { Sandbox } from './sandbox.js';
 
 // What the owner of a database needs besides the pool.
@@ -64,6 +65,9 @@ const retireDelayMs = 1000;
 /** How long what is in a process that is to be replaced may take to leave it: longer than a transaction, or an idle stream. */
 const retirePatienceMs = 15_000;
 
+/** Processes that are borrowed at once. */
+const maxBorrowed = 2;
+
 /** Processes that run, by what they are for. */
 export interface EngineProcessCount {
   readonly ordinary: number;
@@ -88,6 +92,8 @@ export class EnginePool {
   readonly #recycling = new Map<Pick<EngineSlot, 'isAlive'>, () => void>();
   /** Those of processes that were replaced and still run. */
   readonly #retiring = new Set<EngineSupervisor>();
+  /** Those that somebody has for himself; waits until fewer are. */
+  readonly #borrowed = new Map<EngineSupervisor, Promise<void>>();
   /** Cancel the start of a process that is to stand by. */
   readonly #standbyTimers = new Map<EngineName, () => void>();
 
@@ -155,11 +161,32 @@ export class EnginePool {
     }
   }
 
+  /** As `Engines` says. */
+  async borrow(engine: EngineName): Promise<BorrowedEngine> {
+    while (this.#borrowed.size >= maxBorrowed && !this.#stopping) await Promise.race(this.#borrowed.values());
+    if (this.#stopping) throw new ByocError('SHUTTING_DOWN', 'the engine processes are being stopped');
+    const supervisor = this.#supervisor(engine);
+    let givenBack = (): void => undefined;
+    this.#borrowed.set(supervisor, new Promise((resolve) => (givenBack = resolve)));
+    const giveBack = async (): Promise<void> => {
+      await supervisor.stop(stopGraceMs);
+      if (!this.#borrowed.delete(supervisor)) return;
+      this.#freeNumbers.push(supervisor.number);
+      givenBack();
+    };
+    await supervisor.started();
+    const { slot } = supervisor;
+    if (slot) return { place: slot, giveBack };
+    await giveBack();
+    throw new ByocError('SHUTTING_DOWN', 'the engine processes are being stopped');
+  }
+
   /** Ends every process; what is open in them is lost. */
   async stop(): Promise<void> {
     this.#stopping = true;
     for (const cancel of [...this.#standbyTimers.values(), ...this.#recycling.values()]) cancel();
-    const supervisors = [...this.#ordinary.values(), ...this.#isolation.values(), ...this.#retiring].flat();
+    const own = [...this.#retiring, ...this.#borrowed.keys()];
+    const supervisors = [...this.#ordinary.values(), ...this.#isolation.values(), own].flat();
     await Promise.all(supervisors.map(async (supervisor) => supervisor.stop(stopGraceMs)));
   }
 

@@ -9,8 +9,19 @@ import type { EngineSlot } from './engine-slot.js';
 export interface Engines {
   /** The engine process that a database is to be opened in. Throws SHUTTING_DOWN. */
   place(id: DatabaseId, engine: EngineName): Promise<EnginePlace>;
+  /**
+   * An engine process of its own, for files that nobody has looked into yet: should it die of one, no database does. Waits
+   * while others have borrowed one. Throws SHUTTING_DOWN.
+   */
+  borrow(engine: EngineName): Promise<BorrowedEngine>;
   /** Ends an engine process for what its memory may hold, when the databases in it have moved. */
   recycle(place: EnginePlace): void;
+}
+
+export interface BorrowedEngine {
+  readonly place: EnginePlace;
+  /** Ends the process. */
+  readonly giveBack: () => Promise<void>;
 }
 
 /** An engine process that databases are opened in. */

@@ -10,7 +10,7 @@ import { maxCommitPartBytes, pageRecordBytes } from '../ipc/messages.js';
 import type { Outbox } from './outbox.js';
 import { PoisonedError } from './poisoned.js';
 import type { WalIndex } from './wal-index.js';
-import { walFrameBytes, walHeaderBytes, type WalCommit, type WalReader } from './wal-reader.js';
+import { walFrameBytes, walHeaderBytes, type AppendedFrame, type WalCommit, type WalReader } from './wal-reader.js';
 
 /** `unclear`: rolled back, or committed after a part of it was undone, so that nothing may be left of it. */
 export type EndOfTransaction = 'committed' | 'unclear';
@@ -87,6 +87,30 @@ export class CommitShipper {
   /** Removes what a rolled-back transaction left in the WAL, so that it is not taken for the next one's. */
   discardRemains(): void {
     if (this.#options.wal.trailingBytes() > tolerableRemainsBytes) this.#options.wal.trim();
+  }
+
+  /**
+   * Appends transactions to the WAL that another database wrote, and sends them when `check`, which sees the database with
+   * them, does not throw; then nothing of them is left. Every commit before must have been sent.
+   */
+  append(frames: readonly AppendedFrame[], check: () => void): void {
+    const { wal, walIndex, maxTransactionBytes } = this.#options;
+    if (!walIndex) throw new Error('this engine would not see what is appended to its WAL');
+    if (frames.length * walFrameBytes > maxTransactionBytes) {
+      const message = `a push may bring ${maxTransactionBytes} bytes, this one brings ${frames.length * walFrameBytes}`;
+      throw new ByocError('TRANSACTION_TOO_LARGE', message);
+    }
+    walIndex.read();
+    wal.append(frames);
+    walIndex.invalidate();
+    try {
+      check();
+    } catch (error) {
+      wal.trim();
+      walIndex.invalidate();
+      throw error;
+    }
+    this.ship('committed');
   }
 
   /** To be called after a checkpoint truncated the WAL. */

@@ -2,7 +2,7 @@
  * One open database in an engine process: its connections, its write lock, the number of its last commit. Sessions run
  * the statements; requests and streams are above.
  */
-import { ByocError } from '../../errors/catalogue.js';
+import { ByocError, isByocError } from '../../errors/catalogue.js';
 import { EngineError, type EngineAdapter } from '../adapters/adapter.js';
 import type { FlightRecorder } from '../ipc/flight-recorder.js';
 import type { DatabaseLimits } from '../ipc/messages.js';
@@ -14,7 +14,7 @@ import type { Outbox } from './outbox.js';
 import { PoisonedError } from './poisoned.js';
 import type { StatementGate } from './statement-gate.js';
 import { WalIndex } from './wal-index.js';
-import { WalReader, type WalScratch } from './wal-reader.js';
+import { WalReader, type AppendedFrame, type WalScratch } from './wal-reader.js';
 import { WriteLock } from './write-lock.js';
 
 /**
@@ -124,6 +124,26 @@ export class DatabaseHost {
     if (this.#adapter.name === 'tursodb' && this.#shipper.frames >= this.#nextCheckpointFrames) {
       this.#checkpoint(connection);
     }
+  }
+
+  /**
+   * Makes commits of transactions that another copy of the database wrote; see `CommitShipper.append`. Only for whoever holds
+   * the write lock. Throws what `check` throws, `TRANSACTION_TOO_LARGE`, `PoisonedError`.
+   */
+  appendFrames(frames: readonly AppendedFrame[], check: () => void): void {
+    this.throwIfEnded();
+    this.shipCommits();
+    const refused = this.#wal(() => {
+      try {
+        this.#shipper.append(frames, check);
+      } catch (error) {
+        if (isByocError(error)) return error;
+        throw error;
+      }
+      return undefined;
+    });
+    this.schemaChanged();
+    if (refused) throw refused;
   }
 
   /** Bytes the open write transaction has put into the WAL so far. */

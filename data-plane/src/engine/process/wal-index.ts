@@ -1,9 +1,11 @@
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync, openSync, readSync, writeSync } from 'node:fs';
 
 /** Fields of the wal-index header (SQLite file format, section 4.6 and `WalIndexHdr`). */
 const lastFrameOffset = 16;
 const saltsOffset = 32;
 const fieldsBytes = 40;
+/** The header stands twice. */
+const headersBytes = 2 * 48;
 
 export interface WalIndexState {
   /** Number of committed frames in the WAL since it last started anew. */
@@ -31,7 +33,7 @@ export class WalIndex {
   read(): WalIndexState {
     if (this.#fd === undefined) {
       try {
-        this.#fd = openSync(this.#path, 'r');
+        this.#fd = openSync(this.#path, 'r+');
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
       }
@@ -45,6 +47,14 @@ export class WalIndex {
       firstSalt: this.#header.readUInt32BE(saltsOffset),
       secondSalt: this.#header.readUInt32BE(saltsOffset + 4),
     };
+  }
+
+  /**
+   * Makes the engine read the whole WAL anew before anything else: that is how it begins after a crash. Only while no
+   * transaction writes; those that read keep what they see.
+   */
+  invalidate(): void {
+    if (this.#fd !== undefined) writeSync(this.#fd, Buffer.alloc(headersBytes), 0, headersBytes, 0);
   }
 
   close(): void {

@@ -6,7 +6,8 @@
  * and looked at again next time: frames of an open transaction that did not fit the cache, and what a rollback left
  * behind, are overwritten from that very position.
  */
-import { closeSync, fstatSync, openSync, readSync, truncateSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync, truncateSync, writeSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
 import type { WalIndexState } from './wal-index.js';
 
 export const walHeaderBytes = 32;
@@ -15,6 +16,7 @@ const pageBytes = 4096;
 export const walFrameBytes = frameHeaderBytes + pageBytes;
 /** Checksums in little-endian words; the engines write the byte order of the machine, and every supported one is little endian. */
 const magic = 0x377f0682;
+const walVersion = 3_007_000;
 /** Most commits are this small; only longer ones read on in long pieces. */
 const firstPieceFrames = 8;
 const pieceFrames = 64;
@@ -37,6 +39,13 @@ export interface WalCommit {
   readonly frameCount: number;
   /** Page number → number of the frame with the page's last content in this commit. */
   readonly pages: ReadonlyMap<number, number>;
+}
+
+/** A frame as it is appended: the last one of a transaction says how large the database is after it, others 0. */
+export interface AppendedFrame {
+  readonly page: number;
+  readonly databasePages: number;
+  readonly content: Uint8Array;
 }
 
 export class WalReader {
@@ -137,6 +146,43 @@ export class WalReader {
     if (this.#salts) truncateSync(this.#path, walHeaderBytes + this.#frames * walFrameBytes);
   }
 
+  /**
+   * Appends whole transactions behind the last commit, for `nextCommit` to find. Only while no transaction writes, and never
+   * with the Turso engine, which keeps its place in memory.
+   */
+  append(frames: readonly AppendedFrame[]): void {
+    const fd = openSync(this.#path, 'r+');
+    try {
+      if (!this.#openWal() || !this.#readHeader()) this.#startWal(fd);
+      const { first = 0, second = 0 } = this.#salts ?? {};
+      const bytes = Buffer.allocUnsafe(frames.length * walFrameBytes);
+      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+      let sum0 = this.#sum0;
+      let sum1 = this.#sum1;
+      const add = (from: number, to: number): void => {
+        for (let word = from; word < to; word += 8) {
+          sum0 = (sum0 + view.getInt32(word, true) + sum1) | 0;
+          sum1 = (sum1 + view.getInt32(word + 4, true) + sum0) | 0;
+        }
+      };
+      frames.forEach(({ page, databasePages, content }, index) => {
+        const at = index * walFrameBytes;
+        view.setUint32(at, page);
+        view.setUint32(at + 4, databasePages);
+        view.setUint32(at + 8, first);
+        view.setUint32(at + 12, second);
+        bytes.set(content, at + frameHeaderBytes);
+        add(at, at + 8);
+        add(at + frameHeaderBytes, at + walFrameBytes);
+        view.setInt32(at + 16, sum0);
+        view.setInt32(at + 20, sum1);
+      });
+      writeWhole(fd, bytes, walHeaderBytes + this.#frames * walFrameBytes);
+    } finally {
+      closeSync(fd);
+    }
+  }
+
   /** To be called after the WAL was truncated: it starts anew with another header. */
   restart(): void {
     this.#salts = undefined;
@@ -185,10 +231,33 @@ export class WalReader {
     return true;
   }
 
+  /** Writes the header of a WAL that is empty. */
+  #startWal(fd: number): void {
+    const header = Buffer.alloc(walHeaderBytes);
+    header.writeUInt32BE(magic, 0);
+    header.writeUInt32BE(walVersion, 4);
+    header.writeUInt32BE(pageBytes, 8);
+    randomBytes(8).copy(header, 16);
+    let sum0 = 0;
+    let sum1 = 0;
+    for (let word = 0; word < frameHeaderBytes; word += 8) {
+      sum0 = (sum0 + header.readInt32LE(word) + sum1) | 0;
+      sum1 = (sum1 + header.readInt32LE(word + 4) + sum0) | 0;
+    }
+    header.writeInt32BE(sum0, 24);
+    header.writeInt32BE(sum1, 28);
+    writeWhole(fd, header, 0);
+    if (!this.#openWal() || !this.#readHeader()) throw new Error(`the WAL ${this.#path} could not be begun`);
+  }
+
   #load(frame: number, count: number): void {
     this.#pieceStart = frame;
     const at = walHeaderBytes + frame * walFrameBytes;
     const read = this.#fd === undefined ? 0 : readSync(this.#fd, this.#scratch.bytes, 0, count * walFrameBytes, at);
     this.#pieceLength = Math.floor(read / walFrameBytes);
   }
+}
+
+function writeWhole(fd: number, bytes: Buffer, position: number): void {
+  for (let done = 0; done < bytes.length;) done += writeSync(fd, bytes, done, bytes.length - done, position + done);
 }

@@ -42,6 +42,11 @@ export class ModelEngines implements Engines {
     if (process instanceof ModelProcess) process.kill('stopped');
   }
 
+  /** The model looks into no files: nothing in the simulation uploads one. */
+  async borrow(): Promise<never> {
+    throw new Error('the model of the engines checks no files');
+  }
+
   /** Kills one of the processes, if one runs. */
   killOne(): void {
     if (this.#processes.length > 0) this.#random.pick(this.#processes).kill('killed');

@@ -65,6 +65,11 @@ export class SimulatedPeers implements Peers {
     );
   }
 
+  /** Nothing in the simulation asks for the file of a database. */
+  async serveFile(): Promise<never> {
+    throw new Error('simulated nodes pass no requests for files on');
+  }
+
   async branch(address: NodeAddress, child: NewDatabase): Promise<DatabaseDescription> {
     return this.#call(address, async (node) => node.databases.create(child, { isForwarded: true }));
   }
