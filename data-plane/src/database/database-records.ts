@@ -43,7 +43,7 @@ export async function takeName(
   { id, name, organization }: Pick<NewDatabase, 'id' | 'name' | 'organization'>,
 ): Promise<NamedDatabase> {
   const holder = await context.names.take({ organization, database: name }, id);
-  if (holder.id !== id) throw new ByocError('DATABASE_EXISTS', `database with name ${name} already exists`);
+  if (holder.id !== id) throw nameIsTaken(name);
   return holder;
 }
 
@@ -76,8 +76,10 @@ export async function createdBefore(
 }
 
 /**
- * Name record, then manifest, then a note in the name record that it exists; a call that was cut off is completed by
- * calling again with the same id. Throws `KEY_ID_INVALID`, `KEY_REVOKED`, `KEY_UNAVAILABLE`, `ENCRYPTION_KEY_MALFORMED`,
+ * The manifest, then the name record, which says of a database from the first that its manifest is stored: two writes, after
+ * one look whether the name is free. A call that was cut off is completed by calling again with the same id; until then the
+ * manifest is one that nobody can find by name. A database whose client holds the key gets its name first: whoever finishes
+ * its creation without that key can only ask whether the manifest is there, which then says that the name is its. Throws `KEY_ID_INVALID`, `KEY_REVOKED`, `KEY_UNAVAILABLE`, `ENCRYPTION_KEY_MALFORMED`,
  * `ENCRYPTION_KEY_LENGTH`, `DATABASE_EXISTS` when another database has the name or the id was used before, `STORE_OBJECT_MISSING` when the database was created before and its manifest is gone.
  */
 export async function createDatabase(context: NodeContext, database: NewDatabase): Promise<DatabaseDescription> {
@@ -86,7 +88,9 @@ export async function createDatabase(context: NodeContext, database: NewDatabase
   const encryptionContext = { deployment: context.deployment, organization, group: group.id, database: id };
   // The key first: when the key service refuses, the name would stay taken.
   const { key, ...encryption } = await newKey(context, encryptionContext, database);
-  const named = await takeName(context, database);
+  const isNamedFirst = database.encryption !== undefined;
+  const named = isNamedFirst ? await takeName(context, database) : await context.names.lookUp(address);
+  if (named && named.id !== id) throw nameIsTaken(name);
   const manifest: Manifest = {
     version: 1,
     deployment: context.deployment,
@@ -105,14 +109,27 @@ export async function createDatabase(context: NodeContext, database: NewDatabase
     tail: [],
   };
   // What was created once is never created again, empty.
-  if (!named.isCreated && (await context.manifests.create(manifest))) {
-    confirmLater(context, address, id);
-    return description(manifest);
-  }
-  const existing = await createdBefore(context, database);
-  if (!existing) throw manifestMissing(id);
-  if (!named.isCreated) confirmLater(context, address, id);
-  return existing;
+  const isCreatedNow = named?.isCreated !== true && (await context.manifests.create(manifest));
+  const created = isCreatedNow ? description(manifest) : await createdBefore(context, database);
+  if (!created) throw manifestMissing(id);
+  if (isNamedFirst) confirmLater(context, address, id);
+  else if (named?.isCreated !== true) await nameCreated(context, address, id);
+  return created;
+}
+
+/**
+ * Gives a database that was just made its name. When another one was faster, what was made is deleted again. Throws
+ * `DATABASE_EXISTS` then.
+ */
+async function nameCreated(context: NodeContext, address: DatabaseAddress, id: DatabaseId): Promise<void> {
+  const holder = await context.names.takeCreated(address, id);
+  if (holder === id) return;
+  await deleteDatabase(context, id);
+  throw nameIsTaken(address.database);
+}
+
+function nameIsTaken(name: string): ByocError {
+  return new ByocError('DATABASE_EXISTS', `database with name ${name} already exists`);
 }
 
 /** The first data key of a database that is no branch, and what its manifest says of it. */

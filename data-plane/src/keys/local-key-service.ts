@@ -27,12 +27,14 @@ export interface LocalKeyServiceOptions {
 }
 
 /**
- * The key service in a directory, for one machine. It reads a key's file on every use, so that a change of its state is
- * felt by running nodes at once, as with KMS.
+ * The key service in a directory, for one machine. It reads a key's file on every use (uses at the same time share one read
+ * that begins after all of them), so that a change of its state is felt by running nodes at once, as with KMS.
  */
 export class LocalKeyService implements KeyService {
   readonly defaultKeyId = defaultKeyId;
   readonly #keys: KeyDirectory;
+  /** Reads that have not begun, by key: everybody who asks for a key before its read begins shares it. */
+  readonly #reads = new Map<string, SharedRead>();
   readonly #onUse: OnKeyUse | undefined;
 
   private constructor(keys: KeyDirectory, onUse: OnKeyUse | undefined) {
@@ -120,15 +122,48 @@ export class LocalKeyService implements KeyService {
   }
 
   async #use<T>(keyId: string, operation: (key: LocalKey) => T): Promise<T> {
-    const key = await translate(() => this.#keys.read(keyId));
-    if (key === undefined) throw new KeyRefusedError(`there is no key ${JSON.stringify(keyId)}`, 'unknown');
-    try {
-      if (key.state !== 'enabled') throw new KeyRefusedError(`key ${keyId} is ${key.state}`, key.state);
-      return operation(key);
-    } finally {
-      key.material.fill(0);
-    }
+    return new Promise((resolve, reject) => {
+      // Runs to its end at once: the key is overwritten as soon as everybody has used it.
+      const used = async (key: LocalKey | undefined): Promise<T> => {
+        if (key === undefined) throw new KeyRefusedError(`there is no key ${JSON.stringify(keyId)}`, 'unknown');
+        if (key.state !== 'enabled') throw new KeyRefusedError(`key ${keyId} is ${key.state}`, key.state);
+        return operation(key);
+      };
+      const use = (key: LocalKey | undefined): void => resolve(used(key));
+      const read = this.#reads.get(keyId) ?? { isUnderWay: false, waiting: [] };
+      this.#reads.set(keyId, read);
+      read.waiting.push({ use, reject });
+      if (!read.isUnderWay) void this.#read(keyId, read);
+    });
   }
+
+  /** Reads the key for all who wait for it, and once more for those who have come meanwhile. Never rejects. */
+  async #read(keyId: string, read: SharedRead): Promise<void> {
+    read.isUnderWay = true;
+    while (read.waiting.length > 0) {
+      const users = read.waiting.splice(0);
+      try {
+        const key = await translate(() => this.#keys.read(keyId));
+        try {
+          for (const { use } of users) use(key);
+        } finally {
+          key?.material.fill(0);
+        }
+      } catch (error) {
+        for (const { reject } of users) reject(error);
+      }
+    }
+    this.#reads.delete(keyId);
+  }
+}
+
+interface SharedRead {
+  isUnderWay: boolean;
+  readonly waiting: {
+    /** Never throws. */
+    readonly use: (key: LocalKey | undefined) => void;
+    readonly reject: (reason: unknown) => void;
+  }[];
 }
 
 /**

@@ -42,6 +42,16 @@ export const newDatabaseSchema = {
   },
 } as const;
 
+/** Databases in one call of `creations`. */
+export const maxCreations = 64;
+
+export const creationsSchema = {
+  type: 'object',
+  required: ['databases'],
+  additionalProperties: false,
+  properties: { databases: { type: 'array', minItems: 1, maxItems: maxCreations, items: newDatabaseSchema } },
+} as const;
+
 export const databaseIdSchema = { type: 'object', required: ['id'], properties: { id } } as const;
 
 export const inventorySchema = {

@@ -5,12 +5,14 @@ import type { WrappingChange } from '../database/change-wrapping.js';
 import type { RekeyRequest } from '../database/rekey-database.js';
 import type { ShredRequest } from '../database/shred-database.js';
 import { ByocError } from '../errors/catalogue.js';
+import { errorBody } from '../errors/error-body.js';
 import type { DatabaseId } from '../identity.js';
 import type { Metrics } from '../metering/metrics.js';
 import { assertDatabaseAddress } from '../naming/host-label.js';
 import type { Runtime } from '../runtime.js';
 import { AdminCredential } from './admin-credential.js';
 import {
+  creationsSchema,
   databaseIdSchema,
   inventorySchema,
   newDatabaseSchema,
@@ -65,12 +67,20 @@ export function createAdminServer(options: AdminServerOptions): FastifyInstance 
   const { databases, metrics, runtime, log } = options;
   const credential = new AdminCredential(options.credential);
   const limits = { ...defaultHttpLimits, maxBodyBytes: 64 * 1024, ...options.limits };
+  const create = async (database: NewDatabase, isForwarded: boolean): Promise<DatabaseDescription> => {
+    const { name, organization, keyId, encryption } = database;
+    assertDatabaseAddress({ database: name, organization });
+    if (keyId !== undefined && encryption !== undefined) {
+      throw new ByocError('MALFORMED_REQUEST', 'a key of the key service wraps the data key, or its client: not both');
+    }
+    return describe(await databases.create(database, { isForwarded }));
+  };
   const { app } = createHttpServer({
     log,
     metrics,
     runtime,
     limits,
-    routes: (routes) => {
+    routes: (routes, { errors }) => {
       // Unknown routes included: without the credential there is nothing to learn here.
       routes.addHook('onRequest', (request, _reply, next) => {
         credential.assert(request.headers.authorization);
@@ -81,16 +91,25 @@ export function createAdminServer(options: AdminServerOptions): FastifyInstance 
         `${adminPrefix}/databases`,
         { schema: { body: newDatabaseSchema } },
         async (request, reply) => {
-          const { name, organization, keyId, encryption } = request.body;
-          assertDatabaseAddress({ database: name, organization });
-          if (keyId !== undefined && encryption !== undefined) {
-            throw new ByocError(
-              'MALFORMED_REQUEST',
-              'a key of the key service wraps the data key, or its client: not both',
-            );
-          }
           const isForwarded = request.headers[forwardedHeader] !== undefined;
-          return sendJson(reply, { database: describe(await databases.create(request.body, { isForwarded })) });
+          return sendJson(reply, { database: await create(request.body, isForwarded) });
+        },
+      );
+
+      // Each as the call above would have it: what becomes of one is nothing to the others.
+      routes.post<{ Body: { databases: readonly NewDatabase[] } }>(
+        `${adminPrefix}/creations`,
+        { schema: { body: creationsSchema } },
+        async (request, reply) => {
+          const results = request.body.databases.map(async (database) => {
+            try {
+              return { database: await create(database, false) };
+            } catch (thrown) {
+              const { error } = errors.refuse(thrown, request.method, request.originalUrl);
+              return { status: error.status, ...errorBody(error) };
+            }
+          });
+          return sendJson(reply, { results: await Promise.all(results) });
         },
       );
 

@@ -72,6 +72,18 @@ export class NameStore {
     }
   }
 
+  /**
+   * Gives the name to a database whose manifest is stored. Returns the database that has it now. It begins with the write,
+   * and so costs one request where the name was never used.
+   */
+  async takeCreated(address: DatabaseAddress, id: DatabaseId): Promise<DatabaseId> {
+    for (let found: VersionedNameRecord | undefined; ; found = await this.#read(address)) {
+      const holder = found?.record.database;
+      if (holder && (holder !== id || found?.record.created === true)) return holder;
+      if (await this.#write(address, { database: id, created: true }, found)) return id;
+    }
+  }
+
   /** Notes that the manifest of the database is stored; nothing happens when another one has the name. */
   async confirm(address: DatabaseAddress, id: DatabaseId): Promise<void> {
     for (;;) {
