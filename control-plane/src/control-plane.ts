@@ -20,6 +20,7 @@ import { findTokenHolder } from './catalog/api-tokens.js';
 import { ensureLocalUser } from './catalog/bootstrap.js';
 import type { CatalogConnection } from './catalog/catalog-connection.js';
 import { openCatalog } from './catalog/open-catalog.js';
+import { RememberedGroups } from './catalog/remembered-groups.js';
 import type { UserRecord } from './catalog/users.js';
 import type { Clock } from './clock.js';
 import type { ControlPlaneConfig } from './config.js';
@@ -131,6 +132,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       audit,
       limiter: new Limiter(catalog, clock),
       metrics,
+      groups: new RememberedGroups(catalog, clock),
       operations,
       ...(signIn && { signIn }),
       ...(config.oidc && { publicUrl: config.oidc.publicUrl }),

@@ -4,6 +4,7 @@ import type { PlatformAuthenticator } from '../auth/platform-authenticator.js';
 import type { PlatformTokens } from '../auth/platform-tokens.js';
 import type { TokenMinter } from '../auth/token-minter.js';
 import type { CatalogConnection } from '../catalog/catalog-connection.js';
+import type { RememberedGroups } from '../catalog/remembered-groups.js';
 import type { Clock } from '../clock.js';
 import type { AdminClient } from '../data-node/admin-client.js';
 import type { DatabaseLifecycle } from '../databases/database-lifecycle.js';
@@ -26,6 +27,7 @@ export interface ApiContext {
   readonly audit: AuditLog;
   readonly limiter: Limiter;
   readonly metrics: ControlMetrics;
+  readonly groups: RememberedGroups;
   readonly operations: Operations;
   /** Absent where no identity provider is set up. */
   readonly signIn?: SignIn;

@@ -1,18 +1,21 @@
 /**
  * Chains the calls that the catalog has recorded, once their outcome is known. What the control plane did not live to see
- * the end of is chained as `interrupted` by whichever replica finds it. Nothing runs while nothing waits.
+ * the end of is chained as `interrupted` by whichever replica finds it. Nothing runs while nothing waits; what comes within a
+ * quarter of a second is chained together, sooner when somebody wants to read the log.
  */
 import type { Logger } from 'pino';
-import { appendToChain, auditHead, auditPage, heldByChain, pendingCalls } from '../catalog/audit-log.js';
+import { appendToChain, auditHead, auditPage, pendingCalls } from '../catalog/audit-log.js';
 import type { CatalogConnection } from '../catalog/catalog-connection.js';
 import type { Clock } from '../clock.js';
-import { chain } from './audit-chain.js';
+import { chain, type ChainHead } from './audit-chain.js';
 import type { AuditEntry } from './audit-entry.js';
 import { runUnaudited, type AuditedCall } from './audited-call.js';
 
 /** A recorded call that is older than this and that nobody here carries out was interrupted. No call takes as long. */
 const interruptedAfterMs = 120_000;
 const batchSize = 500;
+/** How long an entry waits for others. */
+const gatherMs = 250;
 const firstPauseMs = 100;
 const maxPauseMs = 10_000;
 
@@ -22,6 +25,10 @@ export class AuditLog {
   readonly #open = new Set<string>();
   readonly #stop = new AbortController();
   #running: Promise<void> | undefined;
+  /** Aborted when somebody waits for the chain. */
+  #hurry = new AbortController();
+  /** Where the chain ended after the last append; undefined when that is not certain. */
+  #head: ChainHead | undefined;
 
   constructor(
     private readonly catalog: CatalogConnection,
@@ -46,6 +53,7 @@ export class AuditLog {
 
   /** Resolves when every call that has ended before is in the chain; sooner when the catalog does not answer. */
   async settled(): Promise<void> {
+    this.#hurry.abort();
     await this.#running;
   }
 
@@ -68,6 +76,8 @@ export class AuditLog {
         this.#waiting.set(draft.id, { ...draft, outcome: 'interrupted' });
       }
     }
+    // Another replica may have found them, too.
+    this.#head = undefined;
     this.#work();
   }
 
@@ -75,15 +85,18 @@ export class AuditLog {
   async stop(): Promise<void> {
     this.#stop.abort();
     await this.#running;
-    if (this.#waiting.size === 0) return;
-    await this.#chainBatch().catch((error: unknown) => {
+    try {
+      while (this.#waiting.size > 0) await this.#chainBatch();
+    } catch (error) {
       this.logger.warn({ err: error, entries: this.#waiting.size }, 'audit entries wait in the catalog');
-    });
+    }
   }
 
   #work(): void {
     if (this.#waiting.size === 0 || this.#stop.signal.aborted) return;
-    this.#running ??= runUnaudited(async () => this.#run()).finally(() => {
+    if (this.#running !== undefined) return;
+    this.#hurry = new AbortController();
+    this.#running = runUnaudited(async () => this.#run()).finally(() => {
       this.#running = undefined;
       // What came between the last look and here.
       this.#work();
@@ -92,28 +105,39 @@ export class AuditLog {
 
   async #run(): Promise<void> {
     let pauseMs = firstPauseMs;
+    const noHurry = AbortSignal.any([this.#stop.signal, this.#hurry.signal]);
     while (this.#waiting.size > 0 && !this.#stop.signal.aborted) {
+      if (this.#waiting.size < batchSize) await this.#pause(gatherMs, noHurry);
       try {
         await this.#chainBatch();
         pauseMs = firstPauseMs;
       } catch (error) {
         this.logger.warn({ err: error }, 'audit entries could not be chained yet');
-        await this.clock.sleep(pauseMs, this.#stop.signal).catch((reason: unknown) => {
-          if (!this.#stop.signal.aborted) throw reason;
-        });
+        await this.#pause(pauseMs, this.#stop.signal);
         pauseMs = Math.min(pauseMs * 2, maxPauseMs);
       }
     }
   }
 
+  /** Sooner when the signal is aborted. */
+  async #pause(ms: number, signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return;
+    await this.clock.sleep(ms, signal).catch((reason: unknown) => {
+      if (!signal.aborted) throw reason;
+    });
+  }
+
   async #chainBatch(): Promise<void> {
     const batch = [...this.#waiting.values()].slice(0, batchSize);
-    const head = await auditHead(this.catalog);
     // An attempt whose answer was lost, or another replica, may have chained some.
-    const there = await heldByChain(
-      this.catalog,
-      batch.map(({ id }) => id),
-    );
+    const { head, held: there } =
+      this.#head === undefined
+        ? await auditHead(
+            this.catalog,
+            batch.map(({ id }) => id),
+          )
+        : { head: this.#head, held: new Set<string>() };
+    this.#head = undefined;
     const missing = batch.filter(({ id }) => !there.has(id));
     const chained = chain(
       head,
@@ -124,6 +148,8 @@ export class AuditLog {
       organization: missing[place]?.organization ?? '',
     }));
     const held = await appendToChain(this.catalog, head, chained);
+    const last = chained.at(-1) ?? head;
+    if (held.size === chained.length) this.#head = { sequence: last.sequence, hash: last.hash };
     for (const id of [...there, ...held]) this.#waiting.delete(id);
     this.onChained();
   }

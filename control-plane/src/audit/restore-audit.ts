@@ -15,7 +15,7 @@ export async function restoreAuditLog(
   store: Pick<ObjectStore, 'get' | 'list'>,
   catalog: CatalogConnection,
 ): Promise<number> {
-  let head: ChainHead = await auditHead(catalog);
+  let { head }: { head: ChainHead } = await auditHead(catalog, []);
   if (head.sequence > 0) return 0;
   for await (const key of auditKeys(store)) {
     const object = await store.get(key);

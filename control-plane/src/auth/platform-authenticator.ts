@@ -2,8 +2,11 @@
  * Who calls the Platform API. A call is let in when its token was signed by this deployment, has not expired, and is
  * still in the catalog. A token found there is not looked up again for `maxStalenessMs`, so a revocation made through
  * another replica is seen that much later at most; one made through this replica is seen at once.
+ *
+ * A signature that was found good stays good: the keys of a deployment never leave it while it runs. So what a token says is
+ * remembered by the token's digest, and only its expiry is looked at again.
  */
-import { createPublicKey, type KeyObject } from 'node:crypto';
+import { createHash, createPublicKey, type KeyObject } from 'node:crypto';
 import { platformTokenAudience, type VerificationKeySet } from '@turso-byoc/data-plane/auth/claims.js';
 import { errors, jwtVerify } from 'jose';
 import type { Clock } from '../clock.js';
@@ -23,7 +26,14 @@ export interface Principal extends TokenHolder {
 /** Looks a platform token up by id: whom it stands for, or undefined when it is not (or no longer) there. */
 export type FindTokenHolder = (tokenId: string) => Promise<TokenHolder | undefined>;
 
+/** What a token says whose signature is good. */
+interface VerifiedToken {
+  readonly tokenId: string;
+  readonly expiry: { readonly expiresAtUnixSeconds?: number };
+}
+
 export class PlatformAuthenticator {
+  readonly #verified = new Map<string, VerifiedToken>();
   readonly #keys: ReadonlyMap<string, KeyObject>;
   readonly #remembered = new Map<string, { holder: TokenHolder; lookedUpAtMs: number }>();
   #revocations = 0;
@@ -68,7 +78,21 @@ export class PlatformAuthenticator {
     this.#remembered.clear();
   }
 
-  async #verify(token: string): Promise<{ tokenId: string; expiry: { expiresAtUnixSeconds?: number } }> {
+  async #verify(token: string): Promise<VerifiedToken> {
+    const digest = createHash('sha256').update(token).digest('base64');
+    const known = this.#verified.get(digest);
+    if (known !== undefined) {
+      const { expiresAtUnixSeconds } = known.expiry;
+      if (expiresAtUnixSeconds === undefined || this.clock.now() < expiresAtUnixSeconds * 1_000) return known;
+      this.#verified.delete(digest);
+    }
+    const verified = await this.#checkSignature(token);
+    if (this.#verified.size >= maxRemembered) this.#verified.clear();
+    this.#verified.set(digest, verified);
+    return verified;
+  }
+
+  async #checkSignature(token: string): Promise<VerifiedToken> {
     try {
       const { payload } = await jwtVerify(
         token,

@@ -4,11 +4,20 @@ import type { AuditDraft } from '../audit/audit-entry.js';
 import type { CatalogConnection } from './catalog-connection.js';
 import { integerOf, textOf } from './row-values.js';
 
-/** The end of the chain. */
-export async function auditHead(catalog: CatalogConnection): Promise<ChainHead> {
-  const { rows } = await catalog.read('SELECT sequence, hash FROM audit_log ORDER BY sequence DESC LIMIT 1');
-  const row = rows[0];
-  return row === undefined ? genesis : { sequence: integerOf(row, 'sequence'), hash: textOf(row, 'hash') };
+/** The end of the chain, and which of these entries it holds. */
+export async function auditHead(
+  catalog: CatalogConnection,
+  ids: readonly string[],
+): Promise<{ readonly head: ChainHead; readonly held: ReadonlySet<string> }> {
+  const [last, held] = await catalog.readAll([
+    'SELECT sequence, hash FROM audit_log ORDER BY sequence DESC LIMIT 1',
+    { sql: 'SELECT id FROM audit_log WHERE id IN (SELECT value FROM json_each(?))', args: [JSON.stringify(ids)] },
+  ]);
+  const row = last?.rows[0];
+  return {
+    head: row === undefined ? genesis : { sequence: integerOf(row, 'sequence'), hash: textOf(row, 'hash') },
+    held: new Set(held?.rows.map((each) => textOf(each, 'id'))),
+  };
 }
 
 export interface ChainedCall extends ChainedEntry {
@@ -54,15 +63,6 @@ export async function insertExported(catalog: CatalogConnection, entries: readon
       args: [JSON.stringify(entries)],
     },
   ]);
-}
-
-/** Which of these entries the chain holds. */
-export async function heldByChain(catalog: CatalogConnection, ids: readonly string[]): Promise<ReadonlySet<string>> {
-  const { rows } = await catalog.read({
-    sql: 'SELECT id FROM audit_log WHERE id IN (SELECT value FROM json_each(?))',
-    args: [JSON.stringify(ids)],
-  });
-  return new Set(rows.map((row) => textOf(row, 'id')));
 }
 
 /** Calls that were recorded before a time and wait, the oldest first. */

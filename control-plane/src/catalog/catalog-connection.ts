@@ -1,11 +1,14 @@
-import { createClient, type Client, type InStatement, type ResultSet } from '@libsql/client';
+import { createClient, type InStatement, type ResultSet } from '@libsql/client';
 import { pendingRecord, unrecordedCall } from '../audit/audited-call.js';
 import type { MintedToken } from '../auth/token-minter.js';
 import type { Clock } from '../clock.js';
-import { ControlPlaneError } from '../errors/catalogue.js';
+import { ControlPlaneError, isControlPlaneError } from '../errors/catalogue.js';
 import { errorCode } from '../errors/error-code.js';
 import { isRetriable } from '../retry/retriable-errors.js';
 import { withRetry } from '../retry/with-retry.js';
+import { KeptAlive } from '../http-client/kept-alive.js';
+import { GroupCommit } from './group-commit.js';
+import { HranaClient } from './hrana-client.js';
 
 /** How long the control plane's own token for the catalog lives; it is replaced after half of that. */
 export const catalogTokenLifetimeSeconds = 3_600;
@@ -26,6 +29,11 @@ export interface CatalogConnectionOptions {
   readonly onCall?: ((operation: 'read' | 'write', outcome: 'done' | 'failed', durationMs: number) => void) | undefined;
 }
 
+interface Client {
+  execute(statement: InStatement): Promise<ResultSet>;
+  batch(statements: InStatement[], mode: 'read' | 'write'): Promise<ResultSet[]>;
+}
+
 interface Session {
   readonly client: Client;
   readonly token: MintedToken;
@@ -39,8 +47,26 @@ interface Session {
 export class CatalogConnection {
   #session: Session | undefined;
   #recordsTokens = false;
+  readonly #commits: GroupCommit;
+  readonly #http: KeptAlive;
+  /** Of a catalog in a file, as tests have it. */
+  #file: (Client & { close(): void }) | undefined;
 
-  constructor(private readonly options: CatalogConnectionOptions) {}
+  constructor(private readonly options: CatalogConnectionOptions) {
+    const { clock, retryBudgetMs, attemptTimeoutMs } = options;
+    this.#http = new KeptAlive(attemptTimeoutMs);
+    this.#commits = new GroupCommit({
+      run: async (statements, askedAtMs) =>
+        this.#attempt(
+          'write',
+          async (client) => client.batch(statements, 'write'),
+          // Whoever waited for a group before this one has used some of it.
+          retryBudgetMs - (clock.now() - askedAtMs),
+        ),
+      isUnreachable: (error) => isControlPlaneError(error, 'DATA_PLANE_UNAVAILABLE'),
+      nowMs: () => clock.now(),
+    });
+  }
 
   /** Waits until the catalog answers. Right after a new signing key was published the data node may not know it yet. */
   async waitUntilReachable(budgetMs: number, signal: AbortSignal): Promise<void> {
@@ -62,32 +88,40 @@ export class CatalogConnection {
     return this.#attempt('read', async (client) => client.execute(statement));
   }
 
+  /** The results of statements that only read, all of one state of the catalog, in order. */
+  async readAll(statements: InStatement[]): Promise<ResultSet[]> {
+    return this.#attempt('read', async (client) => client.batch(statements, 'read'));
+  }
+
   /**
-   * Runs the statements in one transaction and returns their results, in order. The first change of an audited call
-   * records the call, too.
+   * Runs the statements in one transaction and returns their results, in order; a transaction that others share (see
+   * `GroupCommit`). The first change of an audited call records the call, too.
    */
   async write(statements: InStatement[]): Promise<ResultSet[]> {
     const call = unrecordedCall();
-    if (call === undefined) return this.#attempt('write', async (client) => client.batch(statements, 'write'));
-    const [, ...results] = await this.#attempt('write', async (client) =>
-      client.batch([pendingRecord(call), ...statements], 'write'),
-    );
+    if (call === undefined) return this.#commits.add(statements);
+    const [, ...results] = await this.#commits.add([pendingRecord(call), ...statements]);
     call.isRecorded = true;
     return results;
   }
 
   close(): void {
-    this.#session?.client.close();
+    this.#http.close();
+    this.#file?.close();
     this.#session = undefined;
   }
 
-  async #attempt<T>(kind: 'read' | 'write', operation: (client: Client) => Promise<T>): Promise<T> {
-    const { clock, retryBudgetMs, onCall } = this.options;
+  async #attempt<T>(
+    kind: 'read' | 'write',
+    operation: (client: Client) => Promise<T>,
+    budgetMs = this.options.retryBudgetMs,
+  ): Promise<T> {
+    const { clock, onCall } = this.options;
     const startedMs = performance.now();
     try {
       const result = await withRetry(async () => operation((await this.#open()).client), {
         clock,
-        budgetMs: retryBudgetMs,
+        budgetMs,
         isRetriable,
       });
       onCall?.(kind, 'done', performance.now() - startedMs);
@@ -100,15 +134,11 @@ export class CatalogConnection {
   }
 
   async #open(): Promise<Session> {
-    const { url, mintToken, tokenRecord, clock, attemptTimeoutMs } = this.options;
+    const { mintToken, tokenRecord, clock } = this.options;
     let session = this.#session;
     if (session === undefined || clock.now() - session.token.mintedAtMs > catalogTokenLifetimeSeconds * 500) {
       const token = await mintToken();
-      const timedFetch = async (input: Parameters<typeof fetch>[0]): Promise<Response> =>
-        fetch(input, { signal: AbortSignal.timeout(attemptTimeoutMs) });
-      const client = createClient({ url, authToken: token.jwt, fetch: timedFetch });
-      // The old client is not closed: calls that still run on it keep its token, and it holds no connection of its own.
-      session = { client, token, recorded: false };
+      session = { client: this.#connect(token), token, recorded: false };
       this.#session = session;
     }
     if (this.#recordsTokens && !session.recorded) {
@@ -116,5 +146,12 @@ export class CatalogConnection {
       session.recorded = true;
     }
     return session;
+  }
+
+  #connect(token: MintedToken): Client {
+    const { url } = this.options;
+    if (!url.startsWith('file:')) return new HranaClient(url, token.jwt, this.#http);
+    this.#file ??= createClient({ url });
+    return this.#file;
   }
 }

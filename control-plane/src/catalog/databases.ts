@@ -58,12 +58,38 @@ export interface DatabaseConfiguration {
   readonly allowedOrigins: AllowedOrigins;
 }
 
-const selectDatabases = `SELECT d.uuid, d.organization, d.name, d.group_uuid, g.name AS group_name, d.engine, d.state,
-  d.claimed_by, d.created_at_ms, d.origin, d.parent_uuid, d.parent_name, d.seed_time_ms, d.key_id, d.encryption_cipher,
-  d.address_organization,
-  d.delete_protection, coalesce(r.block_reads, 0) AS block_reads, coalesce(r.block_writes, 0) AS block_writes,
-  r.max_bytes, r.allowed_ips, r.allowed_vpc_endpoints
-  FROM databases d JOIN groups g ON g.uuid = d.group_uuid LEFT JOIN access_rules r ON r.subject = d.uuid`;
+/** The columns of a row as it is read, and where each comes from. */
+const columns = {
+  uuid: 'd.uuid',
+  organization: 'd.organization',
+  name: 'd.name',
+  group_uuid: 'd.group_uuid',
+  group_name: 'g.name',
+  engine: 'd.engine',
+  state: 'd.state',
+  claimed_by: 'd.claimed_by',
+  created_at_ms: 'd.created_at_ms',
+  origin: 'd.origin',
+  parent_uuid: 'd.parent_uuid',
+  parent_name: 'd.parent_name',
+  seed_time_ms: 'd.seed_time_ms',
+  key_id: 'd.key_id',
+  encryption_cipher: 'd.encryption_cipher',
+  address_organization: 'd.address_organization',
+  delete_protection: 'd.delete_protection',
+  block_reads: 'coalesce(r.block_reads, 0)',
+  block_writes: 'coalesce(r.block_writes, 0)',
+  max_bytes: 'r.max_bytes',
+  allowed_ips: 'r.allowed_ips',
+  allowed_vpc_endpoints: 'r.allowed_vpc_endpoints',
+};
+const columnNames = Object.keys(columns);
+
+const fromDatabases = `FROM databases d JOIN groups g ON g.uuid = d.group_uuid LEFT JOIN access_rules r ON r.subject = d.uuid`;
+
+const selectDatabases = `SELECT ${Object.entries(columns)
+  .map(([name, source]) => `${source} AS ${name}`)
+  .join(', ')} ${fromDatabases}`;
 
 const byName = (organization: string, name: string): InStatement => ({
   sql: `${selectDatabases} WHERE d.organization = ? AND d.name = ?`,
@@ -92,18 +118,19 @@ const hasRoom = `NOT EXISTS (
 
 /**
  * Inserts a row as `creating` unless the name is taken, and returns the row that has the name afterwards: the new one
- * has the given uuid. Without such a row, says why: the group is not there any more, or a quota is used up.
+ * has the given uuid. Without such a row, says why: the group is not there any more (under this name, in this organization),
+ * or a quota is used up.
  */
 export async function insertCreating(
   catalog: CatalogConnection,
   database: Omit<DatabaseRecord, 'state' | 'claimedBy' | 'configuration'>,
 ): Promise<DatabaseRecord | 'no group' | 'no room'> {
-  const [, holder, group] = await catalog.write([
+  const [, holder] = await catalog.write([
     {
       sql: `INSERT INTO databases (uuid, organization, name, group_uuid, engine, state, created_at_ms, origin,
               parent_uuid, parent_name, seed_time_ms, key_id, encryption_cipher, address_organization)
             SELECT ?, ?, ?, uuid, ?, 'creating', ?, ?, ?, ?, ?, ?, ?, ? FROM groups
-            WHERE uuid = ? AND state = 'ready' AND ${hasRoom}
+            WHERE uuid = ? AND organization = ? AND name = ? AND state = 'ready' AND ${hasRoom}
             ON CONFLICT DO NOTHING`,
       args: [
         database.uuid,
@@ -120,35 +147,41 @@ export async function insertCreating(
         database.addressOrganization,
         database.group.uuid,
         database.organization,
+        database.group.name,
+        database.organization,
         database.group.uuid,
       ],
     },
     byName(database.organization, database.name),
-    { sql: "SELECT 1 FROM groups WHERE uuid = ? AND state = 'ready'", args: [database.group.uuid] },
   ]);
   const record = firstRecord(holder?.rows ?? []);
   if (record !== undefined) return record;
-  return group?.rows.length === 1 ? 'no room' : 'no group';
+  const group = await catalog.read({
+    sql: "SELECT 1 FROM groups WHERE uuid = ? AND organization = ? AND name = ? AND state = 'ready'",
+    args: [database.group.uuid, database.organization, database.group.name],
+  });
+  return group.rows.length === 1 ? 'no room' : 'no group';
 }
 
 /**
- * Makes a `creating` row `ready` and, when a claimant is given and nobody was faster, claims it. Returns the row as it
- * is then, undefined when it is gone.
+ * Makes a `creating` row `ready` and, when a claimant is given and nobody was faster, claims it. Returns whose it is then;
+ * undefined when the row is gone, or about to go.
  */
 export async function markReady(
   catalog: CatalogConnection,
   uuid: DatabaseId,
   claimant: string | undefined,
-): Promise<DatabaseRecord | undefined> {
-  const [, , row] = await catalog.write([
+): Promise<{ readonly claimedBy?: string } | undefined> {
+  const [marked] = await catalog.write([
     {
-      sql: "UPDATE databases SET claimed_by = coalesce(claimed_by, ?) WHERE uuid = ? AND state IN ('creating', 'ready')",
+      sql: `UPDATE databases SET claimed_by = coalesce(claimed_by, ?), state = 'ready'
+            WHERE uuid = ? AND state IN ('creating', 'ready') RETURNING claimed_by`,
       args: [claimant ?? null, uuid],
     },
-    { sql: "UPDATE databases SET state = 'ready' WHERE uuid = ? AND state = 'creating'", args: [uuid] },
-    byUuid(uuid),
   ]);
-  return firstRecord(row?.rows ?? []);
+  const [row] = marked?.rows ?? [];
+  if (row === undefined) return undefined;
+  return row['claimed_by'] === null ? {} : { claimedBy: textOf(row, 'claimed_by') };
 }
 
 /** Marks a database as being deleted. False when it is protected, or gone. */
@@ -262,11 +295,22 @@ export async function listReadyDatabases(
     { sql: 'd.name > ?', arg: after },
   ];
   const where = conditions.map(({ sql }) => sql).join(' AND ');
+  // One text instead of twenty values for each of a thousand rows, every one of which would be an object three times over.
   const result = await catalog.read({
-    sql: `${selectDatabases} WHERE ${where} AND d.state = 'ready' ORDER BY d.name LIMIT ?`,
+    sql: `SELECT json_group_array(json(page.line)) AS lines FROM (
+            SELECT json_array(${Object.values(columns).join(', ')}) AS line ${fromDatabases}
+            WHERE ${where} AND d.state = 'ready' ORDER BY d.name LIMIT ?) page`,
     args: [...conditions.map(({ arg }) => arg), limit],
   });
-  return result.rows.map(databaseFromRow);
+  const [row] = result.rows;
+  const lines = row === undefined ? [] : (JSON.parse(textOf(row, 'lines')) as Row[string][][]);
+  const records = lines.map((line) =>
+    databaseFromRow(
+      Object.fromEntries(columnNames.map((name, place) => [name, line[place] ?? null])) as unknown as Row,
+    ),
+  );
+  // The order in which rows are gathered is SQLite's own affair.
+  return records.sort((one, other) => (one.name < other.name ? -1 : 1));
 }
 
 function firstRecord(rows: readonly Row[]): DatabaseRecord | undefined {

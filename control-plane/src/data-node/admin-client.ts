@@ -4,6 +4,8 @@ import type { Clock } from '../clock.js';
 import { ControlPlaneError } from '../errors/catalogue.js';
 import { isRetriable, isRetriableDataPlaneCode, isRetriableStatus } from '../retry/retriable-errors.js';
 import { withRetry } from '../retry/with-retry.js';
+import { Gathered } from '../gathered.js';
+import { KeptAlive } from '../http-client/kept-alive.js';
 
 export interface AdminClientOptions {
   /** The data node's admin listener, such as `http://127.0.0.1:9090`. */
@@ -67,12 +69,27 @@ interface Reply {
   readonly body: Record<string, unknown>;
 }
 
+/** Calls that create databases at a time, and how many one of them creates at most (as the data node allows). */
+const maxCreationCalls = 4;
+const maxCreations = 64;
+
 /**
  * The data node's admin interface. Every call is idempotent and is repeated while the data node is away; after that
  * `DATA_PLANE_UNAVAILABLE` is thrown.
  */
 export class AdminClient {
-  constructor(private readonly options: AdminClientOptions) {}
+  readonly #creations: Gathered<AdminDatabase, void>;
+  readonly #http: KeptAlive;
+
+  constructor(private readonly options: AdminClientOptions) {
+    this.#http = new KeptAlive(options.attemptTimeoutMs);
+    this.#creations = new Gathered({
+      run: async (group) => this.#createAll(group),
+      maxUnderWay: maxCreationCalls,
+      maxWeight: maxCreations,
+      weightOf: () => 1,
+    });
+  }
 
   /** The database of this name, or undefined. `retryBudgetMs` replaces the usual one. */
   async findByName(
@@ -98,10 +115,41 @@ export class AdminClient {
     throw refusal(reply);
   }
 
-  /** Creates the database, or finds that it was created before under the same id. Throws `AdminRefusal`. */
+  /**
+   * Creates the database, or finds that it was created before under the same id. Databases that are created at the same time
+   * share a call; branches do not, which take as long as their parents are large. Throws `AdminRefusal`.
+   */
   async create(database: AdminDatabase): Promise<void> {
+    return database.branch ? this.#create(database) : this.#creations.add(database);
+  }
+
+  async #create(database: AdminDatabase): Promise<void> {
     const reply = await this.#call('POST', '/admin/v1/databases', database);
     if (reply.status !== 200) throw refusal(reply);
+  }
+
+  async #createAll(group: readonly AdminDatabase[]): Promise<PromiseSettledResult<void>[]> {
+    const oneByOne = async (): Promise<PromiseSettledResult<void>[]> =>
+      Promise.allSettled(group.map(async (database) => this.#create(database)));
+    if (group.length === 1) return oneByOne();
+    try {
+      const reply = await this.#call('POST', '/admin/v1/creations', { databases: group });
+      const { results } = reply.body as { results?: (Record<string, unknown> & { status?: number })[] };
+      // A data node of an older release does not know the call.
+      if (reply.status === 404) return await oneByOne();
+      if (reply.status !== 200 || results?.length !== group.length) throw refusal(reply);
+      return await Promise.allSettled(
+        results.map(async (result, place) => {
+          const { status = 200, code } = result;
+          const database = group[place];
+          // Once more, by itself, for as long as there is hope.
+          if (database && isLater({ status, body: result })) return this.#create(database);
+          if (status !== 200 || code !== undefined) throw refusal({ status, body: result });
+        }),
+      );
+    } catch (reason) {
+      return group.map(() => ({ status: 'rejected', reason }));
+    }
   }
 
   /** Every database that there is or was, page by page. Throws `DATA_PLANE_…`. */
@@ -198,21 +246,24 @@ export class AdminClient {
   }
 
   async #send(method: string, path: string, body: unknown): Promise<Reply> {
-    const response = await fetch(new URL(path, this.options.url), {
+    const answer = await this.#http.call({
       method,
+      url: new URL(path, this.options.url),
       headers: {
         authorization: `Bearer ${this.options.credential}`,
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      signal: AbortSignal.timeout(this.options.attemptTimeoutMs),
     });
-    const reply = { status: response.status, body: parseObject(await response.text()) };
-    const code = reply.body['code'];
-    const later = typeof code === 'string' ? isRetriableDataPlaneCode(code) : isRetriableStatus(reply.status);
-    if (reply.status >= 400 && later) throw new AdminUnavailable(503);
+    const reply = { status: answer.status, body: parseObject(answer.body.toString('utf8')) };
+    if (isLater(reply)) throw new AdminUnavailable(503);
     return reply;
   }
+}
+
+/** Whether the data node asks to be called again. */
+function isLater({ status, body: { code } }: Reply): boolean {
+  return status >= 400 && (typeof code === 'string' ? isRetriableDataPlaneCode(code) : isRetriableStatus(status));
 }
 
 function parseObject(text: string): Record<string, unknown> {

@@ -5,19 +5,12 @@ import { join } from 'node:path';
 import { ManualClock } from '../../test/support/manual-clock.js';
 import { CatalogConnection } from '../catalog/catalog-connection.js';
 import { findDatabase } from '../catalog/databases.js';
+import { findGroup } from '../catalog/groups.js';
 import { migrateCatalog } from '../catalog/migrations.js';
 import { AdminRefusal, type AdminClient, type AdminDatabase } from '../data-node/admin-client.js';
 import { DatabaseLifecycle, type DatabaseRequest } from './database-lifecycle.js';
 
 const key = Buffer.alloc(32, 0xa7).toString('base64');
-const request: DatabaseRequest = {
-  organization: 'acme',
-  name: 'vault',
-  group: 'default',
-  engine: 'libsql',
-  clientEncryption: { key, cipher: 'aegis256' },
-};
-
 /** The data plane's records, and whether a call reaches it. */
 class ListedDatabases {
   readonly databases = new Map<string, AdminDatabase>();
@@ -53,6 +46,7 @@ describe('a creation with a key that a client holds', () => {
   let clock: ManualClock;
   let node: ListedDatabases;
   let lifecycle: DatabaseLifecycle;
+  let request: DatabaseRequest;
 
   beforeEach(async () => {
     directory = await mkdtemp(join(tmpdir(), 'lifecycle-'));
@@ -66,6 +60,13 @@ describe('a creation with a key that a client holds', () => {
       attemptTimeoutMs: 1_000,
     });
     await migrateCatalog(catalog, clock, { organization: 'acme', primaryRegion: 'local' });
+    request = {
+      organization: 'acme',
+      name: 'vault',
+      group: (await findGroup(catalog, 'acme', 'default'))!,
+      engine: 'libsql',
+      clientEncryption: { key, cipher: 'aegis256' },
+    };
     node = new ListedDatabases();
     lifecycle = new DatabaseLifecycle(catalog, node as unknown as AdminClient, clock);
   });

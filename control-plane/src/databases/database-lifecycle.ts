@@ -22,13 +22,7 @@ import {
   type ParentDatabase,
 } from '../catalog/databases.js';
 import { forgetDeleted, type DeletedDatabase } from '../catalog/deleted-databases.js';
-import {
-  findGroup,
-  findGroupByUuid,
-  markGroupDeleting,
-  removeEmptyGroup,
-  type GroupRecord,
-} from '../catalog/groups.js';
+import { findGroupByUuid, markGroupDeleting, removeEmptyGroup, type GroupRecord } from '../catalog/groups.js';
 import type { Clock } from '../clock.js';
 import { AdminRefusal, type AdminClient, type AdminDatabase } from '../data-node/admin-client.js';
 import { ControlPlaneError } from '../errors/catalogue.js';
@@ -51,7 +45,8 @@ export type StepObserver = (step: LifecycleStep, name: string) => void;
 export interface DatabaseRequest {
   readonly organization: string;
   readonly name: string;
-  readonly group: string;
+  /** As it was found; a creation in a group that is not there any more, under this name, is refused. */
+  readonly group: Pick<GroupRecord, 'uuid' | 'name' | 'keyId'>;
   readonly engine: EngineName;
   /** The key of the key service that is to wrap its data key. @default of a branch the parent's, else the group's */
   readonly keyId?: string;
@@ -86,12 +81,10 @@ export class DatabaseLifecycle {
    */
   async create(request: DatabaseRequest): Promise<DatabaseRecord> {
     const claimant = randomUUID();
+    const { clientEncryption, group } = request;
+    const keyId = keyFor(request);
     for (let round = 0; round < maxRounds; round += 1) {
-      const group = await findGroup(this.catalog, request.organization, request.group);
-      if (group === undefined) throw unknownGroup();
       const uuid = newDatabaseId(request.engine);
-      const keyId = keyFor(request, group);
-      const { clientEncryption } = request;
       const row = await insertCreating(this.catalog, {
         uuid,
         organization: request.organization,
@@ -113,7 +106,7 @@ export class DatabaseLifecycle {
         continue;
       }
       if (row.uuid === uuid) this.observe('creating-row-inserted', row.name);
-      else if (row.state === 'ready' || !isSameRequest(row, request, group)) throw alreadyExists(request.name);
+      else if (row.state === 'ready' || !isSameRequest(row, request)) throw alreadyExists(request.name);
       return this.finishCreation(row, claimant, clientEncryption?.key);
     }
     throw new ControlPlaneError('DATA_PLANE_UNAVAILABLE', `too many requests compete for the name ${request.name}`);
@@ -168,14 +161,14 @@ export class DatabaseLifecycle {
   async #markReady(row: DatabaseRecord, claimant: string | undefined): Promise<DatabaseRecord> {
     this.observe('created-on-data-plane', row.name);
     const ready = await markReady(this.catalog, row.uuid, claimant);
-    if (ready?.state !== 'ready') {
+    if (ready === undefined) {
       await this.admin.delete(row.uuid);
       throw new ControlPlaneError('DATABASE_NOT_FOUND', `the database ${row.name} was deleted while it was created`);
     }
     if (row.origin === 'undelete') await forgetDeleted(this.catalog, row.uuid);
     this.observe('ready', row.name);
     if (claimant !== undefined && ready.claimedBy !== claimant) throw alreadyExists(row.name);
-    return ready;
+    return { ...row, ...ready, state: 'ready' };
   }
 
   /**
@@ -266,20 +259,20 @@ function needsClientKey({ encryptionCipher, origin }: DatabaseRecord): boolean {
 }
 
 /** The key that is named for a database, by itself or by its group; a branch goes on with its parent's. */
-function keyFor({ keyId, clientEncryption, branch }: DatabaseRequest, group: GroupRecord): string | undefined {
+function keyFor({ keyId, clientEncryption, branch, group }: DatabaseRequest): string | undefined {
   return keyId ?? (branch || clientEncryption ? undefined : group.keyId);
 }
 
 /** Whether an unfinished creation is of what is asked for now. */
-function isSameRequest(row: DatabaseRecord, request: DatabaseRequest, group: GroupRecord): boolean {
-  const { engine, branch, clientEncryption } = request;
+function isSameRequest(row: DatabaseRecord, request: DatabaseRequest): boolean {
+  const { engine, branch, clientEncryption, group } = request;
   return (
     row.engine === engine &&
     row.group.uuid === group.uuid &&
     row.origin === (branch ? 'branch' : 'new') &&
     row.parent?.uuid === branch?.parent.uuid &&
     row.seedTimeMs === branch?.timeMs &&
-    row.keyId === keyFor(request, group) &&
+    row.keyId === keyFor(request) &&
     row.encryptionCipher === clientEncryption?.cipher
   );
 }

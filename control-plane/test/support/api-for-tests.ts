@@ -18,6 +18,7 @@ import { Reconciler } from '../../src/databases/reconciler.js';
 import { Operations } from '../../src/fleet/operations.js';
 import { ControlMetrics } from '../../src/metering/control-metrics.js';
 import { Limiter } from '../../src/limits/limiter.js';
+import { RememberedGroups } from '../../src/catalog/remembered-groups.js';
 import { AdminNodeForTests } from './admin-node.js';
 import { openCatalogForTests, type CatalogForTests } from './catalog-for-tests.js';
 import { MemoryObjectStore } from './memory-object-store.js';
@@ -95,6 +96,7 @@ export async function startApiForTests(
       audit,
       metrics: new ControlMetrics(),
       limiter: new Limiter(catalog, clock),
+      groups: new RememberedGroups(catalog, clock),
       operations,
       bootstrapDigest: createHash('sha256').update(bootstrapToken).digest('hex'),
       clock,

@@ -3,7 +3,7 @@ import { assertDatabaseAddress, hostLabel } from '@turso-byoc/data-plane/naming/
 import { noteInAudit } from '../../audit/audited-call.js';
 import { listReadyDatabases, type DatabaseRecord } from '../../catalog/databases.js';
 import { findGroup } from '../../catalog/groups.js';
-import { ControlPlaneError } from '../../errors/catalogue.js';
+import { ControlPlaneError, isControlPlaneError } from '../../errors/catalogue.js';
 import type { ApiContext } from '../api-context.js';
 import type { DatabaseRequest } from '../../databases/database-lifecycle.js';
 import { defineRoute, mayDo } from '../define-route.js';
@@ -76,8 +76,8 @@ const optionsNotOffered = ['schema', 'is_schema', 'extensions'];
 
 /** A logical database has no schema parent, and this is the only type there is. */
 const databaseType = 'logical';
-/** Rows that one query of the catalog returns at most. */
-const pageRows = 1_000;
+/** Rows that one query of the catalog returns at most: a page of a thousand, and one to tell whether there is another. */
+const pageRows = 1_001;
 /** The Platform SDK reads one page only, so a page without a limit holds what a client can be expected to take. */
 const maxPageLength = 100_000;
 
@@ -144,30 +144,28 @@ export function registerDatabaseRoutes(app: FastifyInstance, context: ApiContext
       if (!isUnasked(image) && image !== 'latest') {
         throw new ControlPlaneError('OPTION_NOT_OFFERED', '"image" is not offered: all databases run this release');
       }
-      const asked = isUnasked(body.group) ? body.group_id : body.group;
-      const askedGroup = typeof asked === 'string' && asked !== '' ? asked : undefined;
+      const namedGroup = isUnasked(body.group) ? body.group_id : body.group;
+      const askedGroup = typeof namedGroup === 'string' && namedGroup !== '' ? namedGroup : undefined;
       const seed = isUnasked(body['seed']) ? undefined : parseSeed(body['seed'], context.clock.now());
       const encryption = parseRemoteEncryption(body['remote_encryption']);
-      const wanted: DatabaseRequest = seed
-        ? await branchRequest(
-            request,
-            name,
-            seed,
-            { group: askedGroup, useTursodb: useTursodb === true, encryption },
-            context,
-          )
-        : {
-            organization,
-            name,
-            group: await groupForCreation(request, askedGroup ?? 'default', context),
-            engine: useTursodb === true ? 'tursodb' : 'libsql',
-            ...(encryption &&
-              ('clientKey' in encryption
-                ? { clientEncryption: newClientEncryption(encryption.clientKey) }
-                : encryption)),
-          };
       const maxBytes = isUnasked(body['size_limit']) ? undefined : parseSize(String(body['size_limit']));
-      const record = await context.lifecycle.create(wanted);
+      const asked = { group: askedGroup, useTursodb: useTursodb === true, encryption };
+      const record = seed
+        ? await context.lifecycle.create(await branchRequest(request, name, seed, asked, context))
+        : await createInGroup(
+            request,
+            askedGroup ?? 'default',
+            {
+              organization,
+              name,
+              engine: useTursodb === true ? 'tursodb' : 'libsql',
+              ...(encryption &&
+                ('clientKey' in encryption
+                  ? { clientEncryption: newClientEncryption(encryption.clientKey) }
+                  : encryption)),
+            },
+            context,
+          );
       if (maxBytes !== undefined) {
         await context.catalog.write(setMaxBytes(record.uuid, maxBytes));
         await context.accessRules.publish();
@@ -320,15 +318,29 @@ async function listedGroup(
   return group === undefined || (only !== undefined && group.uuid !== only) ? 'none' : group.uuid;
 }
 
-/** The name of the group that a database is to be created in, if the caller may use it. Throws `GROUP_UNKNOWN`. */
-async function groupForCreation(request: FastifyRequest, nameOrUuid: string, context: ApiContext): Promise<string> {
-  const group = await findGroup(context.catalog, request.organization, nameOrUuid);
-  const only = onlyGroup(request);
-  if (group === undefined || (only !== undefined && group.uuid !== only)) {
-    throw new ControlPlaneError('GROUP_UNKNOWN', 'group not found');
+/** Creates a database in the group of this name or uuid, if the caller may use it. Throws `GROUP_UNKNOWN`, and as `create` does. */
+async function createInGroup(
+  request: FastifyRequest,
+  nameOrUuid: string,
+  wanted: Omit<DatabaseRequest, 'group'>,
+  context: ApiContext,
+): Promise<DatabaseRecord> {
+  const create = async (fresh: boolean): Promise<DatabaseRecord> => {
+    const group = await context.groups.find(request.organization, nameOrUuid, { fresh });
+    const only = onlyGroup(request);
+    if (group === undefined || (only !== undefined && group.uuid !== only)) {
+      throw new ControlPlaneError('GROUP_UNKNOWN', 'group not found');
+    }
+    await context.limiter.assertRate([{ scope: 'group', subject: group.uuid }]);
+    return context.lifecycle.create({ ...wanted, group });
+  };
+  try {
+    return await create(false);
+  } catch (error) {
+    // What was remembered of the group may be out of date; nothing was created then.
+    if (!isControlPlaneError(error, 'GROUP_UNKNOWN')) throw error;
+    return create(true);
   }
-  await context.limiter.assertRate([{ scope: 'group', subject: group.uuid }]);
-  return group.name;
 }
 
 /**
@@ -356,7 +368,7 @@ async function branchRequest(
   return {
     organization,
     name,
-    group: group.name,
+    group,
     engine,
     branch: { parent, ...(timeMs !== undefined && { timeMs }) },
     ...(asked.encryption && 'keyId' in asked.encryption && asked.encryption),

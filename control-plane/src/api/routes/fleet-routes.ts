@@ -199,7 +199,7 @@ export function registerFleetRoutes(app: FastifyInstance, context: ApiContext): 
       const worker = async (): Promise<void> => {
         for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) {
           try {
-            const record = await context.lifecycle.create({ organization, name, group: group.name, engine });
+            const record = await context.lifecycle.create({ organization, name, group, engine });
             results.push({ name, status: 'created', DbId: record.uuid, Hostname: hostnameOf(record, context) });
           } catch (error) {
             // What is wrong with one is no reason to stop; what is wrong with the data plane is.
