@@ -31,10 +31,11 @@ import { registerInviteRoutes } from './routes/invite-routes.js';
 import { registerLimitRoutes } from './routes/limit-routes.js';
 import { registerLocationRoutes } from './routes/location-routes.js';
 import { registerMemberRoutes } from './routes/member-routes.js';
+import { registerJwksRoutes } from './routes/jwks-routes.js';
 import { registerOrganizationRoutes } from './routes/organization-routes.js';
 import { registerPlanRootRoutes, registerPlanRoutes } from './routes/plan-routes.js';
 import { registerSignInRoutes } from './routes/sign-in-routes.js';
-import { registerUnservedRootRoutes, registerUnservedRoutes } from './routes/unserved-routes.js';
+import { registerUnservedRoutes } from './routes/unserved-routes.js';
 import { registerUsageRoutes } from './routes/usage-routes.js';
 import { registerBootstrapRoute, registerUserRoutes } from './routes/user-routes.js';
 import { anything, object, text } from './schemas.js';
@@ -130,7 +131,7 @@ export function buildPlatformApi(context: ApiContext, logger: Logger): PlatformA
     registerMemberRoutes(authenticated, context);
     registerInviteRoutes(authenticated, context);
     registerPlanRootRoutes(authenticated);
-    registerUnservedRootRoutes(authenticated);
+    registerJwksRoutes(authenticated, context);
     for (const prefix of organizationPrefixes) {
       void authenticated.register(
         async (organization) => {

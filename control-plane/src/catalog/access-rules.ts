@@ -3,7 +3,12 @@
  * that has to be published; see access/access-rules-publisher.ts.
  */
 import type { InStatement, Row } from '@libsql/client';
-import { maxRevokedPerSubject, shardOf, type SubjectRules } from '@turso-byoc/data-plane/auth/access-rules.js';
+import {
+  maxRevokedPerSubject,
+  shardOf,
+  type RegisteredIssuer,
+  type SubjectRules,
+} from '@turso-byoc/data-plane/auth/access-rules.js';
 import type { TablePermission } from '@turso-byoc/data-plane/auth/table-permissions.js';
 import { ControlPlaneError } from '../errors/catalogue.js';
 import type { CatalogConnection } from './catalog-connection.js';
@@ -34,6 +39,25 @@ export function nextGeneration(subjects: readonly string[]): InStatement[] {
       args: [JSON.stringify(subjects)],
     },
     noteShards(subjects),
+  ];
+}
+
+/** The groups of these, or of this organization, get the rules that follow from its issuers. */
+export function noteIssuers(groups: { readonly organization: string } | { readonly uuid: string }): InStatement[] {
+  const [condition, value] = 'uuid' in groups ? ['uuid', groups.uuid] : ['organization', groups.organization];
+  return [
+    {
+      sql: `INSERT INTO access_rules (subject, shard) SELECT uuid, substr(uuid, 1, 2) FROM groups
+            WHERE ${condition} = ? AND EXISTS (SELECT 1 FROM issuers i WHERE i.organization = groups.organization)
+            ON CONFLICT DO NOTHING`,
+      args: [value],
+    },
+    {
+      sql: `INSERT INTO unpublished_shards (shard, change) SELECT DISTINCT substr(uuid, 1, 2), 1 FROM groups
+            WHERE ${condition} = ? AND EXISTS (SELECT 1 FROM access_rules r WHERE r.subject = groups.uuid)
+            ON CONFLICT (shard) DO UPDATE SET change = change + 1`,
+      args: [value],
+    },
   ];
 }
 
@@ -238,7 +262,9 @@ export async function rulesOfShard(
     sql: `SELECT r.subject, r.generation, r.block_reads, r.block_writes, r.max_bytes, r.allowed_ips, r.allowed_vpc_endpoints,
             (SELECT json_group_array(t.jti) FROM minted_tokens t WHERE t.subject = r.subject
                AND t.revoked_at_ms IS NOT NULL AND t.generation >= r.generation
-               AND (t.expires_at_unix_seconds IS NULL OR t.expires_at_unix_seconds > ?)) AS revoked
+               AND (t.expires_at_unix_seconds IS NULL OR t.expires_at_unix_seconds > ?)) AS revoked,
+            (SELECT json_group_array(json_patch('{}', json_object('url', i.url, 'issuer', i.issuer, 'audience', i.audience)))
+               FROM issuers i JOIN groups g ON g.organization = i.organization WHERE g.uuid = r.subject) AS issuers
           FROM access_rules r WHERE r.shard = ? ORDER BY r.subject`,
     args: [nowMs / 1000, shard],
   });
@@ -247,6 +273,7 @@ export async function rulesOfShard(
     const generation = integerOf(row, 'generation');
     const revoked = JSON.parse(textOf(row, 'revoked')) as string[];
     const { ips, vpcEndpoints } = allowedOrigins(row);
+    const issuers = JSON.parse(textOf(row, 'issuers')) as RegisteredIssuer[];
     subjects[textOf(row, 'subject')] = {
       ...(generation > 0 && { generation }),
       ...(revoked.length > 0 && { revoked }),
@@ -255,6 +282,7 @@ export async function rulesOfShard(
       ...(row['max_bytes'] !== null && { maxBytes: integerOf(row, 'max_bytes') }),
       ...(ips.length > 0 && { allowedIps: ips }),
       ...(vpcEndpoints.length > 0 && { allowedVpcEndpoints: vpcEndpoints }),
+      ...(issuers.length > 0 && { issuers }),
     };
   }
   return subjects;

@@ -1,4 +1,5 @@
 import type { Row } from '@libsql/client';
+import { noteIssuers } from './access-rules.js';
 import type { CatalogConnection } from './catalog-connection.js';
 import { integerOf, textOf } from './row-values.js';
 
@@ -58,6 +59,7 @@ export async function insertGroup(
       args: [group.uuid, group.organization, group.name, group.location, group.keyId ?? null, group.createdAtMs],
     },
     { sql: 'SELECT uuid FROM groups WHERE organization = ? AND name = ?', args: [group.organization, group.name] },
+    ...noteIssuers({ uuid: group.uuid }),
   ]);
   return holder?.rows[0]?.['uuid'] === group.uuid;
 }
@@ -141,6 +143,7 @@ export async function transferGroup(
       args: [to, uuid, uuid, to],
     },
     { sql: `DELETE FROM api_tokens WHERE group_uuid = ? AND ${isThere}`, args: [uuid, uuid, to] },
+    ...noteIssuers({ uuid }),
     {
       sql: `INSERT INTO counts (scope, subject, databases)
             SELECT 'organization', value, (SELECT count(*) FROM databases WHERE organization = value) FROM json_each(?)

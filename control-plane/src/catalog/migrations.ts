@@ -255,6 +255,17 @@ const migrations: readonly ((context: MigrationContext) => InStatement[])[] = [
     'ALTER TABLE access_rules ADD COLUMN allowed_ips TEXT',
     'ALTER TABLE access_rules ADD COLUMN allowed_vpc_endpoints TEXT',
   ],
+  () => [
+    // Key sets outside the deployment whose tokens open the databases of an organization.
+    `CREATE TABLE issuers (
+       organization TEXT NOT NULL,
+       name TEXT NOT NULL,
+       url TEXT NOT NULL,
+       issuer TEXT,
+       audience TEXT,
+       PRIMARY KEY (organization, name)
+     )`,
+  ],
 ];
 
 /**

@@ -80,6 +80,7 @@ export async function removeOrganization(
     { sql: `DELETE FROM members WHERE organization = ? AND ${isEmpty}`, args: [slug, slug] },
     { sql: `DELETE FROM invites WHERE organization = ? AND ${isEmpty}`, args: [slug, slug] },
     { sql: `DELETE FROM api_tokens WHERE organization = ? AND ${isEmpty}`, args: [slug, slug] },
+    { sql: `DELETE FROM issuers WHERE organization = ? AND ${isEmpty}`, args: [slug, slug] },
     { sql: `DELETE FROM limits WHERE scope = 'organization' AND subject = ? AND ${isEmpty}`, args: [slug, slug] },
     { sql: `DELETE FROM organizations WHERE uuid = ? AND ${isEmpty}`, args: [uuid, slug] },
     { sql: 'SELECT 1 FROM organizations WHERE uuid = ?', args: [uuid] },

@@ -66,6 +66,8 @@ export const catalogue = {
   GROUP_EXISTS: entry(409, 'Choose another name, or use the existing group.'),
   DATABASE_NOT_FOUND: entry(404, 'Use a database that GET /v1/databases lists.'),
   DATABASE_EXISTS: entry(409, 'Choose another name, or use the existing database.'),
+  JWKS_INVALID: entry(400, 'Give a name, and the https URL of a JSON Web Key Set.'),
+  JWKS_NOT_FOUND: entry(404, 'Check the name of the key set.'),
   SIZE_INVALID: entry(400, 'Give a number of bytes, or one with a unit, such as "256mb" or "10gb"; "" ends the limit.'),
   ALLOW_LIST_INVALID: entry(
     400,

@@ -22,6 +22,16 @@ export interface AccessRulesIndex {
   readonly shards: Readonly<Record<string, string>>;
 }
 
+/** A key set outside the deployment, whose tokens open databases of a group as their claims say. */
+export interface RegisteredIssuer {
+  /** Of the JSON Web Key Set. */
+  readonly url: string;
+  /** What the claim `iss` has to be. @default anything */
+  readonly issuer?: string;
+  /** What the claim `aud` has to have. @default anything */
+  readonly audience?: string;
+}
+
 /** Rules of one database or group. What is absent is not ruled. */
 export interface SubjectRules {
   /** Tokens of an earlier generation have been rotated away. */
@@ -36,6 +46,8 @@ export interface SubjectRules {
   readonly allowedIps?: readonly string[];
   /** VPC endpoints that requests may come through. Absent: any. Where both lists are there, both hold. */
   readonly allowedVpcEndpoints?: readonly string[];
+  /** Of a group. */
+  readonly issuers?: readonly RegisteredIssuer[];
 }
 
 export interface AccessRulesShard {
@@ -111,7 +123,17 @@ export function parseShard(key: string, digest: string, body: Buffer): ReadonlyM
 
 function isSubjectRules(value: unknown): value is SubjectRules {
   if (!isRecord(value)) return false;
-  const { generation, revoked, blockReads, blockWrites, maxBytes, allowedIps, allowedVpcEndpoints, ...others } = value;
+  const {
+    generation,
+    revoked,
+    blockReads,
+    blockWrites,
+    maxBytes,
+    allowedIps,
+    allowedVpcEndpoints,
+    issuers,
+    ...others
+  } = value;
   return (
     Object.keys(others).length === 0 &&
     (generation === undefined || isCount(generation)) &&
@@ -121,7 +143,18 @@ function isSubjectRules(value: unknown): value is SubjectRules {
     (maxBytes === undefined || isCount(maxBytes)) &&
     (allowedIps === undefined || (isTexts(allowedIps) && faultOfAddresses(allowedIps) === undefined)) &&
     (allowedVpcEndpoints === undefined ||
-      (isTexts(allowedVpcEndpoints) && faultOfVpcEndpoints(allowedVpcEndpoints) === undefined))
+      (isTexts(allowedVpcEndpoints) && faultOfVpcEndpoints(allowedVpcEndpoints) === undefined)) &&
+    (issuers === undefined || (Array.isArray(issuers) && issuers.every(isRegisteredIssuer)))
+  );
+}
+
+function isRegisteredIssuer(value: unknown): value is RegisteredIssuer {
+  if (!isRecord(value)) return false;
+  const { url, issuer, audience, ...others } = value;
+  return (
+    Object.keys(others).length === 0 &&
+    typeof url === 'string' &&
+    [issuer, audience].every((text) => text === undefined || typeof text === 'string')
   );
 }
 

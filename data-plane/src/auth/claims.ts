@@ -27,6 +27,8 @@ export interface DatabaseTokenClaims {
   readonly rid?: number;
   /** The same of the group of the database that `id` names. @default 0 */
   readonly grid?: number;
+  /** Signed by an issuer outside the deployment; no claim of a token. */
+  readonly isOutside?: true;
 }
 
 /** What the control plane publishes for the data nodes, under `verificationKeysObject` of the control store. */

@@ -14,6 +14,7 @@ import {
   parseShard,
   shardOf,
   type AccessRulesIndex,
+  type RegisteredIssuer,
   type SubjectRules,
 } from './access-rules.js';
 import type { DatabaseTokenClaims } from './claims.js';
@@ -44,6 +45,7 @@ export class PublishedRules {
   readonly #store: Pick<ObjectStore, 'get'>;
   #version = 0;
   #shards: ReadonlyMap<string, ReadShard> = new Map();
+  #hasIssuers = false;
 
   constructor(store: Pick<ObjectStore, 'get'>) {
     this.#store = store;
@@ -65,6 +67,9 @@ export class PublishedRules {
       if (shards !== undefined) {
         this.#version = version;
         this.#shards = shards;
+        this.#hasIssuers = [...shards.values()].some(({ subjects }) =>
+          [...subjects.values()].some(({ issuers }) => issuers !== undefined),
+        );
         return;
       }
       if (attempt === maxAttempts) throw corruptIndex('it names a shard that is not there');
@@ -84,13 +89,15 @@ export class PublishedRules {
     if (this.#shards.size === 0) return unruled;
     const own = this.#rulesOf(database.id);
     const group = this.#rulesOf(database.group.id);
-    const { id, gid, jti, rid = 0, grid = 0 } = claims;
+    const { id, gid, jti, rid = 0, grid = 0, isOutside } = claims;
     const isRotated =
       id === undefined
         ? rid < (group?.generation ?? 0)
         : rid < (own?.generation ?? 0) || grid < (group?.generation ?? 0);
     const isRevoked = (gid === undefined ? own : group)?.revoked?.includes(jti) === true;
-    if (isRotated || isRevoked) throw new ByocError('AUTH_JWT_REVOKED', 'the token has been revoked');
+    // Generations are of the deployment's own tokens; an issuer outside takes its keys back itself.
+    if ((isRotated && isOutside !== true) || isRevoked)
+      throw new ByocError('AUTH_JWT_REVOKED', 'the token has been revoked');
     if (group) assertOrigin(group, origin);
     if (own === undefined) return unruled;
     assertOrigin(own, origin);
@@ -98,6 +105,16 @@ export class PublishedRules {
     const { blockWrites, maxBytes } = own;
     if (blockWrites === undefined && maxBytes === undefined) return unruled;
     return { writesBlocked: blockWrites === true, ...(maxBytes !== undefined && { maxBytes }) };
+  }
+
+  /** Whether any group knows a key set outside the deployment. */
+  get hasIssuers(): boolean {
+    return this.#hasIssuers;
+  }
+
+  /** The key sets outside the deployment whose tokens may open databases of a group. */
+  issuersOf(group: string): readonly RegisteredIssuer[] {
+    return this.#rulesOf(group)?.issuers ?? [];
   }
 
   #rulesOf(uuid: string): SubjectRules | undefined {

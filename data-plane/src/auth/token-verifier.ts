@@ -54,6 +54,11 @@ export class TokenVerifier {
     return verified.claims;
   }
 
+  /** Undefined when what is published is fresh enough to judge by; otherwise resolves when it is. Throws as `verify` does. */
+  freshen(): Promise<void> | undefined {
+    return this.#keys.freshen();
+  }
+
   /**
    * The claims of a valid token. Throws `AUTH_JWT_INVALID`, `AUTH_JWT_EXPIRED`, `AUTH_JWT_IMMATURE`, and what
    * `VerificationKeys.freshen` throws.

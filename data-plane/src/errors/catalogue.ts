@@ -25,6 +25,10 @@ export const catalogue = {
   AUTH_HTTP_HEADER_INVALID: entry(401, 'Send the header "Authorization: Bearer <database token>".'),
   AUTH_JWT_INVALID: entry(401, 'Mint a new token for this database.'),
   AUTH_JWT_EXPIRED: entry(401, 'Mint a new token for this database.'),
+  AUTH_KEYS_UNAVAILABLE: entry(
+    503,
+    'Try again; if it stays, let data nodes fetch the key set (TURSO_BYOC_JWKS_ORIGINS) and see their log; docs/access.md.',
+  ),
   AUTH_JWT_REVOKED: entry(401, 'Mint a new token for this database; this one was rotated away or revoked.'),
   AUTH_JWT_IMMATURE: entry(401, 'Wait until the token becomes valid, or check the clock of its issuer.'),
   AUTH_FORBIDDEN: entry(401, 'Use a token that was minted for this database or its group.'),

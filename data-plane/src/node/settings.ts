@@ -57,6 +57,8 @@ export interface NodeSettings {
   readonly collectHours: number;
   /** Addresses and CIDR blocks of proxies whose word on where clients are is taken. */
   readonly trustedProxies: readonly string[];
+  /** Origins that JSON Web Key Sets may be fetched from. */
+  readonly jwksOrigins: readonly string[];
   /** Their connections begin with a header of the PROXY protocol. */
   readonly proxyProtocol: boolean;
   readonly logLevel: string;
@@ -114,6 +116,7 @@ export function nodeSettings(environment: Environment): NodeSettings {
     undeleteDays: whole('TURSO_BYOC_UNDELETE_DAYS', 7, 0, 3_650),
     collectHours: whole('TURSO_BYOC_COLLECT_HOURS', 24, 0, 240),
     ...proxies(environment, whole),
+    jwksOrigins: jwksOrigins(environment),
     logLevel: text('TURSO_BYOC_LOG_LEVEL', 'info'),
   };
 }
@@ -128,6 +131,23 @@ function adminCredential(environment: Environment): SecretSource {
   if (text) return { kind: 'environment', text };
   if (file) return { kind: 'file', path: resolve(file) };
   throw new SettingError('neither TURSO_BYOC_ADMIN_CREDENTIAL_FILE nor TURSO_BYOC_ADMIN_CREDENTIAL is set');
+}
+
+function jwksOrigins(environment: Environment): string[] {
+  const texts = (environment['TURSO_BYOC_JWKS_ORIGINS'] ?? '').split(/[\s,]+/).filter((text) => text !== '');
+  for (const text of texts) {
+    let url: URL | undefined;
+    try {
+      url = new URL(text);
+    } catch {
+      url = undefined;
+    }
+    if (url?.origin === text && (url.protocol === 'https:' || url.protocol === 'http:')) continue;
+    throw new SettingError(
+      `TURSO_BYOC_JWKS_ORIGINS has ${JSON.stringify(text)}; it must have origins such as https://id.example.com`,
+    );
+  }
+  return texts;
 }
 
 function proxies(environment: Environment, whole: WholeNumber): Pick<NodeSettings, 'trustedProxies' | 'proxyProtocol'> {

@@ -18,6 +18,8 @@ import { systemRuntime } from '../runtime.js';
 import { createAdminServer } from '../server/admin-server.js';
 import { createDataServer } from '../server/data-server.js';
 import { Drain } from '../server/drain.js';
+import { IssuerKeys } from '../auth/issuer-keys.js';
+import { IssuerTokens } from '../auth/issuer-tokens.js';
 import { ClientOrigins } from '../server/client-origins.js';
 import { HttpPeers } from '../server/http-peers.js';
 import { RecentEntries } from '../storage/log-store/recent-entries.js';
@@ -176,6 +178,10 @@ export async function startNode({ settings, openStore, version, log, onFenced }:
     rules,
     origins,
     proxyProtocol: settings.proxyProtocol,
+    issuers: new IssuerTokens({
+      keys: new IssuerKeys({ allowedOrigins: settings.jwksOrigins, runtime, log }),
+      runtime,
+    }),
     metrics,
     runtime,
     log,

@@ -60,7 +60,11 @@ describe('SQL routes', () => {
           readOnly: false,
           body: sent,
           signal: expect.any(AbortSignal) as unknown,
-          admission: { label: 'shop-acme', authorization: expect.stringMatching(/^Bearer /) as unknown },
+          admission: {
+            label: 'shop-acme',
+            authorization: expect.stringMatching(/^Bearer /) as unknown,
+            client: expect.any(Function) as unknown,
+          },
           isForwarded: false,
         },
       },

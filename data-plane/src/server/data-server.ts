@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
+import { IssuerKeys } from '../auth/issuer-keys.js';
+import { IssuerTokens } from '../auth/issuer-tokens.js';
 import type { PublishedRules } from '../auth/published-rules.js';
 import type { TokenVerifier } from '../auth/token-verifier.js';
 import type { DatabaseService } from '../database/database-service.js';
@@ -39,6 +41,8 @@ export interface DataServerOptions {
   readonly webSocketLimits?: Partial<WebSocketLimits>;
   /** Knows where clients are. @default believes no proxy and no other node */
   readonly origins?: ClientOrigins;
+  /** Tokens of issuers outside the deployment. @default none are taken */
+  readonly issuers?: IssuerTokens;
   /** Connections of trusted proxies begin with a header of the PROXY protocol. @default false */
   readonly proxyProtocol?: boolean;
   /** Shared with whoever makes the server leave before it closes. @default one of its own */
@@ -114,9 +118,11 @@ export function createDataServer(options: DataServerOptions): FastifyInstance {
   const origins =
     options.origins ??
     new ClientOrigins({ trustedProxies: [], adminCredential: randomBytes(32).toString('hex'), runtime });
+  const issuers =
+    options.issuers ?? new IssuerTokens({ keys: new IssuerKeys({ allowedOrigins: [], runtime, log }), runtime });
   const endpointOptions = {
     server,
-    access: new DatabaseAccess(options.tokens, databases, options.rules, origins),
+    access: new DatabaseAccess(options.tokens, databases, options.rules, origins, issuers),
     origins,
     proxyProtocol: options.proxyProtocol ?? false,
     databases,

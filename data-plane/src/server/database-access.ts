@@ -4,6 +4,7 @@ import { authorize } from '../auth/authorize.js';
 import { bearerToken } from '../auth/bearer-header.js';
 import type { DatabaseTokenClaims } from '../auth/claims.js';
 import type { ClientOrigin } from '../auth/client-origin.js';
+import type { IssuerTokens } from '../auth/issuer-tokens.js';
 import type { PublishedRules, RuledAccess } from '../auth/published-rules.js';
 import type { TokenVerifier } from '../auth/token-verifier.js';
 import type { DatabaseDescription, DatabaseService } from '../database/database-service.js';
@@ -39,6 +40,7 @@ export class DatabaseAccess {
     private readonly databases: Pick<DatabaseService, 'find' | 'describe'>,
     private readonly rules: PublishedRules,
     private readonly origins: ClientOrigins,
+    private readonly issuers: IssuerTokens,
   ) {}
 
   /**
@@ -51,7 +53,7 @@ export class DatabaseAccess {
     socket: Socket,
   ): Promise<GrantedAccess> {
     const token = bearerToken(headers.authorization);
-    const claims = this.tokens.verifyKnown(token) ?? (await this.tokens.verify(token));
+    const own = this.tokens.verifyKnown(token) ?? (await this.#verifyOwn(token));
     const address = databaseAddress(target, headers.host);
     if (address === undefined) {
       throw new ByocError('DATABASE_ADDRESS_MISSING', 'neither the host name nor the path names a database');
@@ -60,6 +62,7 @@ export class DatabaseAccess {
     const client = (): ClientOrigin => this.origins.originOf(socket, headers, label);
     const grant = async (fresh: boolean): Promise<GrantedAccess> => {
       const found = await this.databases.find(address.organization, address.database, { fresh });
+      const claims = own ?? (await this.#verifyOutside(token, found));
       const database = authorize(claims, found);
       const ruled = this.rules.judge(claims, database, client);
       return {
@@ -76,13 +79,31 @@ export class DatabaseAccess {
         throw error;
       });
     } catch (error) {
-      if (isByocError(error, 'AUTH_FORBIDDEN') && isDatabaseId(claims.id)) {
-        if ((await this.databases.describe(claims.id)) === undefined) {
+      if (isByocError(error, 'AUTH_FORBIDDEN') && isDatabaseId(own?.id)) {
+        if ((await this.databases.describe(own.id)) === undefined) {
           throw new ByocError('DATABASE_NOT_FOUND', 'the database that this token was minted for does not exist');
         }
       }
       throw error;
     }
+  }
+
+  /** Undefined for a token that only an issuer outside can have signed. */
+  async #verifyOwn(token: string): Promise<DatabaseTokenClaims | undefined> {
+    await this.tokens.freshen();
+    if (this.rules.hasIssuers && this.issuers.isOutside(token)) return undefined;
+    try {
+      return await this.tokens.verify(token);
+    } catch (error) {
+      // Issuers outside may sign with the same algorithm.
+      if (isByocError(error, 'AUTH_JWT_INVALID') && this.rules.hasIssuers) return undefined;
+      throw error;
+    }
+  }
+
+  /** `AUTH_JWT_INVALID` for a database that is not there as for one whose group knows no such issuer. */
+  async #verifyOutside(token: string, database: DatabaseDescription | undefined): Promise<DatabaseTokenClaims> {
+    return this.issuers.verify(token, database === undefined ? [] : this.rules.issuersOf(database.group.id));
   }
 }
 

@@ -109,6 +109,7 @@ export function registerGroupRoutes(app: FastifyInstance, context: ApiContext): 
       if (!(await insertGroup(catalog, { ...group, organization, createdAtMs: context.clock.now() }))) {
         throw new ControlPlaneError('GROUP_EXISTS', 'group already exists');
       }
+      await context.accessRules.publish();
       noteInAudit({ group: name, id: group.uuid });
       return { group: toGroupObject(group, context) };
     },
@@ -231,6 +232,7 @@ export function registerGroupRoutes(app: FastifyInstance, context: ApiContext): 
         );
       }
       context.authenticator.forgetAll();
+      await context.accessRules.publish();
       noteInAudit({ to: target.slug });
       return toGroupObject(group, context);
     },

@@ -18,22 +18,9 @@ const unserved: readonly [Method, string][] = [
   ['PUT', '/billing/customer'],
 ];
 
-/** The same, relative to the root. */
-const unservedAtRoot: readonly [Method, string][] = [
-  ['GET', '/v2/organizations/:organization/jwks'],
-  ['GET', '/v2/organizations/:organization/jwks-template'],
-  ['PUT', '/v2/organizations/:organization/jwks/:name'],
-  ['DELETE', '/v2/organizations/:organization/jwks/:name'],
-];
-
 /** Answers each call that is relative to an organization with `NOT_OFFERED`. */
 export function registerUnservedRoutes(app: FastifyInstance): void {
   for (const [method, url] of unserved) registerUnserved(app, method, url);
-}
-
-/** Answers the others with `NOT_OFFERED`. */
-export function registerUnservedRootRoutes(app: FastifyInstance): void {
-  for (const [method, url] of unservedAtRoot) registerUnserved(app, method, url);
 }
 
 function registerUnserved(app: FastifyInstance, method: Method, url: string): void {
