@@ -35,8 +35,15 @@ export interface InventoryEntry extends DatabaseDescription {
   readonly deletedAtMs?: number;
 }
 
-export interface SqlRequest {
-  readonly kind: RequestKind;
+/** What is asked of a database: of its engine, or of what the store holds of it. */
+export type DatabaseRequestKind = RequestKind | StorageRequestKind;
+
+/** Requests that are answered from the store. */
+export const storageRequestKinds = ['pull-updates'] as const;
+export type StorageRequestKind = (typeof storageRequestKinds)[number];
+
+export interface DatabaseRequest {
+  readonly kind: DatabaseRequestKind;
   readonly readOnly: boolean;
   /** What it may do less than that. */
   readonly restrictions?: Restrictions | undefined;
@@ -49,6 +56,11 @@ export interface SqlRequest {
   readonly isForwarded: boolean;
   /** What the client sent of a key that it holds. */
   readonly clientKey?: PresentedKey | undefined;
+}
+
+/** A request that an engine process runs. */
+export interface SqlRequest extends DatabaseRequest {
+  readonly kind: RequestKind;
 }
 
 /** How a client named the database and proved its right. */
@@ -117,7 +129,7 @@ export interface DatabaseService {
   /** How large the database's file is in the store; 0 while nothing was folded. Throws `DATABASE_NOT_FOUND`. */
   storedBytes(id: DatabaseId): Promise<number>;
   /** Opens the database if need be, runs the request, and resolves when its answer may leave. Throws `ByocError`. */
-  execute(id: DatabaseId, request: SqlRequest): Promise<SqlResponse>;
+  execute(id: DatabaseId, request: DatabaseRequest): Promise<SqlResponse>;
   /**
    * Serves a request for the file of a database; of one that awaits its file without opening it. Throws `ByocError`.
    */

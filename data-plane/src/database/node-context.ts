@@ -68,6 +68,8 @@ export interface NodeContext {
   readonly prefersAnotherNode: (id: DatabaseId) => boolean;
   readonly limits: DatabaseLimits;
   readonly policy: DatabasePolicy;
+  /** So many bytes of pages were given to a client that replicates a database. */
+  readonly onSynced: (bytes: number) => void;
   /** Structured log line about one database; never data, parameters or keys. */
   readonly report: (event: string, fields: Readonly<Record<string, unknown>>) => void;
   readonly observer?: NodeObserver;

@@ -21,9 +21,14 @@ import type {
   DatabaseService,
   InventoryEntry,
   NewDatabase,
+  DatabaseRequest,
   SqlRequest,
   SqlResponse,
 } from './database-service.js';
+import { pullLimits, type DatabasePulls } from './database-pulls.js';
+import type { PreparedPull } from './pull-updates.js';
+import { TableRights } from '../engine/process/table-rights.js';
+import { decodePullRequest } from '../sync/pull-request.js';
 import { jsonAnswer, type FileAnswer, type FileRequest } from './file-request.js';
 import { finalizeUpload, startUpload, storeUploadedChunk } from './upload-database.js';
 import { isUpload, UploadKeys, type UploadRequest } from './upload-keys.js';
@@ -129,7 +134,11 @@ export class NodeDatabases implements DatabaseService {
   }
 
   /** `found` is the manifest when it was just read. */
-  async execute(id: DatabaseId, request: SqlRequest, found?: VersionedManifest): Promise<SqlResponse> {
+  async execute(id: DatabaseId, request: DatabaseRequest, found?: VersionedManifest): Promise<SqlResponse> {
+    return isSql(request) ? this.#executeSql(id, request, found) : this.#pull(id, request, found);
+  }
+
+  async #executeSql(id: DatabaseId, request: SqlRequest, found?: VersionedManifest): Promise<SqlResponse> {
     const { kind, body, clientKey } = request;
     const continues = (): boolean => continuesStream(kind, body);
     const { entry, database } = await this.#enter(id, { continues, clientKey }, found);
@@ -141,6 +150,35 @@ export class NodeDatabases implements DatabaseService {
     }
     if (Buffer.isBuffer(response.body)) return response;
     return { status: response.status, body: onStreamEnd(response.body, () => this.#release(entry)) };
+  }
+
+  /** Answers a pull. While it waits for a change it holds nothing: the database may be closed or handed over meanwhile. */
+  async #pull(id: DatabaseId, request: DatabaseRequest, found?: VersionedManifest): Promise<SqlResponse> {
+    const { runtime } = this.#context;
+    const { signal, clientKey } = request;
+    const { permissions } = request.restrictions ?? {};
+    // A page holds whatever lies next to each other.
+    if (permissions) new TableRights(permissions).checkReadsAll('a pull of pages');
+    const pull = decodePullRequest(request.body);
+    const mayWait = pull.clientRevision !== undefined && pull.serverRevision === undefined;
+    const deadlineMs = runtime.monotonicMs() + (mayWait ? Math.min(pull.longPollTimeoutMs, pullLimits.maxWaitMs) : 0);
+    for (let manifest = found; ; manifest = undefined) {
+      const { entry, database } = await this.#enter(id, { continues: () => false, clientKey }, manifest);
+      let pulls: DatabasePulls;
+      let prepared: PreparedPull;
+      try {
+        pulls = database.pulls(clientKey);
+        prepared = await pulls.prepare(pull, request, () => this.#release(entry));
+      } catch (error) {
+        this.#release(entry);
+        throw error;
+      }
+      const { body, commit, isUnchanged } = prepared;
+      const leftMs = deadlineMs - runtime.monotonicMs();
+      if (!isUnchanged || leftMs <= 0) return { status: 200, body };
+      const unchanged = await whole(body);
+      if ((await pulls.wait(commit, leftMs, signal)) === 'nothing') return { status: 200, body: unchanged };
+    }
   }
 
   async serveFile(id: DatabaseId, request: FileRequest): Promise<FileAnswer> {
@@ -355,6 +393,7 @@ export class NodeDatabases implements DatabaseService {
     if (isUsed() && runtime.monotonicMs() >= deadlineMs) return;
     let gone = (): void => undefined;
     entry.leaving = new Promise<void>((resolve) => (gone = resolve));
+    database.endWaits();
     try {
       while (isUsed() && this.#open.get(id) === entry) {
         if (runtime.monotonicMs() >= deadlineMs) return;
@@ -573,4 +612,14 @@ export class NodeDatabases implements DatabaseService {
     this.#forgotten += 1;
     for (const [label, description] of this.#byLabel) if (description.id === id) this.#byLabel.delete(label);
   }
+}
+
+function isSql(request: DatabaseRequest): request is SqlRequest {
+  return request.kind !== 'pull-updates';
+}
+
+async function whole(parts: AsyncIterable<Buffer>): Promise<Buffer> {
+  const all: Buffer[] = [];
+  for await (const part of parts) all.push(part);
+  return Buffer.concat(all);
 }

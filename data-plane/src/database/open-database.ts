@@ -11,15 +11,18 @@ import type { OpenedInEngine } from '../engine/pool/engine-pool.js';
 import type { EnginePlace } from '../engine/pool/engines.js';
 import { asByocError, ByocError } from '../errors/catalogue.js';
 import type { DatabaseId } from '../identity.js';
+import type { PresentedKey } from '../keys/client-key.js';
 import type { Sealer } from '../keys/sealing.js';
 import type { LoggedDatabase } from '../storage/commit-log.js';
 import { commitDefect, type Commit, type FragmentDigest } from '../storage/fragment.js';
 import type { FragmentLocation } from '../storage/log-location.js';
 import type { Manifest } from '../storage/manifest.js';
 import type { Moment } from '../storage/moment.js';
+import { explainRequest, rootsInAnswer } from '../sync/query-roots.js';
 import type { WrappingChange } from './change-wrapping.js';
 import { Admission } from './client-key-admission.js';
-import type { DatabaseDescription, NewDatabase, SqlRequest, SqlResponse } from './database-service.js';
+import { DatabasePulls } from './database-pulls.js';
+import type { DatabaseDescription, DatabaseRequest, NewDatabase, SqlRequest, SqlResponse } from './database-service.js';
 import type { FileAnswer, FileRequest } from './file-request.js';
 import { Replicas } from './replicas.js';
 import { heldKeys } from './database-keys.js';
@@ -67,6 +70,7 @@ export class OpenDatabase implements LoggedDatabase {
   readonly #context: NodeContext;
   readonly #gate: DurabilityGate;
   readonly #admission: Admission;
+  readonly #pulls: DatabasePulls;
   readonly #replicas: Replicas;
   /** Called once when the database cannot be served by this instance any more. */
   readonly #onDefunct: (error: ByocError) => void;
@@ -135,6 +139,12 @@ export class OpenDatabase implements LoggedDatabase {
       execute: async (request) => this.execute(request),
     });
     this.#gate = new DurabilityGate(context.runtime, context.lease, 0, context.policy.durabilityTimeoutMs);
+    this.#pulls = new DatabasePulls(context, {
+      owned: () => this.#changes.owned,
+      gate: this.#gate,
+      defunct: () => this.#defunct,
+      rootsOf: async (query, request) => this.#rootsOf(query, request),
+    });
     this.#handedCommit = 0;
     this.#lastTimeMs = 0;
     this.chainDigest = Buffer.alloc(0);
@@ -162,6 +172,17 @@ export class OpenDatabase implements LoggedDatabase {
   /** True when every commit handed to the log is durable and nothing is being folded. */
   get isQuiet(): boolean {
     return this.#gate.durable >= this.#handedCommit && !this.#changes.isFolding;
+  }
+
+  /** The pulls of the database, for a request that brings its client's key where there is one. Throws as `Admission`. */
+  pulls(clientKey: PresentedKey | undefined): DatabasePulls {
+    this.#admission.assert(this.manifest, clientKey);
+    return this.#pulls;
+  }
+
+  /** Whoever waits for a change is told that there is none: the database is leaving this node. */
+  endWaits(): void {
+    this.#pulls.endWaits();
   }
 
   async execute(request: SqlRequest): Promise<SqlResponse> {
@@ -214,6 +235,13 @@ export class OpenDatabase implements LoggedDatabase {
     }
   }
 
+  /** Root pages of the b-trees that a query opens in the present state. Throws `MALFORMED_REQUEST`. */
+  async #rootsOf(query: string, request: DatabaseRequest): Promise<number[]> {
+    const explain = { ...request, kind: 'v3-pipeline', readOnly: true, body: explainRequest(query) } as const;
+    const { body } = await this.#run(explain);
+    return rootsInAnswer(body as Buffer);
+  }
+
   async #currentSession(): Promise<Session> {
     for (;;) {
       this.#enterAgain?.();
@@ -229,6 +257,7 @@ export class OpenDatabase implements LoggedDatabase {
 
   /** Ends every stream, forgets the keys and removes the local files. Commits that are not durable yet are waited for. */
   async close(): Promise<void> {
+    this.endWaits();
     await this.#changes.end();
     await this.#dropSession();
     await this.#durable(this.#handedCommit).catch(() => undefined);
@@ -242,6 +271,7 @@ export class OpenDatabase implements LoggedDatabase {
    * still be this node's.
    */
   async release({ fold }: { readonly fold: boolean }): Promise<void> {
+    this.endWaits();
     await this.#changes.end();
     await this.#dropSession();
     try {
@@ -263,6 +293,7 @@ export class OpenDatabase implements LoggedDatabase {
     this.#defunct = error;
     this.#enterAgain = undefined;
     this.#gate.fail(error);
+    this.endWaits();
     this.#resolved = this.#context.log.dropAndResolve(this);
     this.#replicas.close();
     this.#changes.forgetKeys();
@@ -307,6 +338,7 @@ export class OpenDatabase implements LoggedDatabase {
     this.#context.unfolded.add(this.id, this.term, location);
     if (this.#defunct) return;
     this.#gate.advance(lastCommit.number);
+    this.#pulls.advance(lastCommit.number);
     this.#changes.foldIfDue();
   }
 

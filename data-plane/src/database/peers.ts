@@ -1,7 +1,7 @@
 import type { DatabaseId } from '../identity.js';
 import type { NodeAddress } from '../ownership/node-record.js';
 import type { ShredCertificate } from '../storage/shred-certificate.js';
-import type { DatabaseDescription, NewDatabase, SqlRequest, SqlResponse } from './database-service.js';
+import type { DatabaseDescription, NewDatabase, DatabaseRequest, SqlResponse } from './database-service.js';
 import type { WrappingChange } from './change-wrapping.js';
 import type { FileAnswer, FileRequest } from './file-request.js';
 import type { EncryptionState } from './encryption-state.js';
@@ -15,7 +15,7 @@ export interface Peers {
    * `DATABASE_MOVED`, `SHUTTING_DOWN` or `NOT_READY` when the node did not take it (nothing of it has taken effect then);
    * `OUTCOME_UNKNOWN` when the connection broke after the request was sent.
    */
-  execute(address: NodeAddress, request: SqlRequest): Promise<SqlResponse>;
+  execute(address: NodeAddress, request: DatabaseRequest): Promise<SqlResponse>;
   /** Serves a request for the file of a database on the node that owns it. Throws as `execute`. */
   serveFile(address: NodeAddress, request: FileRequest): Promise<FileAnswer>;
   /** Makes a branch on the node that owns the parent. Throws as `execute`, and what the other node throws. */

@@ -14,7 +14,7 @@ import type {
   DatabaseService,
   InventoryEntry,
   NewDatabase,
-  SqlRequest,
+  DatabaseRequest,
   SqlResponse,
 } from './database-service.js';
 import type { FileAnswer, FileRequest } from './file-request.js';
@@ -77,7 +77,7 @@ export class RoutedDatabases implements DatabaseService {
     return this.#options.local.undelete(id, newName);
   }
 
-  async execute(id: DatabaseId, request: SqlRequest): Promise<SqlResponse> {
+  async execute(id: DatabaseId, request: DatabaseRequest): Promise<SqlResponse> {
     const { local, peers } = this.#options;
     // A request that was passed on once is not passed on again: two nodes that disagree would send it in circles.
     if (request.isForwarded) return local.execute(id, request);

@@ -78,6 +78,11 @@ export const catalogue = {
   REPLICA_PUSH_UNSUPPORTED: entry(400, 'Databases of this engine take no frames; write over HTTP, or use Turso Sync.'),
   CERTIFICATE_NOT_FOUND: entry(404, 'There is one when what wraps the data keys of a deleted database was destroyed.'),
   RESTORE_POINT_NOT_FOUND: entry(400, 'Choose a moment within the kept history of the database.'),
+  REVISION_INVALID: entry(400, 'Begin anew without a revision; a revision is of the database that gave it out.'),
+  REVISION_EXPIRED: entry(
+    410,
+    'Begin anew without a revision: the history of the database is kept for a limited time.',
+  ),
   DATABASE_EXISTS: entry(409, 'Choose another name, or use the existing database.'),
   DATABASE_ADDRESS_MISSING: entry(
     404,

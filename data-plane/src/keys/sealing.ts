@@ -9,7 +9,7 @@
  *
  * Sealed bytes: u8 version, u32 number of the data key in the database's ring, 12 bytes nonce, ciphertext, 16 bytes tag.
  */
-import { createCipheriv, createDecipheriv, hkdfSync, type CipherGCM } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHmac, hkdfSync, type CipherGCM } from 'node:crypto';
 import { ByocError } from '../errors/catalogue.js';
 import type { DatabaseId } from '../identity.js';
 import type { Runtime } from '../runtime.js';
@@ -181,6 +181,21 @@ export class Sealer {
     return plaintext;
   }
 
+  /** Whether the database still has this data key. */
+  hasKey(number: number): boolean {
+    return this.#ring.keys.has(number);
+  }
+
+  /**
+   * The first `length` bytes of an HMAC-SHA-256 of `content` that only who holds the data key can make, for this deployment,
+   * database and purpose. The database must have the key.
+   */
+  authenticate(number: number, purpose: 'revision', content: Uint8Array, length: number): Buffer {
+    const key = this.#derivedKey(number, `code/${purpose}`);
+    if (!key) throw new Error(`database ${this.database} has no data key ${number}`);
+    return createHmac('sha256', key).update(this.#identity).update(content).digest().subarray(0, length);
+  }
+
   /** Overwrites what was derived from a data key that is leaving the ring. */
   forget(number: number): void {
     for (const [label, key] of this.#derived) {
@@ -199,13 +214,20 @@ export class Sealer {
   }
 
   #key(number: number, position: SealedPosition, object?: string): Buffer {
+    const derived = this.#derivedKey(number, `${position.kind}/${position.term}`);
+    if (!derived) throw this.#refuse(position, object);
+    return derived;
+  }
+
+  /** The key for one use of a data key; undefined when the database has no such data key. */
+  #derivedKey(number: number, use: string): Buffer | undefined {
     if (this.#isWiped) throw new Error(`the keys of database ${this.database} were wiped`);
-    const label = `${number}/${position.kind}/${position.term}`;
+    const label = `${number}/${use}`;
     let derived = this.#derived.get(label);
     if (!derived) {
       const dataKey = this.#ring.keys.get(number);
-      if (!dataKey) throw this.#refuse(position, object);
-      derived = Buffer.from(hkdfSync('sha256', dataKey, this.database, `${position.kind}/${position.term}`, 32));
+      if (!dataKey) return undefined;
+      derived = Buffer.from(hkdfSync('sha256', dataKey, this.database, use, 32));
       this.#derived.set(label, derived);
     }
     return derived;

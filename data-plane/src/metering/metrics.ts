@@ -1,5 +1,6 @@
 import { Counter, Histogram, Registry } from 'prom-client';
-import { requestKinds, type RequestKind } from '../engine/ipc/messages.js';
+import { storageRequestKinds, type DatabaseRequestKind } from '../database/database-service.js';
+import { requestKinds } from '../engine/ipc/messages.js';
 import { catalogue, type ErrorCode } from '../errors/catalogue.js';
 import type { KeyUse } from '../keys/key-service.js';
 import { alarms } from './alarms/alarms.js';
@@ -31,10 +32,11 @@ interface BoundKind {
  */
 export class Metrics {
   readonly #registry = new Registry();
-  readonly #requests: ReadonlyMap<RequestKind | 'other', BoundKind>;
+  readonly #requests: ReadonlyMap<DatabaseRequestKind | 'other', BoundKind>;
   readonly #errors: Counter<'code'>;
   readonly #authFailures: Counter<'code'>;
   readonly #engineRestarts: Counter<'cause'>;
+  readonly #syncedBytes: Counter;
   readonly #condemned: Counter;
   readonly #recovered: Counter;
   readonly #storeRequests: Counter<'operation' | 'outcome' | 'objects'>;
@@ -76,7 +78,7 @@ export class Metrics {
       registers,
     });
     this.#requests = new Map(
-      ([...requestKinds, 'other'] as const).map((kind) => [
+      ([...requestKinds, ...storageRequestKinds, 'other'] as const).map((kind) => [
         kind,
         {
           counts: new Map(statusClasses.map((status) => [status, requests.labels(kind, status)])),
@@ -119,6 +121,11 @@ export class Metrics {
       name: `${prefix}engine_restarts_total`,
       help: 'Engine processes started again, by cause.',
       labelNames: ['cause'],
+      registers,
+    });
+    this.#syncedBytes = new Counter({
+      name: `${prefix}synced_bytes_total`,
+      help: 'Bytes of answers to clients that replicate databases.',
       registers,
     });
     this.#condemned = new Counter({
@@ -217,7 +224,7 @@ export class Metrics {
   }
 
   /** A request ended; `kind` is `other` for everything that is not SQL. */
-  requestEnded(kind: RequestKind | 'other', status: StatusClass, durationMs: number): void {
+  requestEnded(kind: DatabaseRequestKind | 'other', status: StatusClass, durationMs: number): void {
     const bound = this.#requests.get(kind);
     bound?.counts.get(status)?.inc();
     bound?.duration.observe(durationMs / 1000);
@@ -231,6 +238,11 @@ export class Metrics {
   /** `cause` comes from a small fixed set, for example `statement-deadline` or `crash`. */
   engineRestarted(cause: string): void {
     this.#engineRestarts.inc({ cause });
+  }
+
+  /** So many bytes of pages were given to a client that replicates a database. */
+  bytesSynced(bytes: number): void {
+    this.#syncedBytes.inc(bytes);
   }
 
   nodeCondemned(): void {

@@ -67,6 +67,8 @@ export interface NodeCoreOptions {
   readonly onFenced: (cause?: unknown) => void;
   readonly observer?: NodeObserver;
   readonly onCondemned?: (epoch: NodeEpoch) => void;
+  /** So many bytes of pages were given to a client that replicates a database. */
+  readonly onSynced?: (bytes: number) => void;
   readonly onRecovered?: (epoch: NodeEpoch) => void;
 }
 
@@ -204,6 +206,7 @@ export class NodeCore {
       prefersAnotherNode: (id) => locator.prefersAnother(id),
       limits: options.limits,
       policy: options.policy,
+      onSynced: (bytes) => options.onSynced?.(bytes),
       report,
       ...(options.observer && { observer: options.observer }),
     };

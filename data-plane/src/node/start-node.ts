@@ -162,6 +162,7 @@ export async function startNode({ settings, openStore, version, log, onFenced }:
     onFenced,
     observer: metrics.databases.observer,
     onCondemned: () => metrics.nodeCondemned(),
+    onSynced: (bytes) => metrics.bytesSynced(bytes),
     onRecovered: () => metrics.epochRecovered(),
   });
   const { epoch, databases } = core;

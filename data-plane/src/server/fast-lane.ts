@@ -11,7 +11,7 @@
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { ClientOrigin } from '../auth/client-origin.js';
-import type { RequestKind } from '../engine/ipc/messages.js';
+import type { DatabaseRequestKind } from '../database/database-service.js';
 import { AnswerHead } from './answer-head.js';
 import { LaneConnection } from './lane-connection.js';
 import { readProxyHeader } from './proxy-protocol.js';
@@ -24,13 +24,13 @@ type ConnectionListener = (this: Server, socket: Socket) => void;
 
 export class FastLane {
   readonly options: SqlEndpointOptions;
-  readonly routes: ReadonlyMap<string, RequestKind>;
+  readonly routes: ReadonlyMap<string, DatabaseRequestKind>;
   readonly answerHead: AnswerHead;
   readonly #connections = new Set<LaneConnection>();
   readonly #sweepMs: number;
   #cancelSweep: (() => void) | undefined;
 
-  constructor(options: SqlEndpointOptions, routes: ReadonlyMap<string, RequestKind>) {
+  constructor(options: SqlEndpointOptions, routes: ReadonlyMap<string, DatabaseRequestKind>) {
     const { limits, runtime } = options;
     this.options = options;
     this.routes = routes;

@@ -1,4 +1,4 @@
-import type { DatabaseService, SqlRequest, SqlResponse } from '../database/database-service.js';
+import type { DatabaseService, DatabaseRequest, SqlResponse } from '../database/database-service.js';
 import { isByocError } from '../errors/catalogue.js';
 import type { GrantedAccess } from './database-access.js';
 
@@ -9,7 +9,7 @@ import type { GrantedAccess } from './database-access.js';
 export async function executeGranted(
   databases: Pick<DatabaseService, 'execute'>,
   { database, readOnly, restrictions, admission }: GrantedAccess,
-  request: Pick<SqlRequest, 'kind' | 'body' | 'signal' | 'isForwarded' | 'clientKey'>,
+  request: Pick<DatabaseRequest, 'kind' | 'body' | 'signal' | 'isForwarded' | 'clientKey'>,
   grantAgain: () => Promise<GrantedAccess>,
 ): Promise<SqlResponse> {
   try {

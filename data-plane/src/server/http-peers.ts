@@ -3,7 +3,7 @@
  * that no node, and nobody on the network between them, can do more than the client could.
  */
 import { Agent, request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
-import type { DatabaseDescription, NewDatabase, SqlRequest, SqlResponse } from '../database/database-service.js';
+import type { DatabaseDescription, NewDatabase, DatabaseRequest, SqlResponse } from '../database/database-service.js';
 import type { FileAnswer, FileRequest } from '../database/file-request.js';
 import { PeerUnreachableError, type Peers } from '../database/peers.js';
 import { ByocError, type ErrorCode } from '../errors/catalogue.js';
@@ -37,18 +37,31 @@ const notTaken = new Set<ErrorCode>(['DATABASE_MOVED', 'SHUTTING_DOWN', 'NOT_REA
 /** Shorter than a server keeps an idle connection, so that it is never a closed one that is used again. */
 const idleConnectionMs = 30_000;
 const connectionsPerPeer = 256;
+const pullsPerPeer = 2_048;
+
+/** Where a client's request goes on another node. */
+interface PeerTarget {
+  readonly method: string;
+  readonly path: string;
+  /** Content type of its body. */
+  readonly type: string;
+  readonly agent?: Agent;
+}
 
 export class HttpPeers implements Peers {
   readonly #options: HttpPeersOptions;
   readonly #agent = new Agent({ keepAlive: true, maxSockets: connectionsPerPeer, timeout: idleConnectionMs });
+  /** Pulls may wait long for something new: they must not take the connections of what is answered at once. */
+  readonly #pullAgent = new Agent({ keepAlive: true, maxSockets: pullsPerPeer, timeout: idleConnectionMs });
   readonly #underWay = new Map<string, Set<AbortController>>();
 
   constructor(options: HttpPeersOptions) {
     this.#options = options;
   }
 
-  async execute(address: NodeAddress, request: SqlRequest): Promise<SqlResponse> {
-    const target = { method: 'POST', path: sqlPath(request.kind), type: 'application/json' };
+  async execute(address: NodeAddress, request: DatabaseRequest): Promise<SqlResponse> {
+    const agent = request.kind === 'pull-updates' ? this.#pullAgent : this.#agent;
+    const target = { method: 'POST', path: sqlPath(request.kind), type: 'application/json', agent };
     const { response, end } = await this.#pass(address, target, request);
     try {
       if (response.headers['content-length'] === undefined && response.statusCode === 200) {
@@ -94,8 +107,8 @@ export class HttpPeers implements Peers {
   /** Sends a client's request on as the client would have; `end` is to be called when its answer was taken. */
   async #pass(
     address: NodeAddress,
-    { method, path, type }: { readonly method: string; readonly path: string; readonly type: string },
-    { admission, clientKey, signal, body }: Pick<SqlRequest, 'admission' | 'clientKey' | 'signal' | 'body'>,
+    { method, path, type, agent = this.#agent }: PeerTarget,
+    { admission, clientKey, signal, body }: Pick<DatabaseRequest, 'admission' | 'clientKey' | 'signal' | 'body'>,
   ): Promise<{ readonly response: IncomingMessage; readonly end: () => void }> {
     const { label, authorization, client } = admission;
     const controller = this.#begin(address);
@@ -120,6 +133,7 @@ export class HttpPeers implements Peers {
             'content-length': body.length,
           },
           signal: controller.signal,
+          agent,
         },
         body,
       );
@@ -201,6 +215,7 @@ export class HttpPeers implements Peers {
   /** Closes idle connections. */
   close(): void {
     this.#agent.destroy();
+    this.#pullAgent.destroy();
   }
 
   #begin(address: NodeAddress): AbortController {
@@ -223,8 +238,8 @@ export class HttpPeers implements Peers {
     return new Promise((resolve, reject) => {
       let isConnected = false;
       const request = httpRequest({
-        ...options,
         agent: this.#agent,
+        ...options,
         headers: { ...(options.headers as Record<string, string>), [forwardedHeader]: name },
       });
       request.once('socket', (socket) => {

@@ -1,4 +1,4 @@
-import type { RequestKind } from '../engine/ipc/messages.js';
+import type { DatabaseRequestKind } from '../database/database-service.js';
 import type { PresentedKey } from '../keys/client-key.js';
 import type { OriginHeaders } from './client-origins.js';
 import { parseRequestTarget, type RequestTarget } from './request-target.js';
@@ -11,7 +11,7 @@ const mostDigits = 15;
 
 /** What a head that was read says, the length of its body apart. */
 export interface HeadMeaning {
-  readonly kind: RequestKind;
+  readonly kind: DatabaseRequestKind;
   readonly target: RequestTarget;
   /** The target as the client sent it. */
   readonly sentTarget: string;
@@ -51,7 +51,7 @@ export class KnownHead {
   static read(
     bytes: Buffer,
     maxBytes: number,
-    routes: ReadonlyMap<string, RequestKind>,
+    routes: ReadonlyMap<string, DatabaseRequestKind>,
   ): KnownHead | 'partial' | undefined {
     const end = bytes.indexOf(headEnd, 0, 'latin1');
     if (end < 0) return bytes.length < maxBytes ? 'partial' : undefined;

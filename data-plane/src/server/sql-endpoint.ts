@@ -6,8 +6,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
-import type { DatabaseService, SqlResponse } from '../database/database-service.js';
-import type { RequestKind } from '../engine/ipc/messages.js';
+import type { DatabaseRequestKind, DatabaseService, SqlResponse } from '../database/database-service.js';
 import { statusClass, type Metrics } from '../metering/metrics.js';
 import type { Runtime } from '../runtime.js';
 import { presentedKey } from './client-key-headers.js';
@@ -51,7 +50,7 @@ export class SqlEndpoint {
 
   /** Answers one request. `body`: what is run in place of the body of the request. Never throws. */
   handle(
-    kind: RequestKind,
+    kind: DatabaseRequestKind,
     target: RequestTarget,
     request: IncomingMessage,
     response: ServerResponse,
@@ -77,7 +76,7 @@ export class SqlEndpoint {
   }
 
   async #answer(
-    kind: RequestKind,
+    kind: DatabaseRequestKind,
     target: RequestTarget,
     request: IncomingMessage,
     response: ServerResponse,

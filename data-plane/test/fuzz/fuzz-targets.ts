@@ -7,7 +7,10 @@ import { protobufEncoding } from '@turso-byoc/data-plane/hrana/protobuf-encoding
 import { jsonCodec } from '@turso-byoc/data-plane/hrana/socket/json-codec.js';
 import { protobufCodec } from '@turso-byoc/data-plane/hrana/socket/protobuf-codec.js';
 import { parseRequestTarget } from '@turso-byoc/data-plane/server/request-target.js';
+import { decodePageSelector } from '@turso-byoc/data-plane/sync/page-selector.js';
+import { decodePullRequest } from '@turso-byoc/data-plane/sync/pull-request.js';
 import { baton, batchSteps, streamRequest } from '../support/hrana-requests.js';
+import { encodePull } from '../support/pulls.js';
 
 export interface FuzzTarget {
   /** Reads an input; throws an error of the catalogue for one that is refused. */
@@ -47,6 +50,19 @@ const protobufMessages = [
   [0x12, 0x09, 0x08, 0x05, 0x5a, 0x05, 0x08, 0x01, 0x12, 0x01, 0x78],
 ];
 
+/** Bitmaps of pages: one of an array, one of a bitmap, one of a run. */
+const selectors = [
+  Buffer.from('3a300000010000000000020010000000000001000500', 'hex'),
+  Buffer.concat([Buffer.from('3a300000010000000000ff1f10000000', 'hex'), Buffer.alloc(8192, 0x11)]),
+  Buffer.from('3b3000000100001f00010000001f00', 'hex'),
+];
+
+/** A pull and, as its node does, the pages that it selects. */
+function readPull(input: Buffer): void {
+  const { pages } = decodePullRequest(input);
+  if (pages) decodePageSelector(pages, 100_000);
+}
+
 export const fuzzTargets: Readonly<Record<string, FuzzTarget>> = {
   'json-pipeline': { read: (input) => jsonEncoding.decodePipeline(input), seeds: pipelines(encodeJsonPipeline) },
   'json-cursor': { read: (input) => jsonEncoding.decodeCursor(input), seeds: cursors(encodeJsonCursor) },
@@ -63,6 +79,15 @@ export const fuzzTargets: Readonly<Record<string, FuzzTarget>> = {
     read: (input) => protobufCodec.decode(input),
     seeds: () => protobufMessages.map((bytes) => Buffer.from(bytes)),
   },
+  'pull-updates': {
+    read: readPull,
+    seeds: () => [
+      encodePull({ clientRevision: 'AAAA', longPollTimeoutMs: 1_000 }),
+      encodePull({ query: 'SELECT 1', encoding: 'zstd' }),
+      ...selectors.map((pages) => encodePull({ serverRevision: 'AAAA', pages })),
+    ],
+  },
+  'page-selector': { read: (input) => decodePageSelector(input, 100_000), seeds: () => selectors },
   'request-target': {
     read: (input) => parseRequestTarget(input.toString('latin1')),
     seeds: () => ['/db/a-b/v2/pipeline?x', 'http://a.b/v3', '//', '/db/', '*'].map((text) => Buffer.from(text)),
