@@ -75,11 +75,11 @@ class JsonResultCollector implements ResultCollector<string> {
     return undefined;
   }
 
-  finish({ changes, lastInsertRowid, rowsRead, durationMs }: StatementOutcome): string {
+  finish({ changes, lastInsertRowid, rowsRead, rowsWritten, durationMs }: StatementOutcome): string {
     return (
       `{"cols":${this.#columns},"rows":[${this.#rows}],"affected_row_count":${changes},` +
       `"last_insert_rowid":${lastInsertRowid === null ? 'null' : `"${lastInsertRowid}"`},` +
-      `"replication_index":null,"rows_read":${rowsRead},"rows_written":${changes},` +
+      `"replication_index":null,"rows_read":${rowsRead},"rows_written":${rowsWritten},` +
       `"query_duration_ms":${Math.round(durationMs * 1000) / 1000}}`
     );
   }

@@ -43,6 +43,8 @@ export interface EngineConnection {
   exec(sql: string): void;
   /** Changes and last rowid of this connection after a statement that returned rows (RETURNING). */
   lastChange(): RunResult;
+  /** Rows that this connection has inserted, updated and deleted since it was opened, also by triggers and foreign keys. */
+  totalChanges(): number;
   /** Closes the connection; files stay. */
   close(): void;
 }

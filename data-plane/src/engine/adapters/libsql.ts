@@ -70,6 +70,7 @@ export const libsqlAdapter: EngineAdapter = {
 class LibsqlConnection implements EngineConnection {
   private readonly database: NativeDatabase;
   private readonly changeCounter: NativeStatement;
+  private readonly totalCounter: NativeStatement;
   private readonly schemaVersion: NativeStatement;
   private readonly schemaReader: NativeStatement;
   private readonly openRows = new Set<LibsqlRows>();
@@ -86,6 +87,7 @@ class LibsqlConnection implements EngineConnection {
     const prepare = (sql: string): NativeStatement =>
       this.guard(() => this.database.prepare(sql).raw().safeIntegers(true));
     this.changeCounter = prepare('SELECT changes(), last_insert_rowid()');
+    this.totalCounter = prepare('SELECT total_changes()');
     this.schemaVersion = prepare('PRAGMA schema_version');
     this.schemaReader = prepare('SELECT 1 FROM sqlite_schema LIMIT 1');
   }
@@ -114,6 +116,10 @@ class LibsqlConnection implements EngineConnection {
       changes: changesRows(this.lastVerb) ? Number(changes ?? 0n) : 0,
       lastInsertRowid: typeof lastInsertRowid === 'bigint' ? lastInsertRowid : 0n,
     };
+  }
+
+  totalChanges(): number {
+    return Number(this.guard(() => this.totalCounter.get([]))?.[0] ?? 0n);
   }
 
   close(): void {

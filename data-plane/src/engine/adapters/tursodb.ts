@@ -111,6 +111,10 @@ class TursodbConnection implements EngineConnection {
     };
   }
 
+  totalChanges(): number {
+    return Number(this.readOne('SELECT total_changes()') ?? 0n);
+  }
+
   close(): void {
     for (const rows of this.openRows) rows.release();
     this.database?.close();

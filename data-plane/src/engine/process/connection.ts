@@ -9,6 +9,7 @@ const cachedStatements = 64;
 /** Longer texts are not worth keeping: they are rarely repeated and the cache must stay small. */
 const longestCachedSql = 4096;
 
+const pragma = /^\s*pragma\b/i;
 const connectionState = /\b(?:last_insert_rowid|changes|total_changes)\s*\(/i;
 /** A statement that the gate let through, prepared when it is needed. */
 export interface KnownStatement {
@@ -25,6 +26,10 @@ export interface PreparedStatement {
   readonly changesRows: boolean;
   /** INSERT: the last rowid means something. */
   readonly inserts: boolean;
+  /** DELETE: the rows that it changes are gone. */
+  readonly deletes: boolean;
+  /** PRAGMA and EXPLAIN: what comes back are no rows of tables. */
+  readonly isFreeToRead: boolean;
 }
 
 /** One engine connection with the statements it knows. */
@@ -85,6 +90,8 @@ export class Connection {
       readsConnectionState: connectionState.test(plan.sql),
       changesRows: changesRows(verb),
       inserts: verb === 'insert' || verb === 'replace',
+      deletes: verb === 'delete',
+      isFreeToRead: plan.isExplain || pragma.test(plan.sql),
     };
     return known.prepared;
   }

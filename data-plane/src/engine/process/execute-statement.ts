@@ -44,6 +44,8 @@ export function* executeStatement(execution: Execution): Task<StatementOutcome> 
   let truncated = false;
   let changes = 0;
   let lastInsertRowid: bigint | null = null;
+  const countsWrites = prepared.changesRows;
+  const changesBefore = countsWrites ? connection.engine.totalChanges() : 0;
   sink.begin(columns);
   if (columns.length === 0) {
     if (plan.transactionControl === 'begin-readonly' && host.engine === 'tursodb') {
@@ -85,7 +87,11 @@ export function* executeStatement(execution: Execution): Task<StatementOutcome> 
       if (prepared.inserts) lastInsertRowid = result.lastInsertRowid;
     }
   }
-  return { changes, lastInsertRowid, rowsRead, durationMs: host.runtime.monotonicMs() - startedAtMs, truncated };
+  const durationMs = host.runtime.monotonicMs() - startedAtMs;
+  let rowsWritten = countsWrites ? Math.max(0, connection.engine.totalChanges() - changesBefore) : 0;
+  if (prepared.deletes) rowsWritten -= Math.min(rowsWritten, changes);
+  if (prepared.isFreeToRead) rowsRead = 0;
+  return { changes, lastInsertRowid, rowsRead, rowsWritten, durationMs, truncated };
 }
 
 /** Between two rows: lets others run, or waits for the client to take what it has. */

@@ -90,7 +90,7 @@ export class Session {
       if (plan.transactionControl !== 'rollback') throw this.#lost;
       this.#lost = undefined;
       sink.begin([]);
-      return { changes: 0, lastInsertRowid: null, rowsRead: 0, durationMs: 0, truncated: false };
+      return { changes: 0, lastInsertRowid: null, rowsRead: 0, rowsWritten: 0, durationMs: 0, truncated: false };
     }
     checkPermission(plan, {
       readOnlyRequest: context.readOnly,

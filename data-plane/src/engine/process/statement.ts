@@ -22,7 +22,10 @@ export interface StatementOutcome {
   readonly changes: number;
   /** Null unless the statement inserted. */
   readonly lastInsertRowid: bigint | null;
+  /** Rows that came back; of PRAGMA and EXPLAIN none. Rows that were scanned and left out are not known. */
   readonly rowsRead: number;
+  /** Rows inserted and updated, also by triggers, foreign keys and transactions that are rolled back; what DELETE removes is none. */
+  readonly rowsWritten: number;
   readonly durationMs: number;
   /** True when the sink refused a row: the result is incomplete, but what the statement wrote is written. */
   readonly truncated: boolean;
