@@ -37,6 +37,8 @@ export interface RoutedDatabasesOptions {
 
 const firstDelayMs = 10;
 const maxDelayMs = 250;
+/** Attempts to reach an owner that cannot be reached, between two looks at the manifest. */
+const attemptsPerLook = 4;
 
 export class RoutedDatabases implements DatabaseService {
   readonly #options: RoutedDatabasesOptions;
@@ -200,7 +202,11 @@ export class RoutedDatabases implements DatabaseService {
           if (!isNotTaken(error, location)) throw error;
           failure = error;
         }
-        locator.forget(id);
+        // One that cannot be reached has not said that it is not the owner: most often it has just died, and the manifest
+        // says so no sooner than its record. Everybody who waits would read it at every attempt otherwise.
+        if (!(failure instanceof PeerUnreachableError) || attempt % attemptsPerLook === attemptsPerLook - 1) {
+          locator.forget(id);
+        }
         if (location.kind === 'peer' && failure instanceof PeerUnreachableError) void locator.watch(location.epoch);
         await runtime.sleep(Math.min(firstDelayMs * 2 ** attempt, maxDelayMs) * (0.5 + runtime.randomFraction()));
       }
