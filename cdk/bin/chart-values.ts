@@ -9,7 +9,11 @@ import { chartValues, clusterManifests, type EksOutputs } from '../config/chart-
 import { DeploymentNames } from '../config/deployment-names.js';
 import { validateConfiguration } from '../config/validate-configuration.js';
 import { loadDeployment } from './load-deployment.js';
+import { answerHelp } from './answer-help.js';
 
+answerHelp(`usage: npm run chart-values -- <deployment> --outputs <file> --output <directory>
+
+values.json for the Helm chart and cluster.json for kubectl apply, from the outputs that cdk deploy --outputs-file wrote.`);
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { outputs: { type: 'string' }, output: { type: 'string' } },

@@ -7,10 +7,15 @@ import { validateConfiguration } from '../config/validate-configuration.js';
 import { changeReviewText, reviewChanges } from '../compliance/change-review.js';
 import { synthesize, type SynthesizedStack } from '../stacks/synthesize.js';
 import { loadDeployment } from './load-deployment.js';
+import { answerHelp } from './answer-help.js';
 
 // Both sides are only compared here.
 process.env['CDK_VALIDATION'] ??= 'false';
 
+answerHelp(`usage: npm run diff -- <before> <after> [--json]
+
+What changes between two configurations: rights, network and retention first. Each is the name of a deployment or of an example,
+or a JSON file. Exit status: 0, or 2 when data can be lost.`);
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { json: { type: 'boolean', default: false } },

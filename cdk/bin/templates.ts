@@ -11,7 +11,11 @@ import { removeScript } from '../operate/remove-script.js';
 import { validateConfiguration } from '../config/validate-configuration.js';
 import { synthesizeApp } from '../stacks/synthesize.js';
 import { loadDeployment } from './load-deployment.js';
+import { answerHelp } from './answer-help.js';
 
+answerHelp(`usage: npm run templates -- <deployment> --output <directory>
+
+Plain CloudFormation templates and the scripts that deploy and remove them, for accounts without cdk bootstrap.`);
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { output: { type: 'string' } } });
 const [name] = positionals;
 if (name === undefined || values.output === undefined || positionals.length > 1) {

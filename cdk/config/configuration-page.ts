@@ -14,6 +14,7 @@ interface SchemaNode {
   readonly type?: string | readonly string[];
   readonly enum?: readonly unknown[];
   readonly const?: unknown;
+  readonly pattern?: string;
   readonly minimum?: number;
   readonly maximum?: number;
   readonly items?: SchemaNode;
@@ -48,12 +49,16 @@ export function configurationPage({ definitions }: SchemaDocument, rules: readon
   ].join('\n');
 }
 
-function typeSection(name: string, { description, properties, required = [], oneOf, anyOf }: SchemaNode): string[] {
+function typeSection(
+  name: string,
+  { description, properties, required = [], oneOf, anyOf, pattern }: SchemaNode,
+): string[] {
   const alternatives = oneOf ?? anyOf;
   if (alternatives !== undefined) {
     const list = alternatives.map((alternative) => `- ${typeText(alternative)}`);
     return ['', `## ${name}`, '', 'One of:', '', ...list];
   }
+  if (pattern !== undefined) return ['', `## ${name}`, '', `Text of the form \`${pattern}\`.`];
   if (properties === undefined) return [];
   return [
     '',

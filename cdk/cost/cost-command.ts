@@ -8,10 +8,15 @@ import { parseArgs } from 'node:util';
 import { withSynthesizedDeployment } from '../compliance/synthesized-deployment.js';
 import { costPage } from './cost-page.js';
 import { costReport, costText, type CostReport } from './cost-report.js';
+import { answerHelp } from '../bin/answer-help.js';
 
 /** Examples whose prices stand in docs/cost.md. */
 const examplesOfPage = ['dev', 'production', 'air-gapped'];
 
+answerHelp(`usage: npm run cost -- [--config <deployment>] [--json]
+       npm run cost -- --page
+
+What a deployment costs at list prices; nobody is asked. --page makes docs/cost.md, with the price of the examples.`);
 const { values } = parseArgs({
   options: {
     config: { type: 'string', default: 'dev' },

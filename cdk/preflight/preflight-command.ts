@@ -7,7 +7,12 @@ import { withSynthesizedDeployment } from '../compliance/synthesized-deployment.
 import { awsSdkAccount } from './aws-sdk-account.js';
 import { exitStatusOf, findingText } from './finding.js';
 import { preflight } from './preflight.js';
+import { answerHelp } from '../bin/answer-help.js';
 
+answerHelp(`usage: npm run preflight -- [deployment] [--json]
+
+Everything that can be known about a deployment before money is spent; needs credentials, changes nothing. Exit status: 0, or 1
+when something stands in the way.`);
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { json: { type: 'boolean', default: false } },

@@ -10,10 +10,14 @@ import { violations } from '@turso-byoc/cdk/compliance/template-properties.js';
 import { validateConfiguration } from '@turso-byoc/cdk/config/validate-configuration.js';
 import { synthesizeApp } from '@turso-byoc/cdk/stacks/synthesize.js';
 import { randomConfiguration } from './random-configurations.js';
+import { answerHelp } from '@turso-byoc/cdk/bin/answer-help.js';
 
 // The CDK's own look at the templates takes longer than all the rest; the examples are put through it.
 process.env['CDK_VALIDATION'] ??= 'false';
 
+answerHelp(`usage: npm run synth:random -- [--count <number>] [--seed <number>] [--write <file>]
+
+Builds random valid configurations and looks for what must hold in each of them. Exit status: 1 when something does not.`);
 const { values } = parseArgs({
   options: {
     count: { type: 'string', default: '20' },

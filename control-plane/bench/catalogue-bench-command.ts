@@ -16,12 +16,18 @@ const { values } = parseArgs({
   options: {
     databases: { type: 'string', default: '20000' },
     concurrency: { type: 'string', default: '32' },
+    help: { type: 'boolean', default: false },
   },
 });
+const usage = 'usage: npm run catalogue-bench -- [--databases <number>] [--concurrency <number>]\n';
+if (values.help) {
+  process.stdout.write(usage);
+  process.exit(0);
+}
 const databases = Number(values.databases);
 const concurrency = Number(values.concurrency);
 if (!(Number.isSafeInteger(databases) && databases > 0 && Number.isSafeInteger(concurrency) && concurrency > 0)) {
-  process.stderr.write('usage: npm run catalogue-bench -- [--databases <number>] [--concurrency <number>]\n');
+  process.stderr.write(usage);
   process.exit(2);
 }
 

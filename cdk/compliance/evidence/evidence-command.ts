@@ -17,7 +17,11 @@ import { recordedAcknowledgements } from '../nag/recorded-acknowledgements.js';
 import { writeEvidence } from './evidence-pack.js';
 import { runningEvidence } from './running-evidence.js';
 import { billOfMaterials, imageWorkspaces } from './sbom.js';
+import { answerHelp } from '../../bin/answer-help.js';
 
+answerHelp(`usage: npm run evidence -- [deployment] [--output <directory>] [--running]
+
+Writes the evidence pack of a deployment; with --running it also reads the account, with the credentials at hand.`);
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { output: { type: 'string' }, running: { type: 'boolean', default: false } },

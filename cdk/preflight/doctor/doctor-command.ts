@@ -7,7 +7,11 @@ import { withSynthesizedDeployment } from '../../compliance/synthesized-deployme
 import { exitStatusOf, findingText } from '../finding.js';
 import { awsSdkDeployment } from './aws-sdk-deployment.js';
 import { doctor } from './doctor.js';
+import { answerHelp } from '../../bin/answer-help.js';
 
+answerHelp(`usage: npm run doctor -- [deployment] [--json]
+
+Examines a deployment as it runs; needs credentials, changes nothing. Exit status: 0, or 1 when something is wrong.`);
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { json: { type: 'boolean', default: false } },
