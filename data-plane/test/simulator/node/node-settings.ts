@@ -1,5 +1,6 @@
 import type { DatabaseLimits } from '@turso-byoc/data-plane/engine/ipc/messages.js';
 import type { DatabasePolicy } from '@turso-byoc/data-plane/database/node-context.js';
+import type { LogMaintenanceSettings } from '@turso-byoc/data-plane/node/log-maintenance.js';
 import { defaultLeaseTiming, type LeaseTiming } from '@turso-byoc/data-plane/ownership/lease-timing.js';
 
 /** How simulated nodes are set: as real ones, but with small databases, so that folds and closes happen often. */
@@ -14,6 +15,8 @@ export interface SimulatedNodeSettings {
   readonly statementDeadlineMs: number;
   /** Databases that are made independent of the logs of ended epochs in the background. @default as in a real node */
   readonly settlesPerSecond?: number;
+  /** When the log is packed and collected. @default soon enough to happen within a run, among everything else */
+  readonly logMaintenance?: LogMaintenanceSettings;
 }
 
 export const smallSettings: SimulatedNodeSettings = {

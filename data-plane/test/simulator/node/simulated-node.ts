@@ -6,6 +6,7 @@ import type { SqlRequest, SqlResponse } from '@turso-byoc/data-plane/database/da
 import type { RoutedDatabases } from '@turso-byoc/data-plane/database/routed-databases.js';
 import { ByocError, isByocError } from '@turso-byoc/data-plane/errors/catalogue.js';
 import { commitLogLimits, logMaintenance } from '@turso-byoc/data-plane/node/limits.js';
+import type { LogMaintenanceSettings } from '@turso-byoc/data-plane/node/log-maintenance.js';
 import { NodeCore } from '@turso-byoc/data-plane/node/node-core.js';
 import { openLogStore, type OpenedLog } from '@turso-byoc/data-plane/node/open-log-store.js';
 import type { ObjectStore } from '@turso-byoc/data-plane/object-store/object-store.js';
@@ -90,25 +91,7 @@ export class SimulatedNode implements NodeFaces {
       limits: settings.limits,
       policy: settings.policy,
       timing: settings.timing,
-      // Soon enough to happen within a run, among everything else.
-      logMaintenance: {
-        ...logMaintenance,
-        upkeep: {
-          ...logMaintenance.upkeep,
-          maxRetainedPositions: 40,
-          maxRetainedBytes: 400_000,
-          maxPackBytes: 200_000,
-        },
-        collection: {
-          pace: {
-            ...logMaintenance.collection.pace,
-            graceMs: 5_000,
-            ...(settings.settlesPerSecond !== undefined && { settlesPerSecond: settings.settlesPerSecond }),
-          },
-          delayMs: 3_000,
-          retryMs: 10_000,
-        },
-      },
+      logMaintenance: settings.logMaintenance ?? soonMaintenance(settings.settlesPerSecond),
       log: { windowMs: settings.commitWindowMs, ...commitLogLimits },
       maxOpenDatabases: settings.maxOpenDatabases,
       routeTimeoutMs: settings.routeTimeoutMs,
@@ -183,4 +166,16 @@ export class SimulatedNode implements NodeFaces {
     await this.#world.sleep(5);
     this.machine.die('stopped');
   }
+}
+
+/** Soon enough to happen within a run, among everything else. */
+function soonMaintenance(settlesPerSecond = logMaintenance.collection.pace.settlesPerSecond): LogMaintenanceSettings {
+  return {
+    upkeep: { ...logMaintenance.upkeep, maxRetainedPositions: 40, maxRetainedBytes: 400_000, maxPackBytes: 200_000 },
+    collection: {
+      pace: { ...logMaintenance.collection.pace, graceMs: 5_000, settlesPerSecond },
+      delayMs: 3_000,
+      retryMs: 10_000,
+    },
+  };
 }

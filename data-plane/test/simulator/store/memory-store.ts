@@ -18,7 +18,9 @@ export class MemoryStore {
   readonly #objects = new Map<string, StoredObject>();
   /** Keys of objects that were deleted, in order. */
   readonly deleted: string[] = [];
-  #sortedKeys: string[] | undefined;
+  /** By the first part of the name, for those that were listed since something was created or deleted there. */
+  readonly #sortedKeys = new Map<string, string[]>();
+  readonly #keys = new Map<string, Set<string>>();
 
   constructor(readonly name: string) {}
 
@@ -40,8 +42,7 @@ export class MemoryStore {
     const holds = 'ifAbsent' in condition ? current === undefined : current?.etag === condition.ifMatch;
     if (!holds) return { won: false };
     const etag = createHash('sha1').update(body).digest('hex') as ETag;
-    if (!current) this.#sortedKeys = undefined;
-    this.#objects.set(key, { body, etag });
+    this.#set(key, { body, etag });
     return { won: true, etag };
   }
 
@@ -49,12 +50,13 @@ export class MemoryStore {
     assertObjectKey(key);
     if (!this.#objects.delete(key)) return;
     this.deleted.push(key);
-    this.#sortedKeys = undefined;
+    this.#keys.get(firstPart(key))?.delete(key);
+    this.#sortedKeys.delete(firstPart(key));
   }
 
   list(prefix: string, { after = '', limit = 1_000 }: { after?: string; limit?: number } = {}): ListPage {
-    this.#sortedKeys ??= [...this.#objects.keys()].sort();
-    const matching = this.#sortedKeys.filter((key) => key.startsWith(prefix) && key > after);
+    const parts = prefix.includes('/') ? [firstPart(prefix)] : [...this.#keys.keys()].sort();
+    const matching = parts.flatMap((part) => this.#sorted(part)).filter((key) => key.startsWith(prefix) && key > after);
     const keys = matching.slice(0, limit);
     const last = keys.at(-1);
     return matching.length > limit && last !== undefined ? { keys, next: last } : { keys };
@@ -62,7 +64,29 @@ export class MemoryStore {
 
   /** Overwrites an object whatever stands there: damage, not an operation of a store. */
   damage(key: string, body: Buffer): void {
-    this.#objects.set(key, { body, etag: createHash('sha1').update(body).digest('hex') as ETag });
-    this.#sortedKeys = undefined;
+    this.#set(key, { body, etag: createHash('sha1').update(body).digest('hex') as ETag });
   }
+
+  #set(key: string, object: StoredObject): void {
+    if (!this.#objects.has(key)) {
+      const part = firstPart(key);
+      const keys = this.#keys.get(part) ?? new Set();
+      this.#keys.set(part, keys.add(key));
+      this.#sortedKeys.delete(part);
+    }
+    this.#objects.set(key, object);
+  }
+
+  #sorted(part: string): string[] {
+    const known = this.#sortedKeys.get(part);
+    if (known) return known;
+    const sorted = [...(this.#keys.get(part) ?? [])].sort();
+    this.#sortedKeys.set(part, sorted);
+    return sorted;
+  }
+}
+
+/** Up to the first slash and with it, so that the parts are in the order of the names. */
+function firstPart(key: string): string {
+  return key.slice(0, key.indexOf('/') + 1) || key;
 }
