@@ -66,7 +66,8 @@ export function extrapolate(figures: FleetFigures): Growth[] {
       unit: 'reads/s',
       limit: standardPrefix.readsPerSecond,
       splits: true,
-      answer: 'as above; the reads of a node do not grow with the nodes',
+      answer:
+        'as above; a node of a large fleet reads more of them than one of a small fleet, so this line is too low beyond it',
       load: (nodes) => nodes * perNode('nodes', 'readsPerSecond'),
     },
     {

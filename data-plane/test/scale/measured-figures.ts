@@ -23,7 +23,9 @@ export interface MeasuredFigures {
 
 /** `repository`: its directory. Throws when the file lacks a figure. */
 export function measuredFigures(repository: string): MeasuredFigures {
-  const { results } = JSON.parse(readFileSync(join(repository, benchmarkFile), 'utf8')) as { results: readonly BenchmarkResult[] };
+  const { results } = JSON.parse(readFileSync(join(repository, benchmarkFile), 'utf8')) as {
+    results: readonly BenchmarkResult[];
+  };
   const figure = (name: string, parameters: BenchmarkResult['parameters'], value: string): number => {
     const found = results
       .find(
