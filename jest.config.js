@@ -1,7 +1,13 @@
 /** Unit tests stand beside the code they test; scenario tests stand in each workspace's test/ folder. */
 export default {
   testEnvironment: 'node',
-  roots: ['<rootDir>/data-plane', '<rootDir>/control-plane', '<rootDir>/charts', '<rootDir>/cdk', '<rootDir>/docs/checks'],
+  roots: [
+    '<rootDir>/data-plane',
+    '<rootDir>/control-plane',
+    '<rootDir>/charts',
+    '<rootDir>/cdk',
+    '<rootDir>/docs/checks',
+  ],
   testMatch: ['**/*.test.ts'],
   testPathIgnorePatterns: ['/node_modules/', '/dist/'],
   extensionsToTreatAsEsm: ['.ts'],
