@@ -1,7 +1,11 @@
 /** The official SQL clients, used as their documentation does, against a whole local system and both engines. */
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createClient, LibsqlError, type Client } from '@libsql/client';
 import { connect } from '@tursodatabase/serverless';
 import { createClient as createCompatClient } from '@tursodatabase/serverless/compat';
+import Database from 'libsql';
 import { startLocalSystemForTests, type LocalSystemForTests } from './support/local-system-for-tests.js';
 
 let local: LocalSystemForTests;
@@ -194,3 +198,42 @@ describe.each(['libsql', 'tursodb'] as const)('@tursodatabase/serverless on %s',
     client.close();
   });
 });
+
+describe('a database that begins as a file', () => {
+  it('is created for an upload, takes it on its own host, and is served', async () => {
+    const name = 'uploaded';
+    await local.call('POST', '/v1/organizations/default/databases', {
+      name,
+      group: 'default',
+      seed: { type: 'database_upload' },
+    });
+    const { jwt } = await local.api.databases.createToken(name, { expiration: '5m' });
+    const url = `${local.system.dataUrl}/db/${name}-default/`;
+    const send = async (path: string, body: Uint8Array | string): Promise<Record<string, unknown>> => {
+      const answer = await fetch(url + path, { method: 'PUT', headers: { authorization: `Bearer ${jwt}` }, body });
+      expect([path, answer.status]).toEqual([path, 200]);
+      return (await answer.json()) as Record<string, unknown>;
+    };
+    const file = await sampleFile((db) => db.exec("CREATE TABLE t (a); INSERT INTO t VALUES ('from a file')"));
+    const { upload_id: upload } = await send('v2/upload/start', JSON.stringify({ db_size_bytes: file.length }));
+    await send(`v2/upload/${String(upload)}/chunk/0`, file);
+    await send(`v2/upload/${String(upload)}/finalize`, '');
+    const client = createClient({ url, authToken: jwt });
+    expect((await client.execute('SELECT a FROM t')).rows[0]?.[0]).toBe('from a file');
+    client.close();
+  });
+});
+
+/** A small SQLite file in WAL mode. */
+async function sampleFile(fill: (database: Database.Database) => void): Promise<Buffer> {
+  const directory = await mkdtemp(join(tmpdir(), 'turso-byoc-upload-'));
+  try {
+    const database = new Database(join(directory, 'file.db'));
+    database.exec('PRAGMA journal_mode = wal');
+    fill(database);
+    database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+    return await readFile(join(directory, 'file.db'));
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}

@@ -5,19 +5,20 @@ const fault = (code: string, message: RegExp): unknown =>
   expect.objectContaining({ code, message: expect.stringMatching(message) as string });
 
 it.each<[string, unknown, unknown]>([
-  ['as the SDK sends it', { type: 'database', name: 'shop' }, { parent: 'shop' }],
-  ['as the CLI sends it', { type: 'database', value: 'shop', timestamp: null }, { parent: 'shop' }],
-  ['without a type', { name: 'shop' }, { parent: 'shop' }],
+  ['as the SDK sends it', { type: 'database', name: 'shop' }, { kind: 'branch', parent: 'shop' }],
+  ['as the CLI sends it', { type: 'database', value: 'shop', timestamp: null }, { kind: 'branch', parent: 'shop' }],
+  ['without a type', { name: 'shop' }, { kind: 'branch', parent: 'shop' }],
   [
     'with a time',
     { type: 'database', name: 'shop', timestamp: '2026-01-31T12:00:00.250Z' },
-    { parent: 'shop', timeMs: Date.parse('2026-01-31T12:00:00.250Z') },
+    { kind: 'branch', parent: 'shop', timeMs: Date.parse('2026-01-31T12:00:00.250Z') },
   ],
   [
     'with an offset',
     { type: 'database', name: 'shop', timestamp: '2026-01-31T12:00:00+02:00' },
-    { parent: 'shop', timeMs: Date.parse('2026-01-31T10:00:00Z') },
+    { kind: 'branch', parent: 'shop', timeMs: Date.parse('2026-01-31T10:00:00Z') },
   ],
+  ['for an upload', { type: 'database_upload' }, { kind: 'upload' }],
 ])('reads a seed %s', (_what, seed, expected) => {
   expect(parseSeed(seed, nowMs)).toEqual(expected);
 });
@@ -25,8 +26,7 @@ it.each<[string, unknown, unknown]>([
 it.each<[unknown, string, RegExp]>([
   ['shop', 'SEED_INVALID', /object/],
   [['shop'], 'SEED_INVALID', /object/],
-  [{ type: 'dump', url: 'https://dump.example' }, 'OPTION_NOT_OFFERED', /type "database" only/],
-  [{ type: 'database_upload' }, 'OPTION_NOT_OFFERED', /type "database" only/],
+  [{ type: 'dump', url: 'https://dump.example' }, 'OPTION_NOT_OFFERED', /"database_upload" only/],
   [{ type: 'database' }, 'SEED_INVALID', /name a database/],
   [{ type: 'database', name: 5 }, 'SEED_INVALID', /name a database/],
   [{ name: 'shop', timestamp: 'yesterday' }, 'SEED_INVALID', /must be a time/],

@@ -1,8 +1,12 @@
 import { ControlPlaneError } from '../errors/catalogue.js';
 import { isUnasked } from './unasked.js';
 
-/** What a new database begins with: another database, as it is or as it was at a time in milliseconds since 1970. */
-export interface Seed {
+/** What a new database begins with. */
+export type Seed = BranchSeed | { readonly kind: 'upload' };
+
+/** Another database, as it is or as it was at a time in milliseconds since 1970. */
+export interface BranchSeed {
+  readonly kind: 'branch';
   /** Name of the other database. */
   readonly parent: string;
   readonly timeMs?: number;
@@ -18,17 +22,20 @@ const timestampPattern = /^\d{4}-\d{2}-\d{2}(?:[Tt ]\d{2}:\d{2}:\d{2}(?:\.\d+)?(
 export function parseSeed(seed: unknown, nowMs: number): Seed {
   if (typeof seed !== 'object' || seed === null || Array.isArray(seed)) throw invalid('"seed" must be an object');
   const { type, name, value, timestamp } = seed as Record<string, unknown>;
+  // The client uploads a SQLite file to the data plane next.
+  if (type === 'database_upload') return { kind: 'upload' };
   const parent = isUnasked(name) ? value : name;
   if (!isUnasked(type) && type !== 'database') {
-    throw new ControlPlaneError('OPTION_NOT_OFFERED', '"seed" is offered with the type "database" only');
+    const message = '"seed" is offered with the types "database" and "database_upload" only';
+    throw new ControlPlaneError('OPTION_NOT_OFFERED', message);
   }
   if (typeof parent !== 'string' || parent === '') throw invalid('"seed" must name a database');
-  if (isUnasked(timestamp)) return { parent };
+  if (isUnasked(timestamp)) return { kind: 'branch', parent };
   const timeMs = typeof timestamp === 'string' && timestampPattern.test(timestamp) ? Date.parse(timestamp) : NaN;
   if (Number.isNaN(timeMs)) throw invalid('"timestamp" must be a time such as 2026-01-31T12:00:00Z');
   if (timeMs > nowMs) throw invalid('"timestamp" lies in the future');
   if (timeMs < 0) throw invalid('"timestamp" lies before 1970');
-  return { parent, timeMs };
+  return { kind: 'branch', parent, timeMs };
 }
 
 function invalid(message: string): ControlPlaneError {

@@ -39,6 +39,8 @@ export interface DatabaseRecord {
   readonly createdAtMs: number;
   readonly origin: DatabaseOrigin;
   readonly parent?: ParentDatabase;
+  /** It was created for a file, which whoever asked for it uploads to the data plane. */
+  readonly awaitsFile?: boolean;
   /** The branch begins as the parent was at this time; absent: as it was when the branch was made. */
   readonly seedTimeMs?: number;
   /** The key of the key service that was named for it, by itself or by its group. */
@@ -76,6 +78,7 @@ const columns = {
   key_id: 'd.key_id',
   encryption_cipher: 'd.encryption_cipher',
   address_organization: 'd.address_organization',
+  awaits_file: 'd.awaits_file',
   delete_protection: 'd.delete_protection',
   block_reads: 'coalesce(r.block_reads, 0)',
   block_writes: 'coalesce(r.block_writes, 0)',
@@ -128,8 +131,8 @@ export async function insertCreating(
   const [, holder] = await catalog.write([
     {
       sql: `INSERT INTO databases (uuid, organization, name, group_uuid, engine, state, created_at_ms, origin,
-              parent_uuid, parent_name, seed_time_ms, key_id, encryption_cipher, address_organization)
-            SELECT ?, ?, ?, uuid, ?, 'creating', ?, ?, ?, ?, ?, ?, ?, ? FROM groups
+              parent_uuid, parent_name, seed_time_ms, key_id, encryption_cipher, address_organization, awaits_file)
+            SELECT ?, ?, ?, uuid, ?, 'creating', ?, ?, ?, ?, ?, ?, ?, ?, ? FROM groups
             WHERE uuid = ? AND organization = ? AND name = ? AND state = 'ready' AND ${hasRoom}
             ON CONFLICT DO NOTHING`,
       args: [
@@ -145,6 +148,7 @@ export async function insertCreating(
         database.keyId ?? null,
         database.encryptionCipher ?? null,
         database.addressOrganization,
+        database.awaitsFile === true ? 1 : 0,
         database.group.uuid,
         database.organization,
         database.group.name,
@@ -330,6 +334,7 @@ function databaseFromRow(row: Row): DatabaseRecord {
     createdAtMs: integerOf(row, 'created_at_ms'),
     origin: textOf(row, 'origin') as DatabaseOrigin,
     ...(row['parent_uuid'] !== null && { parent: parentOf(row) }),
+    ...(integerOf(row, 'awaits_file') === 1 && { awaitsFile: true }),
     ...(row['seed_time_ms'] !== null && { seedTimeMs: integerOf(row, 'seed_time_ms') }),
     ...(row['key_id'] !== null && { keyId: textOf(row, 'key_id') }),
     addressOrganization: textOf(row, 'address_organization'),

@@ -266,6 +266,10 @@ const migrations: readonly ((context: MigrationContext) => InStatement[])[] = [
        PRIMARY KEY (organization, name)
      )`,
   ],
+  () => [
+    // Created for a file that is uploaded to the data plane.
+    'ALTER TABLE databases ADD COLUMN awaits_file INTEGER NOT NULL DEFAULT 0',
+  ],
 ];
 
 /**

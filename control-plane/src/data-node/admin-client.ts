@@ -30,12 +30,14 @@ export interface AdminDatabase {
   readonly keyId?: string;
   /** The client's key is to wrap it instead. Not repeated in any error of this client. */
   readonly encryption?: { readonly key: string; readonly cipher?: CipherName };
+  /** It is to begin as a file that is uploaded, and takes nothing else before. */
+  readonly awaitsFile?: boolean;
   /** Begin as another database is, or was at a time in milliseconds since 1970. */
   readonly branch?: { readonly parent: DatabaseId; readonly timeMs?: number };
 }
 
 /** What a data node's manifests say of a database. */
-export interface InventoryEntry extends Omit<AdminDatabase, 'branch'> {
+export interface InventoryEntry extends Omit<AdminDatabase, 'branch' | 'awaitsFile'> {
   readonly createdAtMs: number;
   /** Of one that was deleted. */
   readonly deletedAtMs?: number;

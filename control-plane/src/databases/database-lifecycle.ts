@@ -52,6 +52,8 @@ export interface DatabaseRequest {
   readonly keyId?: string;
   /** The client's key is to wrap it instead. */
   readonly clientEncryption?: { readonly key: string; readonly cipher: CipherName };
+  /** Begin as a file that is uploaded to the data plane. */
+  readonly awaitsFile?: boolean;
   /** Begin as another database is, or was at a time. Group and engine are that database's. */
   readonly branch?: { readonly parent: ParentDatabase; readonly timeMs?: number };
 }
@@ -94,6 +96,7 @@ export class DatabaseLifecycle {
         engine: request.engine,
         createdAtMs: this.clock.now(),
         origin: request.branch ? 'branch' : 'new',
+        ...(request.awaitsFile === true && { awaitsFile: true }),
         ...(request.branch && { parent: request.branch.parent }),
         ...(request.branch?.timeMs !== undefined && { seedTimeMs: request.branch.timeMs }),
         ...(keyId !== undefined && { keyId }),
@@ -272,6 +275,7 @@ function isSameRequest(row: DatabaseRecord, request: DatabaseRequest): boolean {
     row.origin === (branch ? 'branch' : 'new') &&
     row.parent?.uuid === branch?.parent.uuid &&
     row.seedTimeMs === branch?.timeMs &&
+    (row.awaitsFile ?? false) === (request.awaitsFile ?? false) &&
     row.keyId === keyFor(request) &&
     row.encryptionCipher === clientEncryption?.cipher
   );
@@ -293,6 +297,7 @@ function toAdminDatabase(row: DatabaseRecord, clientKey: string | undefined): Ad
     ...identityOf(row),
     ...(row.keyId !== undefined && { keyId: row.keyId }),
     ...(clientKey !== undefined && cipher !== undefined && { encryption: { key: clientKey, cipher } }),
+    ...(row.awaitsFile === true && { awaitsFile: true }),
     ...(row.origin === 'branch' && row.parent && { branch: toAdminBranch(row.parent, row.seedTimeMs) }),
   };
 }

@@ -1,5 +1,10 @@
 /** The decoders that read what clients write, each as one function from bytes, with whole inputs to begin with. */
 import fc from 'fast-check';
+import { fileOperationKinds } from '@turso-byoc/data-plane/database/file-request.js';
+import { reservedBytesOf } from '@turso-byoc/data-plane/database/uploaded-file.js';
+import { transactionsOf } from '@turso-byoc/data-plane/hrana/file/push-frames.js';
+import { fileOperation, filePath } from '@turso-byoc/data-plane/server/file-routes.js';
+import { emptyDatabaseImage } from '@turso-byoc/data-plane/storage/empty-database.js';
 import { encodeJsonCursor, encodeJsonPipeline } from '@turso-byoc/data-plane/hrana/encode-json-request.js';
 import { encodeProtobufCursor, encodeProtobufPipeline } from '@turso-byoc/data-plane/hrana/encode-protobuf-request.js';
 import { jsonEncoding } from '@turso-byoc/data-plane/hrana/json-encoding.js';
@@ -63,6 +68,18 @@ function readPull(input: Buffer): void {
   if (pages) decodePageSelector(pages, 100_000);
 }
 
+/** WAL frames, each as its page and the size of the database after it. */
+function pushedFrames(...frames: [page: number, databasePages: number][]): Buffer {
+  return Buffer.concat(
+    frames.map(([page, databasePages]) => {
+      const frame = Buffer.alloc(4120);
+      frame.writeUInt32BE(page, 0);
+      frame.writeUInt32BE(databasePages, 4);
+      return frame;
+    }),
+  );
+}
+
 export const fuzzTargets: Readonly<Record<string, FuzzTarget>> = {
   'json-pipeline': { read: (input) => jsonEncoding.decodePipeline(input), seeds: pipelines(encodeJsonPipeline) },
   'json-cursor': { read: (input) => jsonEncoding.decodeCursor(input), seeds: cursors(encodeJsonCursor) },
@@ -88,6 +105,34 @@ export const fuzzTargets: Readonly<Record<string, FuzzTarget>> = {
     ],
   },
   'page-selector': { read: (input) => decodePageSelector(input, 100_000), seeds: () => selectors },
+  'upload-header': {
+    read: (input) => reservedBytesOf(input.subarray(0, 100), Math.max(4096, input.length), { mode: 'kms' }),
+    seeds: () => [emptyDatabaseImage(0), emptyDatabaseImage(28)],
+  },
+  'upload-start': {
+    read: (input) => fileOperation('upload-start', {}, input),
+    seeds: () => ['{"db_size_bytes":4096}', '{"db_size_bytes":0,"x":[]}', 'null'].map((text) => Buffer.from(text)),
+  },
+  'file-path': {
+    read: (input) => {
+      const [kind, generation, start, end, baton, upload, chunk] = input.toString('latin1').split('/');
+      const known = fileOperationKinds.find((each) => each === kind) ?? 'replica-push';
+      const operation = fileOperation(known, { generation, start, end, baton, upload, chunk }, Buffer.from('{}'));
+      return filePath(operation);
+    },
+    seeds: () =>
+      [
+        'replica-pull/5/1/129',
+        `replica-push/5/1/2/${'0f'.repeat(16)}`,
+        'replica-export/4294967295',
+        'upload-chunk/////a1b2/0',
+        'upload-finalize/////a1b2',
+      ].map((text) => Buffer.from(text)),
+  },
+  'pushed-frames': {
+    read: (input) => transactionsOf(input),
+    seeds: () => [pushedFrames([1, 0], [2, 2]), pushedFrames([3, 3]), pushedFrames([0, 1])],
+  },
   'request-target': {
     read: (input) => parseRequestTarget(input.toString('latin1')),
     seeds: () => ['/db/a-b/v2/pipeline?x', 'http://a.b/v3', '//', '/db/', '*'].map((text) => Buffer.from(text)),

@@ -1,8 +1,12 @@
+import { reservedBytesOf } from '../../src/database/uploaded-file.js';
 import { ByocError } from '../../src/errors/catalogue.js';
+import { transactionsOf } from '../../src/hrana/file/push-frames.js';
 import { jsonEncoding } from '../../src/hrana/json-encoding.js';
 import { protobufEncoding } from '../../src/hrana/protobuf-encoding.js';
 import { jsonCodec } from '../../src/hrana/socket/json-codec.js';
 import { protobufCodec } from '../../src/hrana/socket/protobuf-codec.js';
+import { fileOperation } from '../../src/server/file-routes.js';
+import { emptyDatabaseImage } from '../../src/storage/empty-database.js';
 import { seededRandom } from '../seeded-random.js';
 import { mutated } from './mutate-input.js';
 
@@ -22,6 +26,13 @@ describe('decoders answer every input', () => {
     ['Protobuf pipeline', protobuf, (input) => protobufEncoding.decodePipeline(input)],
     ['Protobuf cursor', protobuf, (input) => protobufEncoding.decodeCursor(input)],
     ['Protobuf message', protobuf, (input) => protobufCodec.decode(input)],
+    [
+      'header of a file',
+      emptyDatabaseImage(28).subarray(0, 100),
+      (input) => reservedBytesOf(input, 4096, { mode: 'kms' }),
+    ],
+    ['start of an upload', Buffer.from('{"db_size_bytes":4096}'), (input) => fileOperation('upload-start', {}, input)],
+    ['frames of a replica', Buffer.alloc(4120, 1), (input) => transactionsOf(input)],
   ])('%s', (_name, whole, read) => {
     const random = seededRandom(4711);
     const known = [whole];

@@ -1,8 +1,10 @@
 /** Uploads of SQLite files to a real node: whole, in chunks, killed at every chunk, and refused. */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { emptyDatabaseImage } from '@turso-byoc/data-plane/storage/empty-database.js';
 import { uploadChunkBytes } from '@turso-byoc/data-plane/storage/uploaded-image.js';
-import { DataNode, type TestDatabase } from '../support/data-node.js';
+import { newClientKey, withKey } from '../support/client-keys.js';
+import { DataNode, sharedLease, type TestDatabase } from '../support/data-node.js';
 import { fillShop, sampleFile } from '../support/sample-file.js';
 
 let node: DataNode;
@@ -143,6 +145,52 @@ test('an upload that is begun anew takes the place of the one before, whose obje
   expect((await node.admin('DELETE', `/admin/v1/databases/${database.id}`)).status).toBe(200);
 }, 60_000);
 
+test('a file for a database whose client holds the key, which comes with the chunks only', async () => {
+  const cipher = 'aegis256';
+  const key = newClientKey(cipher);
+  const database = await awaiting({ encryption: { key, cipher } });
+  const keyed = await sampleFile(
+    (db) => db.exec("CREATE TABLE t (a); INSERT INTO t VALUES ('x')"),
+    '',
+    emptyDatabaseImage(48),
+  );
+  const plain = await sampleFile(fillShop(10));
+  const headers = { 'x-turso-encryption-key': key, 'x-turso-encryption-cipher': cipher };
+  const put = async (upload: string, bytes: Buffer, sent: Record<string, string>): Promise<Answer> =>
+    send(database, 'PUT', `v2/upload/${upload}/chunk/0`, bytes, sent);
+  const unfit = await start(database, plain);
+  expect(await put(unfit.body.upload_id, plain, headers)).toMatchObject({
+    status: 400,
+    body: { code: 'UPLOAD_INVALID' },
+  });
+  const { body } = await start(database, keyed);
+  expect(await put(body.upload_id, keyed, {})).toMatchObject({ body: { code: 'ENCRYPTION_KEY_REQUIRED' } });
+  const wrong = { ...headers, 'x-turso-encryption-key': newClientKey(cipher) };
+  expect(await put(body.upload_id, keyed, wrong)).toMatchObject({ body: { code: 'ENCRYPTION_KEY_WRONG' } });
+  expect(await put(body.upload_id, keyed, headers)).toMatchObject({ status: 200 });
+  expect(await finalize(database, body.upload_id)).toMatchObject({ status: 200 });
+  expect(await node.run(withKey(database, key), 'SELECT a FROM t')).toEqual([['x']]);
+}, 60_000);
+
+test('chunks may go through any node, and through another than began the upload', async () => {
+  const one = await DataNode.start(sharedLease);
+  const other = await one.startBeside();
+  try {
+    const database = await one.createDatabase('through-two', 'libsql', { awaitsFile: true });
+    const there = other.here(database);
+    const { body } = await start(database);
+    for (let chunk = 0; chunk * uploadChunkBytes < file.length; chunk++) {
+      expect(await sendChunk(chunk % 2 === 0 ? there : database, body.upload_id, chunk)).toMatchObject({ status: 200 });
+    }
+    expect(await finalize(there, body.upload_id)).toMatchObject({ status: 200 });
+    expect((await exported(there)).equals(file)).toBe(true);
+    expect(await other.run(there, 'SELECT count(*) FROM items')).toEqual([['9000']]);
+  } finally {
+    await other.end('SIGKILL');
+    await one.dispose();
+  }
+}, 60_000);
+
 describe('files that are refused', () => {
   const altered = (bytes: Buffer, change: (copy: Buffer) => void): Buffer => {
     const copy = Buffer.from(bytes);
@@ -192,6 +240,8 @@ describe('files that are refused', () => {
       db.exec("CREATE TRIGGER sneaky AFTER INSERT ON t BEGIN SELECT writefile('/tmp/x', 'y'); END");
     });
     expect(await upload(database, sneaky)).toMatchObject({ status: 400, body: { code: 'UPLOAD_INVALID' } });
+    // It goes on awaiting a good one.
+    expect(await upload(database, plain)).toMatchObject({ status: 200 });
   }, 60_000);
 
   test('requests that are malformed, and those of a token that may only read', async () => {

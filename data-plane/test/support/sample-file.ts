@@ -1,15 +1,20 @@
 /** SQLite files as clients upload them, and what is in them. */
 import { createHash } from 'node:crypto';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'libsql';
 
-/** Makes a file by `fill`, in WAL mode and folded into one file, and returns its bytes. */
-export async function sampleFile(fill: (database: Database.Database) => void, setUp = ''): Promise<Buffer> {
+/** Makes a file by `fill`, in WAL mode and folded into one file, and returns its bytes. `from`: what it begins as. */
+export async function sampleFile(
+  fill: (database: Database.Database) => void,
+  setUp = '',
+  from?: Buffer,
+): Promise<Buffer> {
   const directory = await mkdtemp(join(tmpdir(), 'turso-byoc-sample-'));
   try {
     const path = join(directory, 'sample.db');
+    if (from) await writeFile(path, from);
     const database = new Database(path);
     if (setUp !== '') database.exec(setUp);
     database.exec('PRAGMA journal_mode = wal');
@@ -42,16 +47,4 @@ export function fillShop(rows: number): (database: Database.Database) => void {
     }
     database.exec("INSERT INTO notes (body) VALUES ('a note about pears'); COMMIT");
   };
-}
-
-/** SHA-256 over all rows of all tables, as `read` gives them for a SELECT. */
-export async function digestOfTables(
-  tables: readonly string[],
-  read: (sql: string) => Promise<readonly (readonly unknown[])[]>,
-): Promise<string> {
-  const hash = createHash('sha256');
-  for (const table of tables) {
-    for (const row of await read(`SELECT * FROM ${table} ORDER BY 1`)) hash.update(JSON.stringify(row));
-  }
-  return hash.digest('hex');
 }

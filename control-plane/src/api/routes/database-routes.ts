@@ -15,7 +15,7 @@ import {
   parseRemoteEncryption,
   type AskedEncryption,
 } from '../remote-encryption.js';
-import { parseSeed, type Seed } from '../seed.js';
+import { parseSeed, type BranchSeed } from '../seed.js';
 import { setMaxBytes } from '../../catalog/access-rules.js';
 import { parseSize } from '../size.js';
 import { isUnasked } from '../unasked.js';
@@ -127,7 +127,8 @@ export function registerDatabaseRoutes(app: FastifyInstance, context: ApiContext
     method: 'POST',
     url: '/databases',
     operation: 'createDatabase',
-    summary: 'Creates a database: empty, or as a branch of another one, now or at a time.',
+    summary:
+      'Creates a database: empty, as a branch of another one, now or at a time, or for a file that is uploaded to it next.',
     access: mayDo('db:create'),
     audit: 'db-create',
     body: createBody,
@@ -150,22 +151,24 @@ export function registerDatabaseRoutes(app: FastifyInstance, context: ApiContext
       const encryption = parseRemoteEncryption(body['remote_encryption']);
       const maxBytes = isUnasked(body['size_limit']) ? undefined : parseSize(String(body['size_limit']));
       const asked = { group: askedGroup, useTursodb: useTursodb === true, encryption };
-      const record = seed
-        ? await context.lifecycle.create(await branchRequest(request, name, seed, asked, context))
-        : await createInGroup(
-            request,
-            askedGroup ?? 'default',
-            {
-              organization,
-              name,
-              engine: useTursodb === true ? 'tursodb' : 'libsql',
-              ...(encryption &&
-                ('clientKey' in encryption
-                  ? { clientEncryption: newClientEncryption(encryption.clientKey) }
-                  : encryption)),
-            },
-            context,
-          );
+      const record =
+        seed?.kind === 'branch'
+          ? await context.lifecycle.create(await branchRequest(request, name, seed, asked, context))
+          : await createInGroup(
+              request,
+              askedGroup ?? 'default',
+              {
+                organization,
+                name,
+                engine: useTursodb === true ? 'tursodb' : 'libsql',
+                ...(seed && { awaitsFile: true }),
+                ...(encryption &&
+                  ('clientKey' in encryption
+                    ? { clientEncryption: newClientEncryption(encryption.clientKey) }
+                    : encryption)),
+              },
+              context,
+            );
       if (maxBytes !== undefined) {
         await context.catalog.write(setMaxBytes(record.uuid, maxBytes));
         await context.accessRules.publish();
@@ -350,7 +353,7 @@ async function createInGroup(
 async function branchRequest(
   request: FastifyRequest,
   name: string,
-  { parent: parentName, timeMs }: Seed,
+  { parent: parentName, timeMs }: BranchSeed,
   asked: { group: string | undefined; useTursodb: boolean; encryption: AskedEncryption | undefined },
   context: ApiContext,
 ): Promise<DatabaseRequest> {

@@ -85,7 +85,7 @@ function push(host: DatabaseHost, context: RequestContext): void {
 type Transaction = readonly AppendedFrame[];
 
 /** The transactions in a run of frames, which ends with one. Throws `REPLICA_PUSH_INVALID`. */
-function transactionsOf(frames: Buffer): Transaction[] {
+export function transactionsOf(frames: Buffer): Transaction[] {
   const transactions: Transaction[] = [];
   let open: AppendedFrame[] = [];
   for (let at = 0; at + frameBytes <= frames.length; at += frameBytes) {
@@ -143,8 +143,4 @@ function pageReader(engine: EngineConnection): (page: number) => Uint8Array | un
     const content = row?.[0];
     return content instanceof Uint8Array && content.length === pageBytes ? content : undefined;
   };
-}
-
-export function isWholeFrames(bytes: number): boolean {
-  return bytes > 0 && bytes % frameBytes === 0;
 }
