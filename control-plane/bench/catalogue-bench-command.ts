@@ -1,118 +1,178 @@
 /**
- * `npm run catalogue-bench -- --databases 20000`: creates databases through the Platform API of a system started for the
- * purpose on this machine, then lists and retrieves them, and prints rates, latencies and memory.
+ * `npm run catalogue-bench`: creates databases through the Platform API of a system started for the purpose on this machine, then
+ * lists and retrieves them; prints rates, latencies, processor time and requests to the store for each creation, and memory.
  */
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { Agent, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { startLocal, type RunningLocalSystem } from '@turso-byoc/control-plane/local/start-local.js';
-import { percentile } from './percentile.js';
+import { measureLargeCatalogue } from './large-catalogue.js';
+import { latencies, summary } from './percentile.js';
+import { cpuMs, residentMiB, usedPer } from './processes.js';
+import { requestsPer, storeRequests } from './store-requests.js';
+
+const usage = `usage: npm run catalogue-bench -- [options]
+
+  --databases <number>     to create; default 20000. 0: none, for --rows alone
+  --concurrency <number>   creations at a time; default 64
+  --rows <number>          measures the catalog alone as well, in a file, with so many rows; a million takes some minutes
+  --out <file>             writes the results there, too
+`;
 
 const pageLength = 1_000;
 const retrievals = 2_000;
+/** Seconds at half the rate that was reached. */
+const halfRateSeconds = 15;
 
 const { values } = parseArgs({
   options: {
     databases: { type: 'string', default: '20000' },
-    concurrency: { type: 'string', default: '32' },
+    concurrency: { type: 'string', default: '64' },
+    rows: { type: 'string', default: '0' },
+    out: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
 });
-const usage = 'usage: npm run catalogue-bench -- [--databases <number>] [--concurrency <number>]\n';
 if (values.help) {
   process.stdout.write(usage);
   process.exit(0);
 }
-const databases = Number(values.databases);
-const concurrency = Number(values.concurrency);
-if (!(Number.isSafeInteger(databases) && databases > 0 && Number.isSafeInteger(concurrency) && concurrency > 0)) {
+const [databases, concurrency, rows] = [Number(values.databases), Number(values.concurrency), Number(values.rows)];
+if (![databases, concurrency, rows].every((each) => Number.isSafeInteger(each) && each >= 0)) {
   process.stderr.write(usage);
   process.exit(2);
 }
 
-const directory = await mkdtemp(join(tmpdir(), 'catalogue-bench-'));
-let system: RunningLocalSystem | undefined;
-try {
-  system = await startLocal({
-    dataDirectory: directory,
-    httpPort: 0,
-    apiPort: 0,
-    commitWindowMs: 10,
-    report: (line) => process.stderr.write(`${line}\n`),
-    environment: { ...process.env, TURSO_BYOC_LOG_LEVEL: 'warn' },
-  });
-  const results = await measure(system);
-  process.stdout.write(`${JSON.stringify(results, null, 2)}\n`);
-} finally {
-  await system?.stop();
-  await rm(directory, { recursive: true, force: true });
+const results: Record<string, unknown> = { node: process.version, measuredAt: new Date().toISOString() };
+if (databases > 0) results['system'] = await measureSystem();
+if (rows > 0) results['catalogAlone'] = await measureLargeCatalogue(rows);
+const text = `${JSON.stringify(results, null, 2)}\n`;
+process.stdout.write(text);
+if (values.out !== undefined) await writeFile(values.out, text);
+
+async function measureSystem(): Promise<Record<string, unknown>> {
+  const directory = await mkdtemp(join(tmpdir(), 'catalogue-bench-'));
+  let system: RunningLocalSystem | undefined;
+  try {
+    system = await startLocal({
+      dataDirectory: directory,
+      httpPort: 0,
+      apiPort: 0,
+      commitWindowMs: 10,
+      report: (line) => process.stderr.write(`${line}\n`),
+      environment: { ...process.env, TURSO_BYOC_LOG_LEVEL: 'warn' },
+    });
+    return await measure(system);
+  } finally {
+    await system?.stop();
+    await rm(directory, { recursive: true, force: true });
+  }
 }
 
 async function measure(local: RunningLocalSystem): Promise<Record<string, unknown>> {
-  const memoryBefore = await memory(local);
-  const cpuBefore = await cpuSeconds(local);
-  const creations = await inParallel(databases, async (number) =>
-    timed(async () => call(local, 'POST', '/v1/databases', { name: nameOf(number), group: 'default' })),
-  );
-  const memoryAfter = await memory(local);
-  const cpuAfter = await cpuSeconds(local);
+  const caller = new Caller(local);
+  const create = async (number: number): Promise<unknown> =>
+    caller.call('POST', '/v1/databases', { name: nameOf(number), group: 'default' });
+  // What the first calls of a process cost is not what the others do.
+  await inParallel(0, 200, create);
+  const memory = [{ databases: 200, residentMiB: await residentMiB(local) }];
+  const [cpuBefore, storeBefore] = [await cpuMs(local), await storeRequests(local)];
+  const startedAtMs = performance.now();
+  const took: number[] = [];
+  let next = 200;
+  for (let tenth = 1; tenth <= 10; tenth += 1) {
+    const end = 200 + Math.round((databases * tenth) / 10);
+    took.push(...(await inParallel(next, end, create)));
+    next = end;
+    memory.push({ databases: end, residentMiB: await residentMiB(local) });
+    process.stderr.write(`${end} databases\n`);
+  }
+  const perSecond = databases / ((performance.now() - startedAtMs) / 1_000);
+  const [cpuAfter, storeAfter] = [await cpuMs(local), await storeRequests(local)];
 
+  const atHalfRate = await paced(perSecond / 2, halfRateSeconds, async () => create(next++));
   const pages: number[] = [];
   let listed = 0;
   for (let cursor: string | null = ''; cursor !== null;) {
-    const path = `/v1/databases?limit=${pageLength}&cursor=${cursor}`;
-    let page: { databases: unknown[]; pagination: { next: string | null } } | undefined;
-    pages.push(await timed(async () => (page = (await call(local, 'GET', path)) as typeof page)));
-    listed += page?.databases.length ?? 0;
-    cursor = page?.pagination.next ?? null;
+    const pageStartedAtMs = performance.now();
+    const page = (await caller.call('GET', `/v1/databases?limit=${pageLength}&cursor=${cursor}`)) as {
+      databases: unknown[];
+      pagination: { next: string | null };
+    };
+    pages.push(performance.now() - pageStartedAtMs);
+    listed += page.databases.length;
+    cursor = page.pagination.next;
   }
-  if (listed !== databases) throw new Error(`${listed} databases were listed, ${databases} were created`);
-
-  const found: number[] = [];
-  for (let count = 0; count < retrievals; count += 1) {
-    const number = Math.floor((count * databases) / retrievals);
-    found.push(await timed(async () => call(local, 'GET', `/v1/databases/${nameOf(number)}`)));
-  }
+  if (listed !== next) throw new Error(`${listed} databases were listed, ${next} were created`);
+  const part = Math.ceil(pages.length / 4);
   return {
-    databases,
+    databases: next,
     concurrency,
-    createsPerSecond: round(databases / (creations.tookMs / 1_000)),
-    createMs: { p50: round(percentile(creations.results, 0.5)), p99: round(percentile(creations.results, 0.99)) },
-    createCpuMs: round(((cpuAfter - cpuBefore) * 1_000) / databases),
-    pageOf1000Ms: { pages: pages.length, p50: round(percentile(pages, 0.5)), p99: round(percentile(pages, 0.99)) },
-    retrieveMs: { p50: round(percentile(found, 0.5)), p99: round(percentile(found, 0.99)) },
-    residentMiB: { before: memoryBefore, afterCreation: memoryAfter, afterReading: await memory(local) },
+    createsPerSecond: Math.round(perSecond * 10) / 10,
+    createMs: summary(took),
+    createMsAtHalfRate: summary(atHalfRate),
+    cpuMsPerCreation: usedPer(databases, cpuBefore, cpuAfter),
+    storeRequestsPerCreation: requestsPer(databases, storeBefore, storeAfter),
+    pageOf1000Ms: {
+      ...summary(pages),
+      firstQuarter: summary(pages.slice(0, part)),
+      lastQuarter: summary(pages.slice(-part)),
+    },
+    retrieveMs: await latencies(retrievals, async (at) =>
+      caller.call('GET', `/v1/databases/${nameOf(Math.floor((at * next) / retrievals))}`),
+    ),
+    memory: [...memory, { databases: next, residentMiB: await residentMiB(local) }],
   };
 }
 
-async function inParallel(
-  count: number,
-  work: (number: number) => Promise<number>,
-): Promise<{ readonly results: number[]; readonly tookMs: number }> {
-  const results: number[] = [];
-  let next = 0;
-  const startedAtMs = performance.now();
+/** How long each took. */
+async function inParallel(from: number, to: number, work: (number: number) => Promise<unknown>): Promise<number[]> {
+  const took: number[] = [];
+  let next = from;
   await Promise.all(
     Array.from({ length: concurrency }, async () => {
-      for (let number = next++; number < count; number = next++) {
-        results.push(await work(number));
-        if (results.length % 5_000 === 0) process.stderr.write(`${results.length} databases\n`);
-      }
+      for (let number = next++; number < to; number = next++) took.push(await timed(async () => work(number)));
     }),
   );
-  return { results, tookMs: performance.now() - startedAtMs };
+  return took;
 }
 
-async function call(local: RunningLocalSystem, method: string, path: string, body?: unknown): Promise<unknown> {
-  const response = await fetch(`${local.apiUrl}${path}`, {
-    method,
-    headers: { authorization: `Bearer ${local.token}` },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-  });
-  const answer: unknown = await response.json();
-  if (!response.ok) throw new Error(`${method} ${path}: ${JSON.stringify(answer)}`);
-  return answer;
+/** Begins work so many times a second, whether or not what was begun before is done. */
+async function paced(perSecond: number, seconds: number, work: () => Promise<unknown>): Promise<number[]> {
+  const begun: Promise<number>[] = [];
+  const startedAtMs = performance.now();
+  for (let count = 0; count < perSecond * seconds; count += 1) {
+    const waitMs = startedAtMs + (count * 1_000) / perSecond - performance.now();
+    if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
+    begun.push(timed(work));
+  }
+  return Promise.all(begun);
+}
+
+/** Calls over kept connections: a client that costs less than what it measures. */
+class Caller {
+  readonly #agent = new Agent({ keepAlive: true });
+
+  constructor(private readonly local: RunningLocalSystem) {}
+
+  async call(method: string, path: string, body?: unknown): Promise<unknown> {
+    const { status, text } = await new Promise<{ status: number; text: string }>((resolve, reject) => {
+      const headers = { authorization: `Bearer ${this.local.token}` };
+      const sent = request(this.local.apiUrl + path, { method, agent: this.#agent, headers }, (response) => {
+        const parts: Buffer[] = [];
+        response.on('data', (part: Buffer) => parts.push(part));
+        response.on('end', () =>
+          resolve({ status: response.statusCode ?? 0, text: Buffer.concat(parts).toString('utf8') }),
+        );
+      });
+      sent.on('error', reject);
+      sent.end(body === undefined ? undefined : JSON.stringify(body));
+    });
+    if (status !== 200) throw new Error(`${method} ${path}: ${text}`);
+    return JSON.parse(text);
+  }
 }
 
 async function timed(work: () => Promise<unknown>): Promise<number> {
@@ -121,32 +181,6 @@ async function timed(work: () => Promise<unknown>): Promise<number> {
   return performance.now() - startedAtMs;
 }
 
-/** Resident memory of both processes, in MiB. */
-async function memory(local: RunningLocalSystem): Promise<Record<string, number>> {
-  const of = async (pid: number | undefined): Promise<number> => {
-    const status = await readFile(`/proc/${pid ?? 'self'}/status`, 'utf8');
-    return Math.round(Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1_024);
-  };
-  const { controlPlane, dataNode } = local.processes();
-  return { controlPlane: await of(controlPlane), dataNode: await of(dataNode) };
-}
-
-/** Processor time that both processes have used, in seconds. */
-async function cpuSeconds(local: RunningLocalSystem): Promise<number> {
-  const of = async (pid: number | undefined): Promise<number> => {
-    const stat = await readFile(`/proc/${pid ?? 'self'}/stat`, 'utf8');
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    // User and system time, in hundredths of a second.
-    return (Number(fields[11]) + Number(fields[12])) / 100;
-  };
-  const { controlPlane, dataNode } = local.processes();
-  return (await of(controlPlane)) + (await of(dataNode));
-}
-
 function nameOf(number: number): string {
   return `bench-${String(number).padStart(8, '0')}`;
-}
-
-function round(value: number): number {
-  return Math.round(value * 10) / 10;
 }

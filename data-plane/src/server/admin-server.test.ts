@@ -55,6 +55,29 @@ describe('databases', () => {
     expect(databases.list).toHaveLength(2);
   });
 
+  it('are created many in one call, each with an outcome of its own', async () => {
+    const other = { ...created, id: '66666666-6666-4666-8666-666666666666', name: 'other' };
+    const answer = await call('POST', '/admin/v1/creations', {
+      databases: [created, { ...other, name: '-' }, { ...other, keyId: 'a', encryption: { key: 'k' } }, other],
+    });
+    expect(answer).toMatchObject({
+      status: 200,
+      body: {
+        results: [
+          { database: { id: created.id, name: 'fresh' } },
+          { status: 400, code: 'INVALID_NAME' },
+          { status: 400, code: 'MALFORMED_REQUEST' },
+          { database: { id: other.id, name: 'other' } },
+        ],
+      },
+    });
+    expect(databases.list).toHaveLength(3);
+    const many = Array.from({ length: 65 }, () => other);
+    for (const refused of [{}, { databases: [] }, { databases: [{}] }, { databases: many }]) {
+      expect(await call('POST', '/admin/v1/creations', refused)).toMatchObject({ status: 400 });
+    }
+  });
+
   it('are given the key that was named for them', async () => {
     const answer = await call('POST', '/admin/v1/databases', { ...created, keyId: 'tenant-a' });
     expect(answer).toMatchObject({ status: 200, body: { database: { keyId: 'tenant-a' } } });

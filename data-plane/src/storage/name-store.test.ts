@@ -28,6 +28,18 @@ describe('name store', () => {
     expect(await names.lookUp(news)).toBeUndefined();
   });
 
+  it('gives a name to a database whose manifest is stored, which the record says from the first', async () => {
+    expect(await names.takeCreated(shop, databaseA)).toBe(databaseA);
+    expect(await names.takeCreated(shop, databaseA)).toBe(databaseA);
+    expect(await names.takeCreated(shop, databaseB)).toBe(databaseA);
+    expect(await names.lookUp(shop)).toEqual({ id: databaseA, isCreated: true });
+    await names.release(shop, databaseA);
+    expect(await names.takeCreated(shop, databaseB)).toBe(databaseB);
+    await names.take(news, databaseA);
+    expect(await names.takeCreated(news, databaseA)).toBe(databaseA);
+    expect(await names.lookUp(news)).toEqual({ id: databaseA, isCreated: true });
+  });
+
   it('frees a name only for the database that has it', async () => {
     await names.take(shop, databaseA);
     await names.release(shop, databaseB);

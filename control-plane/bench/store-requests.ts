@@ -1,0 +1,33 @@
+import { readFile } from 'node:fs/promises';
+import type { RunningLocalSystem } from '@turso-byoc/control-plane/local/start-local.js';
+import { environmentOf } from './processes.js';
+
+/** Requests to the stores so far, by operation and kind of object, as the data node counts them. */
+export async function storeRequests(local: RunningLocalSystem): Promise<ReadonlyMap<string, number>> {
+  const { controlPlane = 0 } = local.processes();
+  const url = await environmentOf(controlPlane, 'TURSO_BYOC_ADMIN_URL');
+  const credential = await environmentOf(controlPlane, 'TURSO_BYOC_ADMIN_CREDENTIAL');
+  const file = await environmentOf(controlPlane, 'TURSO_BYOC_ADMIN_CREDENTIAL_FILE');
+  const secret = credential ?? (await readFile(file ?? '', 'utf8')).trim();
+  const response = await fetch(new URL('/admin/v1/metrics', url), { headers: { authorization: `Bearer ${secret}` } });
+  const counts = new Map<string, number>();
+  for (const [, labels = '', count] of (await response.text()).matchAll(/store_requests_total\{(.*?)\} (\d+)/g)) {
+    const label = (name: string): string => new RegExp(`${name}="([^"]*)"`).exec(labels)?.[1] ?? '';
+    const key = `${label('operation')} ${label('objects')}`;
+    counts.set(key, (counts.get(key) ?? 0) + Number(count));
+  }
+  return counts;
+}
+
+/** Requests between two looks, divided by `count`; those that are fewer than one in a thousand are left out. */
+export function requestsPer(
+  count: number,
+  before: ReadonlyMap<string, number>,
+  after: ReadonlyMap<string, number>,
+): Record<string, number> {
+  const per = [...after].map(([key, now]): [string, number] => [
+    key,
+    Math.round(((now - (before.get(key) ?? 0)) * 1_000) / count) / 1_000,
+  ]);
+  return Object.fromEntries<number>(per.filter(([, value]) => value !== 0).sort());
+}
