@@ -81,8 +81,10 @@ export class DatabasePulls {
       }
       return this.#counted(prepared, request.signal, ended);
     } finally {
-      this.#preparing -= 1;
-      this.#queue.shift()?.();
+      // Whoever waits longest takes the turn over.
+      const next = this.#queue.shift();
+      if (next) next();
+      else this.#preparing -= 1;
     }
   }
 
@@ -111,7 +113,6 @@ export class DatabasePulls {
       throw new ByocError('OVERLOADED', `${this.#limits.maxQueued} pulls of this database wait for their turn already`);
     }
     await new Promise<void>((resolve) => this.#queue.push(resolve));
-    this.#preparing += 1;
   }
 
   async #prepared(pull: PullRequest, request: DatabaseRequest): Promise<PreparedPull> {
