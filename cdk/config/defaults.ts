@@ -51,7 +51,7 @@ export function withDefaults(configuration: DeploymentConfiguration): ResolvedCo
       logDays: 365,
       ...retention,
     },
-    alarms: { emailAddresses: [], topicArns: [], runbookBase: 'docs/operations/alarms.md', ...alarms },
+    alarms: { emailAddresses: [], topicArns: [], runbookBase: 'docs/runbooks', ...alarms },
     permissionsBoundary: configuration.permissionsBoundary ?? { kind: 'create' },
     emergency: { enabled: false, principalArns: [], ...emergency },
     compliance: resolvedCompliance(configuration.compliance ?? {}),

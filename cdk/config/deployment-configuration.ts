@@ -502,7 +502,7 @@ export interface AlarmConfiguration {
   /**
    * What every alarm's link to its runbook begins with.
    *
-   * @default "docs/operations/alarms.md"
+   * @default "docs/runbooks"
    */
   readonly runbookBase?: string;
 }

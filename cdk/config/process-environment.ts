@@ -7,6 +7,11 @@ import { storeUrls } from './store-urls.js';
 /** The one directory in the containers that may be written to: the image declares it as a volume of its user. */
 export const cacheDirectory = '/cache';
 
+/** Where the metrics of the deployment's processes are in CloudWatch. */
+export function embeddedMetricsNamespace({ name }: Pick<ResolvedConfiguration, 'name'>): string {
+  return `TursoByoc/${name}`;
+}
+
 /** How long a data node may take to stop before it is killed: its delay, what transactions may still take, and a margin. */
 export function stopTimeoutSeconds({ dataNodes }: ResolvedConfiguration): number {
   return dataNodes.drainDelaySeconds + 15 + 15;
@@ -29,6 +34,7 @@ export function dataNodeEnvironment(
     TURSO_BYOC_CONTROL_STORE: stores.control,
     TURSO_BYOC_DATA_STORE: stores.data,
     TURSO_BYOC_DRAIN_DELAY_MS: String(dataNodes.drainDelaySeconds * 1000),
+    TURSO_BYOC_EMBEDDED_METRICS: embeddedMetricsNamespace(configuration),
     TURSO_BYOC_HISTORY_DAYS: String(retention.pointInTimeDays),
     TURSO_BYOC_HTTP_HOST: '0.0.0.0',
     TURSO_BYOC_HTTP_PORT: String(ports.sql),
@@ -53,6 +59,7 @@ export function controlPlaneEnvironment(
     TURSO_BYOC_API_PORT: String(ports.api),
     TURSO_BYOC_CONTROL_STORE: storeUrls(configuration).control,
     TURSO_BYOC_DATA_URL: `http://${dataNodesHost}:${ports.sql}`,
+    TURSO_BYOC_EMBEDDED_METRICS: embeddedMetricsNamespace(configuration),
     TURSO_BYOC_HOSTNAME_SUFFIX: domain.name,
     TURSO_BYOC_PRIMARY_REGION: `aws-${region}`,
     ...(signingKeyArn !== undefined && { TURSO_BYOC_SIGNING_KEY: `kms:${signingKeyArn}?region=${region}` }),

@@ -1,25 +1,37 @@
 import { CfnAlarm } from 'aws-cdk-lib/aws-cloudwatch';
-import { CfnMetricFilter } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 import { runbookUrl } from '../config/runbooks.js';
 import type { DeploymentContext } from './deployment-context.js';
 
-/** One alarm. */
-export interface AlarmDefinition {
-  readonly name: string;
-  /** Section of its runbook. @default the name */
-  readonly runbook?: string;
-  /** What has happened when it goes off, one sentence. */
-  readonly meaning: string;
+export interface AlarmMetric {
   readonly namespace: string;
   readonly metricName: string;
   readonly dimensions: Readonly<Record<string, string>>;
-  /** `Sum`, `Average`, `Maximum`, `Minimum`, or a percentile such as `p99`. */
+  /** `Sum`, `Average`, `Maximum`, `Minimum`. */
   readonly statistic: string;
+}
+
+/** How much of the whole a part is, or the rest of the whole; 0 when the whole is nothing. */
+export interface AlarmShare {
+  readonly part: AlarmMetric;
+  readonly whole: AlarmMetric;
+  readonly isRest: boolean;
+}
+
+/** One alarm. */
+export interface AlarmDefinition {
+  readonly name: string;
+  /** Name of its runbook. */
+  readonly runbook: string;
+  /** What has happened when it goes off, one sentence. */
+  readonly meaning: string;
+  readonly severity: 'critical' | 'warning';
+  readonly metric: AlarmMetric | AlarmShare;
   readonly threshold: number;
   readonly when: 'above' | 'below';
-  /** Minutes in a row. */
-  readonly minutes: number;
+  readonly periodSeconds: number;
+  /** Periods in a row. */
+  readonly periods: number;
   /** What no data means. */
   readonly silence: 'good' | 'bad';
 }
@@ -40,19 +52,33 @@ export class Alarms extends Construct {
 
   private alarm(definition: AlarmDefinition): string {
     const { names, configuration } = this.context;
-    const alarmName = `${names.prefix}-${definition.name}`;
+    const { name, meaning, severity, runbook, metric, periodSeconds } = definition;
+    const alarmName = `${names.prefix}-${name}`;
     const actions = [names.alarmTopicArn, ...configuration.alarms.topicArns];
-    new CfnAlarm(this, definition.name, {
+    new CfnAlarm(this, name, {
       alarmName,
-      alarmDescription: `${definition.meaning} Runbook: ${runbookUrl(configuration, definition.runbook ?? definition.name)}`,
-      namespace: definition.namespace,
-      metricName: definition.metricName,
-      dimensions: Object.entries(definition.dimensions).map(([name, value]) => ({ name, value })),
-      ...(/^p\d/.test(definition.statistic)
-        ? { extendedStatistic: definition.statistic }
-        : { statistic: definition.statistic }),
-      period: 60,
-      evaluationPeriods: definition.minutes,
+      alarmDescription: `${meaning} Severity: ${severity}. Runbook: ${runbookUrl(configuration, runbook)}`,
+      ...('part' in metric
+        ? {
+            metrics: [
+              {
+                id: 'share',
+                label: name,
+                expression: `IF(whole > 0, ${metric.isRest ? '(whole - part)' : 'part'} / whole, 0)`,
+                returnData: true,
+              },
+              { id: 'part', metricStat: statOf(metric.part, periodSeconds), returnData: false },
+              { id: 'whole', metricStat: statOf(metric.whole, periodSeconds), returnData: false },
+            ],
+          }
+        : {
+            namespace: metric.namespace,
+            metricName: metric.metricName,
+            dimensions: dimensionsOf(metric),
+            statistic: metric.statistic,
+            period: periodSeconds,
+          }),
+      evaluationPeriods: definition.periods,
       threshold: definition.threshold,
       comparisonOperator: definition.when === 'above' ? 'GreaterThanThreshold' : 'LessThanThreshold',
       treatMissingData: definition.silence === 'good' ? 'notBreaching' : 'breaching',
@@ -64,25 +90,11 @@ export class Alarms extends Construct {
   }
 }
 
-export interface LogMetricProps {
-  readonly context: DeploymentContext;
-  readonly logGroupName: string;
-  readonly metricName: string;
-  /** What a line of the JSON log must be like, in CloudWatch's filter language. */
-  readonly pattern: string;
+function statOf(metric: AlarmMetric, period: number): CfnAlarm.MetricStatProperty {
+  const { namespace, metricName, statistic } = metric;
+  return { metric: { namespace, metricName, dimensions: dimensionsOf(metric) }, period, stat: statistic };
 }
 
-/** Counts lines of a log as a metric; returns its namespace. */
-export function logMetric(
-  scope: Construct,
-  id: string,
-  { context, logGroupName, metricName, pattern }: LogMetricProps,
-): string {
-  const metricNamespace = `TursoByoc/${context.configuration.name}`;
-  new CfnMetricFilter(scope, id, {
-    logGroupName,
-    filterPattern: pattern,
-    metricTransformations: [{ metricName, metricNamespace, metricValue: '1', defaultValue: 0 }],
-  });
-  return metricNamespace;
+function dimensionsOf({ dimensions }: AlarmMetric): CfnAlarm.DimensionProperty[] {
+  return Object.entries(dimensions).map(([name, value]) => ({ name, value }));
 }

@@ -1,4 +1,8 @@
-import type { AlarmDefinition } from './alarms.js';
+import type { AlarmRule } from '@turso-byoc/data-plane/metering/alarms/alarm.js';
+import { alarms } from '@turso-byoc/data-plane/metering/alarms/alarms.js';
+import { signalName } from '@turso-byoc/data-plane/metering/alarms/signals.js';
+import { embeddedMetricsNamespace } from '../config/process-environment.js';
+import type { AlarmDefinition, AlarmMetric } from './alarms.js';
 import type { DeploymentContext } from './deployment-context.js';
 
 export interface WatchedProcesses {
@@ -7,169 +11,126 @@ export interface WatchedProcesses {
   /** `TargetGroup` dimensions. */
   readonly nodes: string;
   readonly control: string;
-  /** Services of data nodes on ECS; none on Kubernetes, whose chart has its own alarms. */
+  /** Services of data nodes on ECS; none on Kubernetes, whose chart has the other alarms for Prometheus. */
   readonly dataServices: readonly string[];
   readonly controlService: string | undefined;
-  /** Namespace of the metrics that are counted from logs. */
-  readonly logMetrics: string;
 }
 
-/** Metrics that are counted from lines of the data nodes' log, and the message of the line. */
-export const nodeLogMetrics = [
-  { metricName: 'KeysRefused', message: 'key refused' },
-  { metricName: 'LogZonesLost', message: 'log zone cannot be used' },
-  { metricName: 'NodesCondemned', message: 'node condemned' },
-  { metricName: 'EpochsNotRecovered', message: 'a node epoch could not be recovered' },
-] as const;
+type Measured = Pick<AlarmDefinition, 'metric' | 'threshold' | 'when' | 'periodSeconds' | 'periods' | 'silence'>;
 
-/** Every alarm of a deployment, in the order of docs/operations/alarms.md. */
-export function deploymentAlarms(
+/** Every alarm of a deployment, in the order of the table that the chart's alarms are made from, too. */
+export function deploymentAlarms(context: DeploymentContext, watched: WatchedProcesses): readonly AlarmDefinition[] {
+  const ofAws = awsConditions(context, watched);
+  return alarms.flatMap((rule): AlarmDefinition[] => {
+    const { name, meaning, severity } = rule;
+    const described = { runbook: name, meaning, severity };
+    const given = ofAws.get(name);
+    if (given)
+      return given.map(({ of, ...measured }) => ({ ...described, name: of ? `${name}-${of}` : name, ...measured }));
+    // On Kubernetes no log of the processes comes to CloudWatch by itself.
+    if (watched.dataServices.length === 0) return [];
+    return [{ ...described, name, ...measuredBySignals(context, rule) }];
+  });
+}
+
+/** The condition over the metrics that the processes write into their logs. */
+function measuredBySignals({ configuration }: DeploymentContext, rule: AlarmRule): Measured {
+  const { condition, forMinutes } = rule;
+  const namespace = embeddedMetricsNamespace(configuration);
+  const name = signalName(rule);
+  const signal = (metricName: string, statistic: string): AlarmMetric => ({
+    namespace,
+    metricName,
+    dimensions: {},
+    statistic,
+  });
+  const overMinutes = (minutes: number) => ({
+    periodSeconds: minutes * 60,
+    periods: Math.max(1, Math.ceil(forMinutes / minutes)),
+    when: 'above' as const,
+    silence: 'good' as const,
+  });
+  switch (condition.kind) {
+    case 'highest':
+      return { ...overMinutes(1), metric: signal(name, 'Maximum'), threshold: condition.above };
+    case 'increase':
+      return { ...overMinutes(condition.withinMinutes), metric: signal(name, 'Sum'), threshold: condition.above };
+    case 'share':
+      return {
+        ...overMinutes(condition.withinMinutes),
+        metric: { part: signal(name, 'Sum'), whole: signal(`${name}Among`, 'Sum'), isRest: false },
+        threshold: condition.above,
+      };
+    case 'slow':
+      return {
+        ...overMinutes(condition.withinMinutes),
+        metric: { part: signal(`${name}Quick`, 'Sum'), whole: signal(`${name}Among`, 'Sum'), isRest: true },
+        threshold: condition.above,
+      };
+    default:
+      throw new Error(`the alarm ${rule.name} has no condition that CloudWatch could see`);
+  }
+}
+
+/** What AWS itself measures, by the name of the alarm; `of` tells apart the alarms of several services. */
+function awsConditions(
   { configuration, names }: DeploymentContext,
   watched: WatchedProcesses,
-): readonly AlarmDefinition[] {
+): ReadonlyMap<string, readonly (Measured & { readonly of?: string })[]> {
   const balancer = { LoadBalancer: watched.loadBalancer };
-  const nodes = { ...balancer, TargetGroup: watched.nodes };
-  const elb = { namespace: 'AWS/ApplicationELB' } as const;
-  const service = (name: string) => ({ ClusterName: names.cluster, ServiceName: name });
-  const fromLog = { namespace: watched.logMetrics, dimensions: {}, statistic: 'Sum', silence: 'good' } as const;
-  return [
-    {
-      ...elb,
-      name: 'no-data-node',
-      meaning: 'No data node is ready: nobody is served.',
-      metricName: 'HealthyHostCount',
-      dimensions: nodes,
-      statistic: 'Maximum',
-      threshold: 1,
-      when: 'below',
-      minutes: 1,
-      silence: 'bad',
+  const ready = (targetGroup: string): AlarmMetric => ({
+    namespace: 'AWS/ApplicationELB',
+    metricName: 'HealthyHostCount',
+    dimensions: { ...balancer, TargetGroup: targetGroup },
+    statistic: 'Maximum',
+  });
+  const minutesOf = (name: string) => ({
+    periodSeconds: 60,
+    periods: Math.max(1, alarms.find((rule) => rule.name === name)?.forMinutes ?? 1),
+  });
+  const below = (name: string, targetGroup: string, threshold: number): Measured => ({
+    ...minutesOf(name),
+    metric: ready(targetGroup),
+    threshold,
+    when: 'below',
+    silence: 'bad',
+  });
+  const ofService = (name: string, service: string, metricName: string, statistic: string) => ({
+    ...minutesOf(name),
+    of: service,
+    metric: {
+      namespace: 'AWS/ECS',
+      metricName,
+      dimensions: { ClusterName: names.cluster, ServiceName: service },
+      statistic,
     },
-    {
-      ...elb,
-      name: 'few-data-nodes',
-      meaning: 'Fewer data nodes are ready than the configuration wants.',
-      metricName: 'HealthyHostCount',
-      dimensions: nodes,
-      statistic: 'Maximum',
-      threshold: configuration.dataNodes.minimum,
-      when: 'below',
-      minutes: 10,
-      silence: 'bad',
-    },
-    {
-      ...elb,
-      name: 'no-control-plane',
-      meaning: 'No control-plane process is healthy: databases serve on, none is created.',
-      metricName: 'HealthyHostCount',
-      dimensions: { ...balancer, TargetGroup: watched.control },
-      statistic: 'Maximum',
-      threshold: 1,
-      when: 'below',
-      minutes: 3,
-      silence: 'bad',
-    },
-    {
-      ...elb,
-      name: 'server-errors',
-      meaning: 'Data nodes answer many requests with 5xx.',
-      metricName: 'HTTPCode_Target_5XX_Count',
-      dimensions: nodes,
-      statistic: 'Sum',
-      threshold: 50,
-      when: 'above',
-      minutes: 5,
-      silence: 'good',
-    },
-    {
-      ...elb,
-      name: 'unanswered-requests',
-      meaning: 'The load balancer answers requests itself with 5xx, because no node did.',
-      metricName: 'HTTPCode_ELB_5XX_Count',
-      dimensions: balancer,
-      statistic: 'Sum',
-      threshold: 20,
-      when: 'above',
-      minutes: 3,
-      silence: 'good',
-    },
-    {
-      ...elb,
-      name: 'slow-answers',
-      meaning: 'One request in a hundred waits longer than a second for its answer.',
-      metricName: 'TargetResponseTime',
-      dimensions: nodes,
-      statistic: 'p99',
-      threshold: 1,
-      when: 'above',
-      minutes: 10,
-      silence: 'good',
-    },
-    ...[...watched.dataServices, ...(watched.controlService === undefined ? [] : [watched.controlService])].flatMap(
-      (name): AlarmDefinition[] => [
+    threshold: 90,
+    when: 'above' as const,
+    silence: 'good' as const,
+  });
+  const services = [...watched.dataServices, ...(watched.controlService === undefined ? [] : [watched.controlService])];
+  return new Map<string, readonly (Measured & { readonly of?: string })[]>([
+    ['no-data-node', [below('no-data-node', watched.nodes, 1)]],
+    ['few-data-nodes', [below('few-data-nodes', watched.nodes, configuration.dataNodes.minimum)]],
+    ['no-control-plane', [below('no-control-plane', watched.control, 1)]],
+    [
+      'unanswered-requests',
+      [
         {
-          namespace: 'AWS/ECS',
-          name: `memory-${name}`,
-          runbook: 'memory',
-          meaning: `The processes of ${name} use nearly all their memory.`,
-          metricName: 'MemoryUtilization',
-          dimensions: service(name),
-          statistic: 'Maximum',
-          threshold: 90,
+          ...minutesOf('unanswered-requests'),
+          metric: {
+            namespace: 'AWS/ApplicationELB',
+            metricName: 'HTTPCode_ELB_5XX_Count',
+            dimensions: balancer,
+            statistic: 'Sum',
+          },
+          threshold: 20,
           when: 'above',
-          minutes: 10,
           silence: 'good',
         },
       ],
-    ),
-    ...watched.dataServices.map((name): AlarmDefinition => ({
-      namespace: 'AWS/ECS',
-      name: `cpu-${name}`,
-      runbook: 'cpu',
-      meaning: `The nodes of ${name} use nearly all their CPU although scaling had time.`,
-      metricName: 'CPUUtilization',
-      dimensions: service(name),
-      statistic: 'Average',
-      threshold: 90,
-      when: 'above',
-      minutes: 15,
-      silence: 'good',
-    })),
-    {
-      ...fromLog,
-      name: 'key-refused',
-      meaning: 'A key of databases was refused: its databases are closed until access returns.',
-      metricName: 'KeysRefused',
-      threshold: 0,
-      when: 'above',
-      minutes: 1,
-    },
-    {
-      ...fromLog,
-      name: 'log-zone-lost',
-      meaning: 'A zone of the commit log cannot be used: the other two carry it.',
-      metricName: 'LogZonesLost',
-      threshold: 0,
-      when: 'above',
-      minutes: 5,
-    },
-    {
-      ...fromLog,
-      name: 'nodes-die',
-      meaning: 'Data nodes died and were replaced, several times in an hour.',
-      metricName: 'NodesCondemned',
-      threshold: 0,
-      when: 'above',
-      minutes: 5,
-    },
-    {
-      ...fromLog,
-      name: 'log-not-recovered',
-      meaning: 'The log of a dead node cannot be recovered because an object is missing or damaged.',
-      metricName: 'EpochsNotRecovered',
-      threshold: 0,
-      when: 'above',
-      minutes: 1,
-    },
-  ];
+    ],
+    ['memory', services.map((service) => ofService('memory', service, 'MemoryUtilization', 'Maximum'))],
+    ['cpu', watched.dataServices.map((service) => ofService('cpu', service, 'CPUUtilization', 'Average'))],
+  ]);
 }

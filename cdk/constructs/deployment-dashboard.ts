@@ -1,5 +1,8 @@
+import { alarms } from '@turso-byoc/data-plane/metering/alarms/alarms.js';
+import { signalsOf } from '@turso-byoc/data-plane/metering/alarms/signals.js';
+import { embeddedMetricsNamespace } from '../config/process-environment.js';
 import type { DeploymentContext } from './deployment-context.js';
-import { nodeLogMetrics, type WatchedProcesses } from './deployment-alarms.js';
+import type { WatchedProcesses } from './deployment-alarms.js';
 
 type Metric = readonly [namespace: string, name: string, ...dimensionsAndOptions: unknown[]];
 
@@ -23,6 +26,17 @@ export function deploymentDashboard(
   const services = [...watched.dataServices, ...(watched.controlService === undefined ? [] : [watched.controlService])];
   const ofServices = (metric: string): Metric[] =>
     services.map((service) => ['AWS/ECS', metric, 'ClusterName', names.cluster, 'ServiceName', service]);
+  const namespace = embeddedMetricsNamespace(configuration);
+  const isOverWhole = /(Among|Quick)$/;
+  const signalGraphs = (): object[] => {
+    const signals = signalsOf(alarms).filter(({ name }) => !isOverWhole.test(name));
+    const named = (isGauge: boolean): Metric[] =>
+      signals.filter((signal) => signal.isGauge === isGauge).map(({ name }): Metric => [namespace, name]);
+    return [
+      graph('What alarms count, a minute', 'Sum', named(false)),
+      graph('What alarms watch: lag, backlog, failing zones', 'Maximum', named(true)),
+    ];
+  };
   const widgets = [
     {
       type: 'alarm',
@@ -52,11 +66,7 @@ export function deploymentDashboard(
           graph('CPU', 'Average', ofServices('CPUUtilization')),
           graph('Memory', 'Average', ofServices('MemoryUtilization')),
         ]),
-    graph(
-      'Events in the log',
-      'Sum',
-      nodeLogMetrics.map(({ metricName }): Metric => [watched.logMetrics, metricName]),
-    ),
+    ...(services.length === 0 ? [] : signalGraphs()),
   ];
   return { widgets };
 }

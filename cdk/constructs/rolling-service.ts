@@ -89,7 +89,7 @@ export function rollbackAlarm(
 ): CfnAlarm {
   return new CfnAlarm(scope, id, {
     alarmName: `${names.prefix}-${props.name}`,
-    alarmDescription: `Answers with 5xx; turns a deployment back. Runbook: ${runbookUrl(configuration, props.name)}`,
+    alarmDescription: `Answers with 5xx; turns a deployment back. Severity: warning. Runbook: ${runbookUrl(configuration, props.name)}`,
     actionsEnabled: true,
     alarmActions: [names.alarmTopicArn],
     namespace: 'AWS/ApplicationELB',

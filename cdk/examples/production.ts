@@ -35,7 +35,7 @@ export const deployment: DeploymentConfiguration = {
   alarms: {
     emailAddresses: ['on-call@example.com'],
     topicArns: ['arn:aws:sns:us-east-1:111122223333:pager'],
-    runbookBase: 'https://runbooks.example.com/turso-byoc/alarms',
+    runbookBase: 'https://runbooks.example.com/turso-byoc',
   },
   emergency: { enabled: true, principalArns: ['arn:aws:iam::111122223333:role/on-call'] },
   compliance: {

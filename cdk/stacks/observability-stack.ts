@@ -1,8 +1,8 @@
 import { Stack } from 'aws-cdk-lib';
 import { CfnDashboard } from 'aws-cdk-lib/aws-cloudwatch';
 import type { Construct } from 'constructs';
-import { Alarms, logMetric } from '../constructs/alarms.js';
-import { deploymentAlarms, nodeLogMetrics } from '../constructs/deployment-alarms.js';
+import { Alarms } from '../constructs/alarms.js';
+import { deploymentAlarms } from '../constructs/deployment-alarms.js';
 import { stackProps, type DeploymentContext } from '../constructs/deployment-context.js';
 import { deploymentDashboard } from '../constructs/deployment-dashboard.js';
 import { WatchRules } from '../constructs/watch-rules.js';
@@ -23,21 +23,12 @@ export class ObservabilityStack extends Stack {
   constructor(scope: Construct, { context, foundation, edge, dataServices, controlService }: ObservabilityStackProps) {
     super(scope, 'observability', stackProps(context, 'observability'));
     const { names } = context;
-    const namespaces = nodeLogMetrics.map(({ metricName, message }) =>
-      logMetric(this, metricName, {
-        context,
-        logGroupName: names.logGroup('data-node'),
-        metricName,
-        pattern: `{ $.msg = "${message}" }`,
-      }),
-    );
     const watched = {
       loadBalancer: edge.loadBalancer.fullName,
       nodes: edge.loadBalancer.nodesFullName,
       control: edge.loadBalancer.controlFullName,
       dataServices,
       controlService,
-      logMetrics: namespaces[0] ?? '',
     };
     const definitions = deploymentAlarms(context, watched);
     const alarms = new Alarms(this, 'Alarms', context, definitions);

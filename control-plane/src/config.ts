@@ -32,6 +32,8 @@ export interface ControlPlaneConfig {
   /** Present when people sign in through an OpenID Connect provider. */
   readonly oidc?: OidcConfig;
   readonly logLevel: string;
+  /** Namespace of CloudWatch under which metrics are written into the log; undefined = they are not. */
+  readonly embeddedMetrics?: string;
 }
 
 /** The customer's OpenID Connect provider. */
@@ -65,7 +67,9 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   const logLevel = optional('TURSO_BYOC_LOG_LEVEL', 'info');
   const bootstrapTokenFile = optional('TURSO_BYOC_BOOTSTRAP_TOKEN_FILE', '');
   const issuer = optional('TURSO_BYOC_OIDC_ISSUER', '');
+  const embeddedMetrics = optional('TURSO_BYOC_EMBEDDED_METRICS', '');
   return {
+    ...(embeddedMetrics !== '' && { embeddedMetrics }),
     apiHost: optional('TURSO_BYOC_API_HOST', '127.0.0.1'),
     apiPort: readPort('TURSO_BYOC_API_PORT', environment, 8081),
     ...(optional('TURSO_BYOC_METRICS_PORT', '') !== '' && {

@@ -4,6 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { readSecret, type SecretSource } from '@turso-byoc/data-plane/node/secret-source.js';
 import { openStore } from '@turso-byoc/data-plane/object-store/open-store.js';
+import { alarms } from '@turso-byoc/data-plane/metering/alarms/alarms.js';
+import { EmbeddedMetrics } from '@turso-byoc/data-plane/metering/embedded-metrics.js';
 import { Reachability } from '@turso-byoc/data-plane/reachability.js';
 import { systemRuntime } from '@turso-byoc/data-plane/runtime.js';
 import { AccessRulesPublisher } from './access/access-rules-publisher.js';
@@ -156,6 +158,17 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     config.metricsPort === undefined
       ? undefined
       : await serveMetrics({ host: config.apiHost, port: config.metricsPort, credential, metrics });
+  const embedded =
+    config.embeddedMetrics === undefined
+      ? undefined
+      : new EmbeddedMetrics({
+          registry: metrics.registry,
+          rules: alarms.filter(({ plane }) => plane === 'control'),
+          namespace: config.embeddedMetrics,
+          log: logger,
+          nowMs: () => clock.now(),
+        });
+  embedded?.start();
   reconciler.wake();
   // What a crash has left, beside databases; a failure is told, and the next start tries again.
   const takeUp = async (): Promise<void> => {
@@ -178,6 +191,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     stop: async () => {
       await api.close();
       await metricsServer?.close();
+      await embedded?.stop();
       const windingUp = async (): Promise<void> => {
         await takenUp;
         await operations.stop();

@@ -17,6 +17,8 @@ import { registerAuditHooks } from './audit-hooks.js';
 import { registerCallerHooks } from './caller.js';
 import { defineRoute, isPublic } from './define-route.js';
 import { parseJsonBody } from './json-body.js';
+import { requestIdHeader } from '@turso-byoc/data-plane/server/request-id.js';
+import { requestIdOf, runAsRequest } from './request-id.js';
 import { registerAuditRoutes, registerDeploymentAuditRoute } from './routes/audit-routes.js';
 import { registerAuthRoutes } from './routes/auth-routes.js';
 import { registerDatabaseConfigurationRoutes } from './routes/database-configuration-routes.js';
@@ -61,7 +63,8 @@ export function buildPlatformApi(context: ApiContext, logger: Logger): PlatformA
   const app = Fastify({
     loggerInstance,
     // One line for each call is written below.
-    logController: new LogController({ disableRequestLogging: true }),
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
+    genReqId: requestIdOf,
     bodyLimit: bodyLimitBytes,
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: maxParameterLength },
     exposeHeadRoutes: false,
@@ -74,6 +77,10 @@ export function buildPlatformApi(context: ApiContext, logger: Logger): PlatformA
 
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'buffer' }, async (_request: unknown, body: Buffer) => parseJsonBody(body));
+  app.addHook('onRequest', (request, reply, done) => {
+    void reply.header(requestIdHeader, request.id);
+    runAsRequest(request.id, done);
+  });
   app.addHook('preValidation', async (request) => {
     if (request.method !== 'GET') request.body ??= {};
   });

@@ -1,3 +1,5 @@
+import { requestIdHeader } from '@turso-byoc/data-plane/server/request-id.js';
+import { presentRequestId } from '../api/request-id.js';
 import { databaseId, type DatabaseId, type EngineName } from '@turso-byoc/data-plane/identity.js';
 import type { CipherName } from '@turso-byoc/data-plane/keys/ciphers.js';
 import type { Clock } from '../clock.js';
@@ -248,11 +250,13 @@ export class AdminClient {
   }
 
   async #send(method: string, path: string, body: unknown): Promise<Reply> {
+    const requestId = presentRequestId();
     const answer = await this.#http.call({
       method,
       url: new URL(path, this.options.url),
       headers: {
         authorization: `Bearer ${this.options.credential}`,
+        ...(requestId !== undefined && { [requestIdHeader]: requestId }),
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),

@@ -54,6 +54,8 @@ export interface DatabaseRequest {
   readonly admission: Admission;
   /** Passed on by another node. */
   readonly isForwarded: boolean;
+  /** What whoever sent it calls it; the other nodes that it is passed on to are told. */
+  readonly requestId?: string | undefined;
   /** What the client sent of a key that it holds. */
   readonly clientKey?: PresentedKey | undefined;
 }

@@ -22,7 +22,7 @@ const storeBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1
 const sealedObjects: ReadonlySet<string> = new Set(['log', 'log-copies', 'objects']);
 
 interface BoundKind {
-  readonly counts: ReadonlyMap<StatusClass, { inc(): void }>;
+  readonly counts: ReadonlyMap<StatusClass, { inc(by?: number): void }>;
   readonly duration: { observe(seconds: number): void };
 }
 
@@ -210,6 +210,7 @@ export class Metrics {
 
   /** A counter that begins with its first event would hide that event from whoever looks for an increase. */
   #beginAtZero(): void {
+    for (const { counts } of this.#requests.values()) counts.get('5xx')?.inc(0);
     for (const [code, { status }] of Object.entries(catalogue)) if (status >= 500) this.#errors.inc({ code }, 0);
     for (const cause of ['deadline', 'crash', 'killed', 'protocol']) this.#engineRestarts.inc({ cause }, 0);
     for (const cause of ['refused', 'mismatch', 'unavailable']) this.#keyLosses.inc({ cause }, 0);

@@ -62,6 +62,8 @@ export interface NodeSettings {
   /** Their connections begin with a header of the PROXY protocol. */
   readonly proxyProtocol: boolean;
   readonly logLevel: string;
+  /** Namespace of CloudWatch under which metrics are written into the log; undefined = they are not. */
+  readonly embeddedMetrics?: string | undefined;
 }
 
 export class SettingError extends Error {
@@ -118,6 +120,7 @@ export function nodeSettings(environment: Environment): NodeSettings {
     ...proxies(environment, whole),
     jwksOrigins: jwksOrigins(environment),
     logLevel: text('TURSO_BYOC_LOG_LEVEL', 'info'),
+    embeddedMetrics: environment['TURSO_BYOC_EMBEDDED_METRICS'] || undefined,
   };
 }
 

@@ -12,6 +12,8 @@ import { Sandbox } from '../engine/pool/sandbox.js';
 import { openKeyService } from '../keys/open-key-service.js';
 import { CountingObjectStore } from '../metering/counting-object-store.js';
 import { noVersions } from '../object-store/object-versions.js';
+import { alarms } from '../metering/alarms/alarms.js';
+import { EmbeddedMetrics } from '../metering/embedded-metrics.js';
 import { Metrics } from '../metering/metrics.js';
 import type { ObjectStore } from '../object-store/object-store.js';
 import { systemRuntime } from '../runtime.js';
@@ -201,6 +203,17 @@ export async function startNode({ settings, openStore, version, log, onFenced }:
     httpPort: port(dataServer),
     adminPort: port(adminServer),
   });
+  const embedded =
+    settings.embeddedMetrics === undefined
+      ? undefined
+      : new EmbeddedMetrics({
+          registry: metrics.registry,
+          rules: alarms.filter(({ plane }) => plane === 'data'),
+          namespace: settings.embeddedMetrics,
+          log,
+          nowMs: () => runtime.nowMs(),
+        });
+  embedded?.start();
   log.info({ epoch, httpPort: port(dataServer), adminPort: port(adminServer) }, 'the data node serves');
 
   return {
@@ -217,6 +230,7 @@ export async function startNode({ settings, openStore, version, log, onFenced }:
       keys.close();
       peers.close();
       await engines.stop();
+      await embedded?.stop();
       log.info({ epoch }, 'the data node has stopped');
     },
   };

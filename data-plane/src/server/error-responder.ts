@@ -7,6 +7,7 @@ import { OutcomeUnknownError, StoreUnavailableError } from '../object-store/obje
 import type { Runtime } from '../runtime.js';
 import { corsHeaders } from './cors.js';
 import { endAfterUpload, uploadRemains } from './request-body.js';
+import { givenRequestId } from './request-id.js';
 import { parseRequestTarget } from './request-target.js';
 
 /** A failed request, and what its client is told. */
@@ -19,7 +20,7 @@ export interface Refusal {
 
 /**
  * Answers failed requests: JSON with content type exactly `application/json` (official clients compare the whole
- * string), a fresh request id in `x-request-id`, the same id in the log.
+ * string), the request id in `x-request-id` (the client's own, or a fresh one), the same id in the log.
  */
 export class ErrorResponder {
   constructor(
@@ -37,7 +38,8 @@ export class ErrorResponder {
    * must not look whole.
    */
   send(request: IncomingMessage, response: ServerResponse, thrown: unknown, headers: OutgoingHttpHeaders = {}): void {
-    const { error, requestId, body } = this.refuse(thrown, request.method, sentTarget(request));
+    const given = givenRequestId(request.headers);
+    const { error, requestId, body } = this.refuse(thrown, request.method, sentTarget(request), given);
     if (response.destroyed || response.writableEnded) return;
     if (response.headersSent) {
       response.destroy();
@@ -56,10 +58,10 @@ export class ErrorResponder {
     else response.end(body);
   }
 
-  /** Takes note of a failed request, whose target is as the client sent it; returns what it is to be answered with. */
-  refuse(thrown: unknown, method: string | undefined, target: string): Refusal {
+  /** Takes note of a failed request, whose target is as the client sent it, and `given` what that called it; returns what it is to be answered with. */
+  refuse(thrown: unknown, method: string | undefined, target: string, given?: string): Refusal {
     const error = toByocError(thrown);
-    const requestId = this.newRequestId();
+    const requestId = given ?? this.newRequestId();
     this.metrics.refused(error.code);
     // Neither the query nor any header: both may carry a token.
     const { path, label } = parseRequestTarget(target);

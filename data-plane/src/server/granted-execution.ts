@@ -9,7 +9,7 @@ import type { GrantedAccess } from './database-access.js';
 export async function executeGranted(
   databases: Pick<DatabaseService, 'execute'>,
   { database, readOnly, restrictions, admission }: GrantedAccess,
-  request: Pick<DatabaseRequest, 'kind' | 'body' | 'signal' | 'isForwarded' | 'clientKey'>,
+  request: Pick<DatabaseRequest, 'kind' | 'body' | 'signal' | 'isForwarded' | 'clientKey' | 'requestId'>,
   grantAgain: () => Promise<GrantedAccess>,
 ): Promise<SqlResponse> {
   try {

@@ -20,6 +20,7 @@ import { presentedHeaders } from './client-key-headers.js';
 import { originHeader, type ClientOrigins } from './client-origins.js';
 import { filePath } from './file-routes.js';
 import { forwardedHeader } from './forwarding.js';
+import { requestIdHeader } from './request-id.js';
 import { sqlPath } from './sql-routes.js';
 
 export interface HttpPeersOptions {
@@ -108,7 +109,13 @@ export class HttpPeers implements Peers {
   async #pass(
     address: NodeAddress,
     { method, path, type, agent = this.#agent }: PeerTarget,
-    { admission, clientKey, signal, body }: Pick<DatabaseRequest, 'admission' | 'clientKey' | 'signal' | 'body'>,
+    {
+      admission,
+      clientKey,
+      signal,
+      body,
+      requestId,
+    }: Pick<DatabaseRequest, 'admission' | 'clientKey' | 'signal' | 'body' | 'requestId'>,
   ): Promise<{ readonly response: IncomingMessage; readonly end: () => void }> {
     const { label, authorization, client } = admission;
     const controller = this.#begin(address);
@@ -127,6 +134,7 @@ export class HttpPeers implements Peers {
           path: `/db/${label}${path}`,
           headers: {
             ...presentedHeaders(clientKey),
+            ...(requestId !== undefined && { [requestIdHeader]: requestId }),
             ...(client && { [originHeader]: this.#options.origins.sign(client(), label) }),
             authorization,
             'content-type': type,

@@ -2,6 +2,7 @@ import type { DatabaseRequestKind } from '../database/database-service.js';
 import type { PresentedKey } from '../keys/client-key.js';
 import type { OriginHeaders } from './client-origins.js';
 import { parseRequestTarget, type RequestTarget } from './request-target.js';
+import { givenRequestId, requestIdHeader } from './request-id.js';
 import { parseSimpleHead } from './simple-head.js';
 
 const headEnd = '\r\n\r\n';
@@ -15,6 +16,8 @@ export interface HeadMeaning {
   readonly target: RequestTarget;
   /** The target as the client sent it. */
   readonly sentTarget: string;
+  /** What whoever sent it calls it, if it is one. */
+  readonly requestId: string | undefined;
   readonly isForwarded: boolean;
   /** What it brings of a key that the client holds. */
   readonly clientKey: PresentedKey | undefined;
@@ -66,8 +69,10 @@ export class KnownHead {
     const before = text.slice(0, name.index + name[0].length);
     const after = text.slice(before.length).replace(/^[0-9]+/, '');
     const { host, authorization, isForwarded, clientKey, origin } = head;
+    const requestId = givenRequestId({ [requestIdHeader]: head.requestId });
+    const headers = { host, authorization, ...origin };
     return new KnownHead(
-      { kind, target, sentTarget: head.target, isForwarded, clientKey, headers: { host, authorization, ...origin } },
+      { kind, target, sentTarget: head.target, requestId, isForwarded, clientKey, headers },
       before,
       after + headEnd,
     );

@@ -175,8 +175,8 @@ export class LaneConnection {
     budget.take(body.length);
     let answer: SqlResponse;
     try {
-      const { kind, isForwarded, clientKey } = meaning;
-      const request = { kind, body, signal: this.#signal, isForwarded, clientKey };
+      const { kind, isForwarded, clientKey, requestId } = meaning;
+      const request = { kind, body, signal: this.#signal, isForwarded, clientKey, requestId };
       answer = await executeGranted(databases, granted, request, grant);
     } finally {
       budget.giveBack(body.length);
@@ -216,7 +216,7 @@ export class LaneConnection {
     const known = status === 200 ? wholeAnswers.get(exchange.meaning.kind) : undefined;
     let head = known ?? statusLine(status) + headerLines([...cors, ...jsonType]);
     head += `content-length: ${body.length}\r\n`;
-    if (status >= 400) head += `x-request-id: ${errors.newRequestId()}\r\n`;
+    if (status >= 400) head += `x-request-id: ${exchange.meaning.requestId ?? errors.newRequestId()}\r\n`;
     this.#write(exchange, status, head, body);
   }
 
@@ -278,7 +278,12 @@ export class LaneConnection {
 
   #sendRefusal(exchange: Exchange, thrown: unknown): void {
     const { errors } = this.#lane.options.server;
-    const { error, requestId, body } = errors.refuse(thrown, 'POST', exchange.meaning.sentTarget);
+    const { error, requestId, body } = errors.refuse(
+      thrown,
+      'POST',
+      exchange.meaning.sentTarget,
+      exchange.meaning.requestId,
+    );
     const bytes = Buffer.from(body);
     const headers = [...cors, ...jsonType, 'content-length', String(bytes.length), 'x-request-id', requestId];
     this.#write(exchange, error.status, statusLine(error.status) + headerLines(headers), bytes);
@@ -288,7 +293,10 @@ export class LaneConnection {
   #cutOff(exchange: Exchange, error: unknown): void {
     const { server, log } = this.#lane.options;
     if (error instanceof ClientStalledError) log.info({ err: error }, 'a streamed answer was cut off');
-    else if (!this.#signal.aborted) server.errors.refuse(error, 'POST', exchange.meaning.sentTarget);
+    else if (!this.#signal.aborted) {
+      const { sentTarget, requestId } = exchange.meaning;
+      server.errors.refuse(error, 'POST', sentTarget, requestId);
+    }
     this.#socket.destroy();
   }
 

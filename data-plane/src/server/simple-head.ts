@@ -2,6 +2,7 @@ import type { PresentedKey } from '../keys/client-key.js';
 import { encryptionCipherHeader, encryptionKeyHeader } from './client-key-headers.js';
 import { forwardedForHeader, originHeader, type OriginHeaders } from './client-origins.js';
 import { forwardedHeader } from './forwarding.js';
+import { requestIdHeader } from './request-id.js';
 
 /**
  * Recognizes the head of a request that leaves no room for interpretation: a POST in HTTP/1.1 with a plain path, one
@@ -22,6 +23,8 @@ export interface SimpleHead {
   readonly clientKey: PresentedKey | undefined;
   /** What it says of where its client is. */
   readonly origin?: OriginHeaders;
+  /** What whoever sent it calls it. */
+  readonly requestId?: string;
   /** Bytes of the body. */
   readonly contentLength: number;
 }
@@ -39,6 +42,7 @@ export function parseSimpleHead(head: string): SimpleHead | undefined {
   let authorization: string | undefined;
   let contentLength: number | undefined;
   let isForwarded = false;
+  let requestId: string | undefined;
   let key: string | undefined;
   let cipher: string | undefined;
   let origin: Record<string, string> | undefined;
@@ -75,6 +79,10 @@ export function parseSimpleHead(head: string): SimpleHead | undefined {
         origin = { ...origin, [header]: value };
         break;
       }
+      case requestIdHeader:
+        if (requestId !== undefined) return undefined;
+        requestId = value;
+        break;
       case forwardedHeader:
         isForwarded = true;
         break;
@@ -91,5 +99,9 @@ export function parseSimpleHead(head: string): SimpleHead | undefined {
   }
   if (contentLength === undefined) return undefined;
   const clientKey = key === undefined && cipher === undefined ? undefined : { key, cipher };
-  return { target, host, authorization, isForwarded, clientKey, contentLength, ...(origin && { origin }) };
+  return {
+    ...{ target, host, authorization, isForwarded, clientKey, contentLength },
+    ...(origin && { origin }),
+    ...(requestId !== undefined && { requestId }),
+  };
 }

@@ -18,6 +18,7 @@ import { forwardedHeader } from './forwarding.js';
 import { executeGranted } from './granted-execution.js';
 import type { HttpLimits } from './http-limits.js';
 import { shuttingDown, type HttpServer } from './http-server.js';
+import { givenRequestId, requestIdHeader } from './request-id.js';
 import type { RequestTarget } from './request-target.js';
 import { ClientGoneError, readBody, type BodyBudget } from './request-body.js';
 import { onResponseEnd } from './response-end.js';
@@ -92,21 +93,23 @@ export class SqlEndpoint {
     const clientKey = presentedKey(request.headers);
     let answer: SqlResponse;
     try {
-      const asked = { kind, body, signal, isForwarded, clientKey };
+      const asked = { kind, body, signal, isForwarded, clientKey, requestId: givenRequestId(request.headers) };
       answer = await executeGranted(databases, granted, asked, grant);
     } finally {
       if (!given) budget.giveBack(body.length);
     }
     // Errors are JSON whatever was asked.
     const type = answer.status === 200 ? answerType(kind, !Buffer.isBuffer(answer.body)) : 'application/json';
-    if (Buffer.isBuffer(answer.body)) this.#sendWhole(response, answer.status, type, answer.body);
+    if (Buffer.isBuffer(answer.body)) this.#sendWhole(request, response, answer.status, type, answer.body);
     else await this.#sendStream(response, answer.status, type, answer.body);
   }
 
-  #sendWhole(response: ServerResponse, status: number, type: string, body: Buffer): void {
+  #sendWhole(request: IncomingMessage, response: ServerResponse, status: number, type: string, body: Buffer): void {
     if (this.#options.server.drain.isLeaving) response.shouldKeepAlive = false;
     const headers = [...commonHeaders, 'content-type', type, 'content-length', String(body.length)];
-    if (status >= 400) headers.push('x-request-id', this.#options.server.errors.newRequestId());
+    if (status >= 400) {
+      headers.push(requestIdHeader, givenRequestId(request.headers) ?? this.#options.server.errors.newRequestId());
+    }
     response.writeHead(status, headers);
     response.end(body);
   }
