@@ -3,11 +3,11 @@
  * lists and retrieves them; prints rates, latencies, processor time and requests to the store for each creation, and memory.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { Agent, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { startLocal, type RunningLocalSystem } from '@turso-byoc/control-plane/local/start-local.js';
+import { Caller } from './caller.js';
 import { measureLargeCatalogue } from './large-catalogue.js';
 import { latencies, summary } from './percentile.js';
 import { cpuMs, residentMiB, usedPer } from './processes.js';
@@ -149,30 +149,6 @@ async function paced(perSecond: number, seconds: number, work: () => Promise<unk
     begun.push(timed(work));
   }
   return Promise.all(begun);
-}
-
-/** Calls over kept connections: a client that costs less than what it measures. */
-class Caller {
-  readonly #agent = new Agent({ keepAlive: true });
-
-  constructor(private readonly local: RunningLocalSystem) {}
-
-  async call(method: string, path: string, body?: unknown): Promise<unknown> {
-    const { status, text } = await new Promise<{ status: number; text: string }>((resolve, reject) => {
-      const headers = { authorization: `Bearer ${this.local.token}` };
-      const sent = request(this.local.apiUrl + path, { method, agent: this.#agent, headers }, (response) => {
-        const parts: Buffer[] = [];
-        response.on('data', (part: Buffer) => parts.push(part));
-        response.on('end', () =>
-          resolve({ status: response.statusCode ?? 0, text: Buffer.concat(parts).toString('utf8') }),
-        );
-      });
-      sent.on('error', reject);
-      sent.end(body === undefined ? undefined : JSON.stringify(body));
-    });
-    if (status !== 200) throw new Error(`${method} ${path}: ${text}`);
-    return JSON.parse(text);
-  }
 }
 
 async function timed(work: () => Promise<unknown>): Promise<number> {
