@@ -4,7 +4,7 @@ import { LibsqlError, type Client } from '@libsql/client';
 import { copyDatabase } from './copy-database.js';
 import type { MoveState } from './move-state.js';
 import type { Place, PlacedDatabase } from './place.js';
-import { readSchema } from './schema.js';
+import { readSchema, text } from './schema.js';
 
 const longestFreezeMs = 120_000;
 const freezePollMs = 250;
@@ -93,7 +93,7 @@ async function untilFrozen(source: Client): Promise<void> {
   while (performance.now() < giveUpMs) {
     try {
       // A write that changes nothing.
-      await source.execute(`PRAGMA user_version = ${String(rows[0]?.[0] ?? 0)}`);
+      await source.execute(`PRAGMA user_version = ${text(rows[0]?.[0] ?? 0)}`);
     } catch (error) {
       if (error instanceof LibsqlError && /BLOCKED|FORBIDDEN/i.test(error.code)) return;
       throw error;

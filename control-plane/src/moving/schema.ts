@@ -1,4 +1,4 @@
-import type { Client } from '@libsql/client';
+import type { Client, Value } from '@libsql/client';
 
 /** How the rows of a table are told apart and put in an order. */
 export type RowKey =
@@ -41,16 +41,13 @@ export async function readSchema(client: Client): Promise<MovedSchema> {
     'SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY rowid',
   );
   const objects = rows.map((row) => ({
-    type: String(row['type']),
-    name: String(row['name']),
-    sql: String(row['sql']),
+    type: text(row['type']),
+    name: text(row['name']),
+    sql: text(row['sql']),
   }));
   const listed = await client.execute('PRAGMA table_list');
   const kinds = new Map(
-    listed.rows.map((row) => [
-      String(row['name']),
-      { type: String(row['type']), isWithoutRowid: Number(row['wr']) === 1 },
-    ]),
+    listed.rows.map((row) => [text(row['name']), { type: text(row['type']), isWithoutRowid: Number(row['wr']) === 1 }]),
   );
   const ours = objects.filter(
     ({ name, type }) =>
@@ -79,7 +76,7 @@ export async function readSchema(client: Client): Promise<MovedSchema> {
     tables,
     rest: ours.filter(({ type }) => type !== 'table'),
     left,
-    userVersion: BigInt(version?.[0]?.toString() ?? 0),
+    userVersion: BigInt(text(version?.[0] ?? 0)),
   };
 }
 
@@ -92,7 +89,7 @@ async function describeTable(
 ): Promise<MovedTable | string> {
   const info = await client.execute(`PRAGMA table_xinfo(${quoted(name)})`);
   const all = info.rows.map((row) => ({
-    name: String(row['name']),
+    name: text(row['name']),
     hidden: Number(row['hidden']),
     key: Number(row['pk']),
   }));
@@ -124,4 +121,10 @@ async function describeTable(
 
 export function quoted(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
+}
+
+/** A value of the schema as text; blobs do not come there. */
+export function text(value: Value | undefined): string {
+  if (value === undefined || value === null || value instanceof ArrayBuffer) return '';
+  return value.toString();
 }
