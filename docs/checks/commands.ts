@@ -8,8 +8,12 @@ import type { Block } from './documents.js';
 
 export type Treatment = { readonly kind: 'run' } | { readonly kind: 'help only' | 'not run'; readonly reason: string };
 
+/** Made from one table, for a deployment that an alarm went off in: its commands ask AWS, a cluster or its metrics. */
+const runbooks = 'docs/runbooks/';
+
 /** Throws when the comment above it is none of these. */
 export function treatmentOf({ path, line, mark }: Block): Treatment {
+  if (mark === undefined && path.startsWith(runbooks)) return { kind: 'not run', reason: 'needs a deployment' };
   if (mark === undefined || mark === 'prettier-ignore') return { kind: 'run' };
   const found = /^(not run|help only): (\S.*)$/.exec(mark);
   if (!found) throw new Error(`${path}:${line}: the comment above it says neither "not run: …" nor "help only: …"`);
