@@ -138,6 +138,7 @@ const dataPanels: readonly Panel[] = [
     shows: [
       [rate(`${data}store_bytes_total`, 'direction'), '{{direction}}'],
       [rate(`${data}sealed_bytes_total`, 'objects'), 'sealed: {{objects}}'],
+      [rate(`${data}synced_bytes_total`), 'sent to synced copies'],
     ],
   },
   {

@@ -235,11 +235,12 @@ export class DataNode {
 
   /** The sum of a counter of this node over the sets of labels in which all of `labels` occur. */
   async counted(name: string, ...labels: string[]): Promise<number> {
-    const text = await (await this.admin('GET', '/admin/v1/metrics')).text();
-    const lines = text
-      .split('\n')
-      .filter((line) => line.startsWith(`turso_byoc_${name}`) && labels.every((label) => line.includes(label)));
-    return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
+    return countedIn(await this.metrics(), name, ...labels);
+  }
+
+  /** All counters at one moment, as Prometheus would read them. */
+  async metrics(): Promise<string> {
+    return (await this.admin('GET', '/admin/v1/metrics')).text();
   }
 
   /** Publishes access rules as the control plane does; the node follows within ten seconds, or with its first request. */
@@ -317,4 +318,12 @@ export class StatementError extends Error {
   ) {
     super(`${code}: ${message}`);
   }
+}
+
+/** The sum of a counter over the sets of labels in which all of `labels` occur. */
+export function countedIn(metrics: string, name: string, ...labels: string[]): number {
+  const lines = metrics
+    .split('\n')
+    .filter((line) => line.startsWith(`turso_byoc_${name}`) && labels.every((label) => line.includes(label)));
+  return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
 }
