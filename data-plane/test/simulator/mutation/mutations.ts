@@ -31,8 +31,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'commits are acknowledged before they are stored',
     file: 'storage/commit-log.js',
-    from: 'const entry = { position, fragments, stored: false };',
-    to: 'const entry = { position, fragments, stored: false }; for (const { database, location, last } of fragments) database.onDurable(location, last);',
+    from: 'const entry = { position, sinceMs, fragments, stored: false };',
+    to: 'const entry = { position, sinceMs, fragments, stored: false }; for (const { database, location, last } of fragments) database.onDurable(location, last);',
   },
   {
     name: 'log objects are acknowledged out of order',
