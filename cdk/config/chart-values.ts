@@ -4,6 +4,7 @@ import { apiHost } from './hosts.js';
 import { kubernetes } from './kubernetes.js';
 import { placements } from './placements.js';
 import { ports } from './ports.js';
+import { loadBalancerBlocks } from './process-environment.js';
 import { storeUrls } from './store-urls.js';
 
 /** Outputs of the `eks` stack that the chart and its surroundings need. */
@@ -44,6 +45,7 @@ export function chartValues(configuration: ResolvedConfiguration, outputs: EksOu
       settings: {
         TURSO_BYOC_COMMIT_WINDOW_MS: String(dataNodes.commitWindowMs),
         TURSO_BYOC_HISTORY_DAYS: String(retention.pointInTimeDays),
+        TURSO_BYOC_TRUSTED_PROXIES: loadBalancerBlocks(configuration).join(' '),
         TURSO_BYOC_UNDELETE_DAYS: String(retention.undeleteDays),
       },
       resources: {

@@ -1,4 +1,5 @@
 /** The environment of both servers in AWS (docs/settings.md), whichever compute runs them. */
+import { subnetCidr } from './address-plan.js';
 import type { ResolvedConfiguration } from './deployment-configuration.js';
 import { DeploymentNames } from './deployment-names.js';
 import { ports } from './ports.js';
@@ -40,8 +41,17 @@ export function dataNodeEnvironment(
     TURSO_BYOC_HTTP_PORT: String(ports.sql),
     TURSO_BYOC_KEY_SERVICE: `kms:${databasesKeyArn}?region=${region}`,
     TURSO_BYOC_LOG_STORE: stores.log,
+    TURSO_BYOC_TRUSTED_PROXIES: loadBalancerBlocks(configuration).join(' '),
     TURSO_BYOC_UNDELETE_DAYS: String(retention.undeleteDays),
   };
+}
+
+/**
+ * Where the load balancer is, which nodes believe when it says who a client is. In a network that was made elsewhere its subnets are
+ * known by id only: there it is nobody, and lists of addresses let no client in.
+ */
+export function loadBalancerBlocks({ network, zones }: ResolvedConfiguration): readonly string[] {
+  return network.kind === 'create' ? zones.map((_, index) => subnetCidr(network.cidr, 'edge', index)) : [];
 }
 
 /** Settings of the control plane that are no secrets. */

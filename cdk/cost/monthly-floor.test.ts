@@ -21,6 +21,30 @@ describe('the monthly floor', () => {
     expect(floorTotal(lines)).toBeCloseTo(43.8);
   });
 
+  it('counts each metric that the processes make once, and those of AWS for nothing', () => {
+    const alarm = (Properties: object): TemplateResource => ({
+      Type: 'AWS::CloudWatch::Alarm',
+      Properties: { ...Properties },
+    });
+    const of = (Namespace: string, MetricName: string) => ({ Namespace, MetricName });
+    const lines = floorOf({
+      One: alarm(of('TursoByoc/x', 'lag')),
+      Again: alarm(of('TursoByoc/x', 'lag')),
+      Ratio: alarm({
+        Metrics: [
+          { Id: 'a', MetricStat: { Metric: of('TursoByoc/x', 'failed') } },
+          { Id: 'b', MetricStat: { Metric: of('TursoByoc/x', 'all') } },
+          { Id: 'c', Expression: 'a / b' },
+        ],
+      }),
+      Aws: alarm(of('AWS/ECS', 'CPUUtilization')),
+    });
+    expect(lines).toEqual([
+      { what: 'metric of the processes', quantity: 3, each: prices.customMetricMonth },
+      { what: 'alarm', quantity: 4, each: prices.alarmMonth },
+    ]);
+  });
+
   it('prices Fargate by the task definition of each service', () => {
     const lines = floorOf({
       Task: {

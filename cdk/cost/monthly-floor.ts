@@ -87,6 +87,8 @@ export function monthlyFloor(app: SynthesizedApp): readonly FloorLine[] {
     if (!pricing) throw new Error(`nobody said what ${type} costs: price it in monthly-floor.ts`);
     return pricing(functions.resolve(located.stack, stated ?? {}) as Properties, { app, functions });
   });
+  const metrics = customMetrics(app, functions);
+  lines.push({ what: 'metric of the processes', quantity: metrics.size, each: prices.customMetricMonth });
   const merged = new Map<string, FloorLine>();
   for (const line of lines) {
     const key = `${line.what} ${line.each}`;
@@ -96,6 +98,24 @@ export function monthlyFloor(app: SynthesizedApp): readonly FloorLine[] {
   return [...merged.values()]
     .filter(({ quantity }) => quantity > 0)
     .sort((a, b) => b.quantity * b.each - a.quantity * a.each);
+}
+
+/** Metrics that alarms watch and no service of AWS makes: the processes write these, and no others, into their logs. */
+function customMetrics(app: SynthesizedApp, functions: IntrinsicFunctions): ReadonlySet<string> {
+  const found = new Set<string>();
+  const add = (metric: Properties): void => {
+    const { Namespace: namespace, MetricName: name } = metric;
+    if (typeof namespace === 'string' && !namespace.startsWith('AWS/')) found.add(`${namespace} ${String(name)}`);
+  };
+  for (const { stack, resource } of resourcesOf(app, 'AWS::CloudWatch::Alarm')) {
+    const alarm = functions.resolve(stack, resource.Properties ?? {}) as Properties;
+    add(alarm);
+    for (const query of asList(alarm['Metrics'])) {
+      const stat = isObject(query) ? query['MetricStat'] : undefined;
+      if (isObject(stat) && isObject(stat['Metric'])) add(stat['Metric']);
+    }
+  }
+  return found;
 }
 
 export function floorTotal(lines: readonly FloorLine[]): number {

@@ -49,6 +49,8 @@ export const prices = {
   webAclMonth: 5,
   webAclRuleMonth: 1,
   alarmMonth: 0.1,
+  /** Of the first 10,000; metrics that AWS services make themselves are free. */
+  customMetricMonth: 0.3,
   dashboardMonth: 3,
   logIngestedGib: 0.5,
   trailDataEvent: 0.1 / 100_000,
