@@ -29,7 +29,10 @@ export function checkPermission(plan: StatementPlan, situation: StatementSituati
   const writes = needsWriteLock(plan);
   const settlesWrites = control === 'commit' || control === 'release' || control === 'rollback-to';
   if (situation.readOnlyRequest && (writes || (settlesWrites && situation.holdsWriteLock))) {
-    throw new ByocError('BLOCKED', 'SQL write operations are forbidden: the token is read-only');
+    throw new ByocError(
+      'BLOCKED',
+      'SQL write operations are forbidden: the token is read-only, or writes to the database are blocked',
+    );
   }
   if (writes && situation.readOnlyTransaction) {
     throw new EngineError('SQLITE_READONLY', 'attempt to write in a read-only transaction');
