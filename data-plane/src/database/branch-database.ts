@@ -81,11 +81,11 @@ async function branchAdmitted(
   const find = async ({ manifest }: VersionedManifest, ranges: readonly LogRange[]): Promise<RestorePoint> =>
     findRestorePoint({ runtime, dataStore, logStore, sealer, manifest, ranges }, moment);
   // What can be refused is refused before the name is taken: it would stay taken.
-  await withUnfoldedRanges(context, owned.manifest, async (ranges) => find(owned, ranges));
-  let plan = await planned(context, owned.manifest, child, client);
+  let parent = await foundIn(context, owned, find);
+  let plan = await planned(context, parent.manifest, child, client);
+  const plannedFor = parent.manifest;
   await takeName(context, child);
 
-  let parent = owned;
   for (let round = 1; round <= maxRounds; round++) {
     const { ranges, release } = holdUnfoldedRanges(context, parent.manifest);
     const attempt = newAttempt(context);
@@ -95,7 +95,7 @@ async function branchAdmitted(
       if (pinned) {
         parent = pinned;
         // What is pinned may be sealed under a data key that the parent did not have before.
-        if (!sameRing(parent.manifest, owned.manifest)) plan = await planned(context, parent.manifest, child, client);
+        if (!sameRing(parent.manifest, plannedFor)) plan = await planned(context, parent.manifest, child, client);
         const manifest = await begun(context, {
           parent: parent.manifest,
           sealer,
@@ -115,16 +115,51 @@ async function branchAdmitted(
       }
       parent = await presentParent(context, parent);
     } catch (error) {
-      if (!isDamage(error)) throw error;
-      // Folded meanwhile, and its log collected? Then what was not found lies in an archive now.
-      const present = await presentParent(context, parent);
-      if (present.manifest.version === parent.manifest.version) throw error;
-      parent = present;
+      parent = await changedParent(context, parent, error);
     } finally {
       release();
     }
   }
-  throw new ByocError('OVERLOADED', `database ${owned.manifest.id} is folded faster than it can be branched`);
+  throw tooManyRounds(owned.manifest);
+}
+
+/** The parent as it is when a moment was found in it. Throws `RESTORE_POINT_NOT_FOUND`, and what the store answers. */
+async function foundIn(
+  context: NodeContext,
+  owned: VersionedManifest,
+  find: (parent: VersionedManifest, ranges: readonly LogRange[]) => Promise<RestorePoint>,
+): Promise<VersionedManifest> {
+  let parent = owned;
+  for (let round = 1; round <= maxRounds; round++) {
+    const looked = parent;
+    try {
+      await withUnfoldedRanges(context, looked.manifest, async (ranges) => find(looked, ranges));
+      return looked;
+    } catch (error) {
+      parent = await changedParent(context, looked, error);
+    }
+  }
+  throw tooManyRounds(owned.manifest);
+}
+
+/**
+ * The parent as it is now, after something of it was not found: when it was folded meanwhile and its log collected, that lies in an
+ * archive now; when its garbage was collected, it is not kept any more, and the present manifest says so. Throws `error` when the
+ * parent has not changed.
+ */
+async function changedParent(
+  context: NodeContext,
+  parent: VersionedManifest,
+  error: unknown,
+): Promise<VersionedManifest> {
+  if (!isDamage(error)) throw error;
+  const present = await presentParent(context, parent);
+  if (present.manifest.version === parent.manifest.version) throw error;
+  return present;
+}
+
+function tooManyRounds({ id }: Manifest): ByocError {
+  return new ByocError('OVERLOADED', `database ${id} is folded faster than it can be branched`);
 }
 
 /** Whether two manifests of a database hold the same data keys. */
