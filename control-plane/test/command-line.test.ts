@@ -15,6 +15,8 @@ describe('a command of the control plane', () => {
     local = await startLocalSystemForTests();
     const layout = dataDirectoryLayout(local.dataDirectory);
     settings = {
+      // Of the control plane beside the command, in the same container: it is taken.
+      TURSO_BYOC_METRICS_PORT: new URL(local.system.apiUrl).port,
       TURSO_BYOC_DATA_URL: local.system.dataUrl,
       TURSO_BYOC_ADMIN_URL: await adminUrl(local.system.processes().controlPlane!),
       TURSO_BYOC_ADMIN_CREDENTIAL_FILE: layout.adminCredential,

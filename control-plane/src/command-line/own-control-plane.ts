@@ -11,8 +11,10 @@ export async function withOwnControlPlane<T>(
   environment: NodeJS.ProcessEnv,
   use: (controlPlane: ControlPlane) => Promise<T>,
 ): Promise<T> {
+  // Its metrics are nobody's: the port is the one of the control plane beside it, in the same container.
+  const { metricsPort: _port, embeddedMetrics: _embedded, ...config } = readConfig(environment);
   const controlPlane = await startControlPlane({
-    config: { ...readConfig(environment), apiHost: '127.0.0.1', apiPort: 0 },
+    config: { ...config, apiHost: '127.0.0.1', apiPort: 0 },
     clock: systemClock,
     // Standard output is for what the command has to say.
     logger: pino({ name: 'control-plane', level: 'warn' }, pino.destination({ dest: process.stderr.fd, sync: true })),
