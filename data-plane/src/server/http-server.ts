@@ -47,6 +47,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   const drain = options.drain ?? new Drain();
   const app = Fastify({
     logger: false,
+    // Closing waits for requests that are under way, within limits of its own.
+    pluginTimeout: 0,
     // Routes see the normal form of the target; `request.originalUrl` is what the client sent.
     rewriteUrl: (request) => {
       const target = parseRequestTarget(request.url ?? '/');
