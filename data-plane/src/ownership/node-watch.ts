@@ -257,11 +257,7 @@ export class NodeWatch {
       case 'live':
       case 'draining':
         if (observation.unchangedMs >= timing.leaseMs) await this.#condemn(other, found);
-        else if (other.isSuspect && observation.unchangedMs === 0) {
-          // It answers: whoever still needs it to end says so again. Else every node would in time watch all others at every beat.
-          other.isSuspect = false;
-          this.#changed(other);
-        }
+        else if (other.isSuspect && observation.unchangedMs === 0) this.#changed(other);
         // The next beat may miss the end of the lease by little, and the one after it is late by a whole beat.
         else this.#observeBetween(other, timing.leaseMs - observation.unchangedMs);
         return;
