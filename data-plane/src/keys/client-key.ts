@@ -6,9 +6,10 @@
  * wrong key is known before anything is opened. The key never becomes part of a message, and its bytes are overwritten by
  * whoever parsed it.
  */
-import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
+import { createHmac, timingSafeEqual } from 'node:crypto';
 import { ByocError } from '../errors/catalogue.js';
 import { ciphers, type CipherName } from './ciphers.js';
+import { deriveKey } from './derive-key.js';
 import type { EncryptionContext } from './key-service.js';
 import { dataKeyBytes, encodeFields, unwrapDataKey, wrapDataKey, wrappingNonceBytes } from './wrapped-key.js';
 
@@ -106,7 +107,7 @@ export class ClientKey {
   }
 
   #withDerived<T>(info: readonly string[], use: (key: Buffer) => T): T {
-    const key = Buffer.from(hkdfSync('sha256', this.#bytes, Buffer.alloc(0), encodeFields(info), derivedBytes));
+    const key = deriveKey(this.#bytes, '', encodeFields(info), derivedBytes);
     try {
       return use(key);
     } finally {

@@ -9,11 +9,12 @@
  *
  * Sealed bytes: u8 version, u32 number of the data key in the database's ring, 12 bytes nonce, ciphertext, 16 bytes tag.
  */
-import { createCipheriv, createDecipheriv, createHmac, hkdfSync, type CipherGCM } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHmac, type CipherGCM } from 'node:crypto';
 import { ByocError } from '../errors/catalogue.js';
 import type { DatabaseId } from '../identity.js';
 import type { Runtime } from '../runtime.js';
 import { atOnce, stepBytes, type Work } from '../turns.js';
+import { deriveKey } from './derive-key.js';
 
 export type SealedKind = 'fragment' | 'segment' | 'generation' | 'segment-list' | 'archive-index';
 
@@ -227,7 +228,7 @@ export class Sealer {
     if (!derived) {
       const dataKey = this.#ring.keys.get(number);
       if (!dataKey) return undefined;
-      derived = Buffer.from(hkdfSync('sha256', dataKey, this.database, use, 32));
+      derived = deriveKey(dataKey, this.database, use, 32);
       this.#derived.set(label, derived);
     }
     return derived;
