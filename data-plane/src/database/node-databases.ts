@@ -34,6 +34,7 @@ import { finalizeUpload, startUpload, storeUploadedChunk } from './upload-databa
 import { isUpload, UploadKeys, type UploadRequest } from './upload-keys.js';
 import type { NodeContext } from './node-context.js';
 import { observedOpening } from './node-observer.js';
+import { OpeningPlaces } from './opening-places.js';
 import { OpenDatabase } from './open-database.js';
 import { encryptionState, type EncryptionState } from './encryption-state.js';
 import { own } from './ready-database.js';
@@ -64,6 +65,9 @@ const parallelHandOvers = 32;
 /** How often a database that is to be handed over is looked at again while somebody uses it. */
 const handOverPollMs = 10;
 
+/** Many enough for the round trips of one opening to overlap with the work of the others. */
+const openingPlaces = { places: 16, longestMs: 100 };
+
 export interface NodeDatabasesLimits {
   /** Beyond this many the longest unused databases are closed early. */
   readonly maxOpen: number;
@@ -78,6 +82,7 @@ export class NodeDatabases implements DatabaseService {
   readonly #open = new Map<DatabaseId, Entry>();
   readonly #exclusive = new Map<DatabaseId, Promise<unknown>>();
   readonly #uploadKeys: UploadKeys;
+  readonly #openings: OpeningPlaces;
   readonly #byLabel = new Map<string, DatabaseDescription>();
   /** How often a name was forgotten: what was looked up before may be out of date after. */
   #forgotten = 0;
@@ -88,6 +93,7 @@ export class NodeDatabases implements DatabaseService {
     this.#context = context;
     this.#limits = limits;
     this.#uploadKeys = new UploadKeys(context.runtime);
+    this.#openings = new OpeningPlaces({ runtime: context.runtime, ...openingPlaces });
   }
 
   get openCount(): number {
@@ -502,7 +508,7 @@ export class NodeDatabases implements DatabaseService {
       void this.#alone(id, async () => (await database).resolved());
     };
     const database = observedOpening(this.#context, async () =>
-      OpenDatabase.open(this.#context, id, onDefunct, { justRead, presented }),
+      this.#openings.run(async () => OpenDatabase.open(this.#context, id, onDefunct, { justRead, presented })),
     );
     const lastUsedMs = this.#context.runtime.monotonicMs();
     const entry: Entry = { database, opened: undefined, opener: presented, users: 0, lastUsedMs };

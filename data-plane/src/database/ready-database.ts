@@ -74,11 +74,9 @@ export async function own(
   id: DatabaseId,
   { justRead, presented }: OwningFrom = {},
 ): Promise<OwnedDatabase> {
+  const first = assertLive(context, id, justRead ?? (await context.manifests.readAgain(id)));
   // Only a claim proves that the manifest is still the one that was read: what this epoch owns may have been folded since.
-  const found =
-    justRead && justRead.manifest.owner !== context.epoch
-      ? assertLive(context, id, justRead)
-      : await liveManifest(context, id);
+  const found = first.manifest.owner === context.epoch ? await liveManifest(context, id) : first;
   const client = admittedKey(found.manifest, presented);
   const { generation } = found.manifest;
   if (generation) context.prefetch(generationKey(lineOf(found.manifest), generation));

@@ -37,8 +37,11 @@ export interface RoutedDatabasesOptions {
 
 const firstDelayMs = 10;
 const maxDelayMs = 250;
-/** Attempts to reach an owner that cannot be reached, between two looks at the manifest. */
-const attemptsPerLook = 4;
+/** An owner that cannot be reached, and of which nothing is heard, is tried again after this long: at first, and at the latest. */
+const firstUnreachableMs = 100;
+const maxUnreachableMs = 1_000;
+/** Attempts to reach it between two looks at the manifest. */
+const attemptsPerLook = 3;
 
 export class RoutedDatabases implements DatabaseService {
   readonly #options: RoutedDatabasesOptions;
@@ -197,23 +200,40 @@ export class RoutedDatabases implements DatabaseService {
         failure = new ByocError('DATABASE_MOVED', `the node that owns database ${id} does not answer`);
       } else {
         try {
-          return await run(location);
+          const answer = await run(location);
+          if (location.kind === 'peer') locator.found(id, location.epoch);
+          return answer;
         } catch (error) {
           if (!isNotTaken(error, location)) throw error;
           failure = error;
         }
-        // One that cannot be reached has not said that it is not the owner: most often it has just died, and the manifest
-        // says so no sooner than its record. Everybody who waits would read it at every attempt otherwise.
-        if (!(failure instanceof PeerUnreachableError) || attempt % attemptsPerLook === attemptsPerLook - 1) {
+        if (location.kind === 'peer' && failure instanceof PeerUnreachableError) {
+          await this.#waitForPeer(id, location, attempt, leftMs);
+        } else {
           locator.forget(id);
+          await runtime.sleep(Math.min(firstDelayMs * 2 ** attempt, maxDelayMs) * (0.5 + runtime.randomFraction()));
         }
-        if (location.kind === 'peer' && failure instanceof PeerUnreachableError) void locator.watch(location.epoch);
-        await runtime.sleep(Math.min(firstDelayMs * 2 ** attempt, maxDelayMs) * (0.5 + runtime.randomFraction()));
       }
       if (runtime.monotonicMs() < deadlineMs && signal?.aborted !== true) continue;
       if (!(failure instanceof PeerUnreachableError)) throw failure;
       throw new ByocError('DATABASE_MOVED', `the node that owns database ${id} cannot be reached`, { cause: failure });
     }
+  }
+
+  /**
+   * A node that cannot be reached has not said that it is not the owner: most often it has just died, and the manifest says
+   * so no sooner than its record. So its record is watched, and the manifest is read now and then only.
+   */
+  async #waitForPeer(
+    id: DatabaseId,
+    { epoch, isRemembered }: Extract<Location, { kind: 'peer' }>,
+    attempt: number,
+    leftMs: number,
+  ): Promise<void> {
+    const { runtime, locator } = this.#options;
+    if (isRemembered && attempt % attemptsPerLook === 0) locator.forget(id);
+    const mostMs = Math.min(firstUnreachableMs * 4 ** attempt, maxUnreachableMs, Math.max(leftMs, 0));
+    await locator.waitFor(epoch, mostMs * (0.5 + runtime.randomFraction() / 2));
   }
 }
 

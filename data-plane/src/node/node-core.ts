@@ -178,6 +178,7 @@ export class NodeCore {
       ...(options.onKeyLost && { onLost: options.onKeyLost }),
     });
     const locator = new Locator({
+      runtime,
       own: epoch,
       manifests,
       watch: this.#watch,

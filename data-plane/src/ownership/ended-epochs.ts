@@ -38,6 +38,11 @@ export class EndedEpochs {
     return record;
   }
 
+  /** Whether the epoch is known here to have ended, without asking the store. */
+  isKnown(epoch: NodeEpoch): boolean {
+    return this.#found.has(epoch);
+  }
+
   remember(record: RecoveryRecord): void {
     if (this.#found.size >= this.maxRemembered) {
       const [oldest] = this.#found.keys();

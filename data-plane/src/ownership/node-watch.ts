@@ -100,6 +100,13 @@ export class NodeWatch {
     return record.state === 'live' || record.state === 'draining' ? record.address : undefined;
   }
 
+  /** Whether an epoch served the last time something was heard of it, which is too long ago. */
+  isSilent(epoch: NodeEpoch): boolean {
+    const other = this.#others.get(epoch);
+    const state = other?.observation.record?.state;
+    return other !== undefined && (state === 'live' || state === 'draining') && !this.#seemsAlive(other);
+  }
+
   /** Why the log of an epoch could not be recovered the last time, if so. */
   failure(epoch: NodeEpoch): Error | undefined {
     return this.#others.get(epoch)?.failure;
@@ -291,7 +298,9 @@ export class NodeWatch {
       const change = { state: 'condemned' } as const;
       const condemned = await replaceNodeRecord(stores.runtime, stores.dataStore, found, change, stores.formats);
       if (!condemned) {
+        // It has renewed its lease after all, or another node was faster: then its databases can be claimed soon.
         other.observation.startAnew();
+        this.#observeBetween(other, 0);
         return;
       }
       other.condemnedAtMs = stores.runtime.monotonicMs();

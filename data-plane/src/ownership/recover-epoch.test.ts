@@ -3,7 +3,8 @@ import { upTo } from '../../test/storage/logged-sample.js';
 import { recovered } from '../../test/storage/recovered.js';
 import { databaseA, databaseB, epochA, epochB, epochC } from '../../test/storage/sample-database.js';
 import { removeTemporaryDirectories, temporaryStore } from '../../test/temporary-store.js';
-import type { DatabaseId } from '../identity.js';
+import { ByocError } from '../errors/catalogue.js';
+import type { DatabaseId, NodeEpoch } from '../identity.js';
 import type { LocalObjectStore } from '../object-store/local-object-store.js';
 import type { ObjectStore } from '../object-store/object-store.js';
 import { systemRuntime } from '../runtime.js';
@@ -81,7 +82,7 @@ describe('recovery of an epoch', () => {
   });
 
   it('ends at the first hole, because nothing behind it was acknowledged', async () => {
-    await writeLog({ dataStore, logStore }, epochA, [0, 1, 2, 5, 6, 40]);
+    await writeLog({ dataStore, logStore }, epochA, [0, 1, 2, 5, 6]);
     const record = await recoverEpoch(stores(), epochA, epochB);
     expect(record.sealedAt).toBe(3);
     expect(recoveredFragments(record, databaseA, 1).map(([position]) => position)).toEqual([0, 1, 2]);
@@ -90,7 +91,7 @@ describe('recovery of an epoch', () => {
 
   it.each([
     ['objects', [0, 1, 2, 7, 8]],
-    ['one object, a long way off', [0, 1, 2, 3 + 4 + 31]],
+    ['one object, a long way off', [0, 1, 2, 3 + 4 + 300]],
     ['objects beyond what is read at once', [...from0(64), 72]],
   ])('refuses a log with a hole behind which %s prove that it was filled once', async (_what, positions) => {
     await writeLog({ dataStore, logStore }, epochA, positions);
@@ -102,6 +103,38 @@ describe('recovery of an epoch', () => {
     for (const position of from0(end))
       await logStore.put(logObjectName(epochA, position), logObjectAt(position), absent);
     expect((await recoverEpoch(stores(), epochA, epochB)).sealedAt).toBe(end);
+  });
+
+  it.each([
+    ['refuses', [0, 1, 2, 3 + 4 + 31]],
+    ['reads', [0, 1, 2, 5, 6]],
+    ['reads', from0(100)],
+  ])('%s the log with %j where positions cannot be listed', async (what, positions) => {
+    await writeLog({ dataStore, logStore }, epochA, positions);
+    const unlisted = new (class extends SingleLogStore {
+      override async positions(): Promise<number[]> {
+        return Promise.reject(new ByocError('STORE_UNAVAILABLE', 'a zone does not answer'));
+      }
+    })(systemRuntime, logStore);
+    const recovery = recoverEpoch({ ...stores(), logStore: unlisted }, epochA, epochB);
+    if (what === 'reads')
+      expect((await recovery).sealedAt).toBe(
+        positions.findIndex((at, index) => at !== index) < 0 ? positions.length : 3,
+      );
+    else await expect(recovery).rejects.toMatchObject({ code: 'STORE_OBJECT_MISSING' });
+  });
+
+  it('looks at little beyond the end of a log', async () => {
+    await writeLog({ dataStore, logStore }, epochA, from0(200));
+    const looks: number[] = [];
+    const counting = new (class extends SingleLogStore {
+      override async look(epoch: NodeEpoch, position: number): ReturnType<SingleLogStore['look']> {
+        looks.push(position);
+        return super.look(epoch, position);
+      }
+    })(systemRuntime, logStore);
+    expect((await recoverEpoch({ ...stores(), logStore: counting }, epochA, epochB)).sealedAt).toBe(200);
+    expect(looks.filter((position) => position >= 200).length).toBeLessThanOrEqual(16);
   });
 
   it('refuses the log of an epoch that lost its beginning, and takes one that begins with nothing', async () => {

@@ -4,10 +4,10 @@ import type { NodeEpoch } from '../identity.js';
 import { mostLogObjectsInFlight } from '../storage/commit-log.js';
 import type { LogEntry, LogStore } from '../storage/log-store/log-store.js';
 
-/** Positions that are read at once: at first, and at the most; the further the log goes on, the more. */
-const firstReadAhead = 64;
+/** Positions that are read at once while it is not known how far the log goes, and at the most. */
+const readAhead = 16;
 const mostReadAhead = 256;
-/** Positions beyond a missing one that are looked at for a proof that the store lost it. */
+/** Positions beyond a missing one that are looked at for a proof that the store lost it, where they cannot be listed. */
 const lookBeyond = 32;
 
 /** Entries by position, and the position of the first thing that is none. */
@@ -29,8 +29,11 @@ export async function walkLog(
 ): Promise<WalkedLog> {
   const entries = new Map<number, LogEntry>();
   const looks: Promise<LogEntry | 'seal' | undefined>[] = [];
-  let ahead = firstReadAhead;
+  // Listed while the first are read: it only saves looks at what is not there, so it may fail, or be late.
+  let listedTo = 0;
+  void lastPosition(logStore, epoch).then((last) => (listedTo = last ?? 0));
   for (let position = from; ; position++) {
+    const ahead = Math.min(Math.max(readAhead, listedTo + 1 - position), mostReadAhead);
     while (looks.length < ahead) {
       const look = logStore.look(epoch, position + looks.length);
       // Thrown only when the walk gets there: beyond the end of the log nothing was acknowledged, and damage is harmless.
@@ -46,7 +49,16 @@ export async function walkLog(
     }
     if (entry === 'seal') return { end: position, entries };
     entries.set(position, entry);
-    ahead = Math.min(ahead + 1, mostReadAhead);
+  }
+}
+
+/** The last position at which anything stands; undefined when that cannot be told. */
+async function lastPosition(logStore: LogStore, epoch: NodeEpoch): Promise<number | undefined> {
+  try {
+    return (await logStore.positions(epoch)).at(-1) ?? 0;
+  } catch {
+    // A zone cannot be listed: whoever asked looks at positions instead.
+    return undefined;
   }
 }
 
@@ -56,8 +68,13 @@ export async function walkLog(
  */
 async function assertNeverWritten(logStore: LogStore, epoch: NodeEpoch, missing: number): Promise<void> {
   const exists = async (position: number): Promise<boolean> => (await logStore.look(epoch, position)) !== undefined;
-  const beyond = Array.from({ length: lookBeyond }, (_, index) => missing + mostLogObjectsInFlight + index);
-  if (!(await Promise.all(beyond.map(exists))).includes(true)) return;
+  const last = await lastPosition(logStore, epoch);
+  if (last !== undefined) {
+    if (last < missing + mostLogObjectsInFlight) return;
+  } else {
+    const beyond = Array.from({ length: lookBeyond }, (_, index) => missing + mostLogObjectsInFlight + index);
+    if (!(await Promise.all(beyond.map(exists))).includes(true)) return;
+  }
   // The old node may have been writing: what stands beyond was written after the missing one, which can be read by now.
   if (await exists(missing)) return;
   throw new ByocError(
