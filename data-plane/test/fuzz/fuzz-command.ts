@@ -1,26 +1,42 @@
 /** `npm run fuzz -- --seconds 60 --target json-pipeline`: feeds a decoder with hostile input for a while. */
+import { existsSync, readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { seededRandom } from '../seeded-random.js';
-import { fuzz } from './fuzz-run.js';
+import { KeptRun } from '../support/kept-run.js';
+import { fuzz, type FuzzResult } from './fuzz-run.js';
 import { fuzzTargets } from './fuzz-targets.js';
 
-const usage = `usage: npm run fuzz -- [--target NAME] [--seconds N] [--seed N]
+const usage = `usage: npm run fuzz -- [--target NAME] [--seconds N] [--seed N] [--write FILE]
 
 --target   one of ${Object.keys(fuzzTargets).join(', ')}; all by default
 --seconds  for each target; 60 by default
 --seed     of the random numbers; printed, so that a failure can be repeated
+--write    keeps the results there, as JSON, once every target has passed; those of other targets stay
 `;
+/** Targets may be run one by one, so that each says for itself when and for how long. */
+interface KeptTarget extends FuzzResult {
+  readonly endedAt: string;
+  readonly seconds: number;
+  readonly seed: number;
+}
+
+function keptTargets(path: string): Record<string, KeptTarget> {
+  if (!existsSync(path)) return {};
+  return (JSON.parse(readFileSync(path, 'utf8')) as { targets: Record<string, KeptTarget> }).targets;
+}
+
 /** More than this is growth, less is the heap's own business. */
 const tolerableGrowthBytes = 32 * 1024 * 1024;
 
-function main(): number {
+async function main(): Promise<number> {
   const { values } = parseArgs({
     options: {
       target: { type: 'string' },
       seconds: { type: 'string' },
       seed: { type: 'string' },
+      write: { type: 'string' },
       help: { type: 'boolean' },
     },
   });
@@ -34,6 +50,8 @@ function main(): number {
   }
   setFlagsFromString('--expose-gc');
   const collectGarbage = runInNewContext('gc') as () => void;
+  const kept = new KeptRun('fuzz');
+  const targets: Record<string, KeptTarget> = {};
   for (const name of names) {
     const target = fuzzTargets[name];
     if (!target) continue;
@@ -52,8 +70,12 @@ function main(): number {
       process.stdout.write(`${name}: the heap grew\n`);
       return 1;
     }
+    targets[name] = { endedAt: new Date().toISOString(), seconds, seed, ...result };
+  }
+  if (values.write !== undefined) {
+    await kept.write(values.write, { targets: { ...keptTargets(values.write), ...targets } });
   }
   return 0;
 }
 
-process.exitCode = main();
+process.exitCode = await main();
