@@ -3,6 +3,7 @@ import { looksLikeCommands, npmCommands, treatmentOf } from './commands.js';
 import { blocksOf, readDocuments, type Document } from './documents.js';
 import { figureDefect, figuresOf, sourcesOf, valueAt } from './figures.js';
 import { anchorsOf, brokenLinks, unreached } from './links.js';
+import { proofDefect, proofsOf, unproven } from './proofs.js';
 import { decidedVersions, releaseVersions, wrongVersions } from './versions.js';
 
 const repository = '.';
@@ -52,6 +53,33 @@ describe('figures', () => {
     expect(defects(`9,999 databases<!-- ${source} -->`)).toEqual([expect.stringContaining('the file says 10000')]);
     expect(defects(`1 s<!-- runs/rewrap.json no.such -->`)).toEqual([expect.stringContaining('no such number')]);
     expect(valueAt({ list: [{ name: 'a' }, { name: 'b', value: 7 }] }, 'list.[name=b].value')).toBe(7);
+  });
+});
+
+describe('statements that a test shows', () => {
+  const file = 'data-plane/test/clients/developers-guide.test.ts';
+
+  test('name tests that are there, each of them', () => {
+    const proofs = documents.flatMap(proofsOf);
+    expect(proofs.length).toBeGreaterThan(40);
+    expect(proofs.map((proof) => proofDefect(repository, proof)).filter((defect) => defect !== undefined)).toEqual([]);
+    expect(documents.flatMap(unproven)).toEqual([]);
+  });
+
+  test('that name none are found', () => {
+    const text =
+      '- one\n  <!-- proof: addresses by path -->\n- two <!-- proof: no such test -->\n- three\n' +
+      `- four <!-- proof: docs/none.test.ts: x --> <!-- proof: ${file}:\n  addresses by path -->\n`;
+    expect(proofsOf(page(text)).map((proof) => proofDefect(repository, proof))).toEqual([
+      undefined,
+      `docs/page.md: ${file} has no test "no such test"`,
+      'docs/page.md: there is no docs/none.test.ts',
+      undefined,
+    ]);
+    expect(unproven(page(text))).toEqual([
+      'docs/page.md: - three',
+      'docs/page.md: - four <!-- proof: docs/none.test.ts: x --> <!-- proof: ' + `${file}:`,
+    ]);
   });
 });
 
