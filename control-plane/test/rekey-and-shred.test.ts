@@ -1,5 +1,13 @@
 /** Another data key for a database, and the end of those of a deleted one, through the Platform API. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { startLocalSystemForTests, type LocalSystemForTests } from './support/local-system-for-tests.js';
+
+/** What a process of the system was started with. */
+async function environmentOf(pid: number, name: string): Promise<string> {
+  const environment = (await readFile(`/proc/${pid}/environ`, 'utf8')).split('\0');
+  return environment.find((entry) => entry.startsWith(`${name}=`))?.slice(name.length + 1) ?? '';
+}
 
 describe('data keys through the Platform API', () => {
   let local: LocalSystemForTests;
@@ -69,6 +77,40 @@ describe('data keys through the Platform API', () => {
       body: { encryption: { mode: 'kms', dataKeys: [{ number: 1, keyId: 'default' }] } },
     });
     expect(await execute('held', 'SELECT n FROM t')).toEqual([{ n: 1 }]);
+  });
+
+  it('stay, with everything else, while the database is under a legal hold', async () => {
+    const { api, call, system, dataDirectory } = local;
+    const { id } = await api.databases.create('disputed');
+    await execute('disputed', 'CREATE TABLE t (n)', 'INSERT INTO t VALUES (1)');
+    const credential = await readFile(join(dataDirectory, 'secrets', 'admin-credential'), 'utf8');
+    const url = await environmentOf(system.processes().controlPlane!, 'TURSO_BYOC_ADMIN_URL');
+    const hold = async (method: string, query = '', body?: object): Promise<void> => {
+      const answer = await fetch(`${url}/admin/v1/databases/${id}/hold${query}`, {
+        method,
+        headers: {
+          authorization: `Bearer ${credential.trim()}`,
+          ...(body && { 'content-type': 'application/json' }),
+        },
+        ...(body && { body: JSON.stringify(body) }),
+      });
+      expect(answer.status).toBe(200);
+    };
+    await hold('PUT', '', { reference: 'matter 7', reason: 'nobody else is to know', requestedBy: 'alice' });
+    const refused = { status: 409, body: { code: 'DATABASE_HELD' } };
+    const path = '/v1/organizations/default';
+    const answers = [
+      await call('DELETE', `${path}/databases/disputed`),
+      await call('DELETE', `${path}/groups/default`),
+      await call('POST', `${path}/databases/disputed/rekey`, { drop_history: true }),
+    ];
+    expect(answers).toMatchObject([refused, refused, refused]);
+    expect(JSON.stringify(answers)).not.toMatch(/matter|nobody/);
+    // It is there as before, and so is the group.
+    expect(await execute('disputed', 'SELECT n FROM t')).toEqual([{ n: 1 }]);
+    expect(await call('GET', `${path}/groups/default`)).toMatchObject({ status: 200 });
+    await hold('DELETE', `?${new URLSearchParams({ reference: 'matter 7', requestedBy: 'alice' }).toString()}`);
+    expect(await call('DELETE', `${path}/databases/disputed`)).toMatchObject({ status: 200 });
   });
 
   it('of a deleted database are destroyed, and a certificate says by whom', async () => {

@@ -197,6 +197,13 @@ export async function markDeleting(catalog: CatalogConnection, uuid: DatabaseId)
   return row?.rows.length === 1;
 }
 
+/** Takes back that a database is being deleted, unless its group is. */
+export async function unmarkDeleting(catalog: CatalogConnection, uuid: DatabaseId): Promise<void> {
+  const sql = `UPDATE databases SET state = 'ready' WHERE uuid = ? AND state = 'deleting'
+               AND NOT EXISTS (SELECT 1 FROM groups g WHERE g.uuid = group_uuid AND g.state = 'deleting')`;
+  await catalog.write([{ sql, args: [uuid] }]);
+}
+
 /** Sets what is given of a database's configuration. */
 export async function configureDatabase(
   catalog: CatalogConnection,

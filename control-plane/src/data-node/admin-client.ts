@@ -189,6 +189,16 @@ export class AdminClient {
     if (reply.status !== 200) throw refusal(reply);
   }
 
+  /** Whether the database is under a legal hold; one that the data plane does not know is not. Throws `AdminRefusal`. */
+  async isHeld(id: DatabaseId): Promise<boolean> {
+    const reply = await this.#call('GET', `/admin/v1/databases/${id}/hold`);
+    // Also of a data node of an older release, which has no holds.
+    if (reply.status === 404) return false;
+    const { holds } = (reply.body['hold'] ?? {}) as { holds?: unknown[] };
+    if (reply.status !== 200 || !Array.isArray(holds)) throw refusal(reply);
+    return holds.length > 0;
+  }
+
   /** What the database is encrypted with, as the admin interface says it. Throws `AdminRefusal`. */
   async encryption(id: DatabaseId): Promise<Record<string, unknown>> {
     return this.#field('encryption', 'GET', `/admin/v1/databases/${id}/encryption`);

@@ -18,6 +18,7 @@ import {
   markReady,
   removeCreating,
   removeDeleted,
+  unmarkDeleting,
   type DatabaseRecord,
   type ParentDatabase,
 } from '../catalog/databases.js';
@@ -60,6 +61,8 @@ export interface DatabaseRequest {
 
 /** Longer than a request works on a creation; after it nobody has the key any more. */
 const keyAwaitedMs = 600_000;
+/** Databases of a group that are looked at together. */
+const parallelLooks = 16;
 /** More rounds than any number of competing requests for one name should need. */
 const maxRounds = 20;
 
@@ -202,7 +205,7 @@ export class DatabaseLifecycle {
 
   /**
    * Deletes a database; resolves when the data plane has it no more and the name is free. Throws `DELETE_PROTECTED`,
-   * `DATABASE_NOT_FOUND` when another call was faster.
+   * `DATABASE_HELD`, `DATABASE_NOT_FOUND` when another call was faster.
    */
   async delete(row: DatabaseRecord): Promise<void> {
     if (!(await markDeleting(this.catalog, row.uuid))) {
@@ -218,22 +221,43 @@ export class DatabaseLifecycle {
     await this.finishDeletion(row);
   }
 
-  /** Takes a row that is marked as being deleted the rest of the way. */
+  /** Takes a row that is marked as being deleted the rest of the way. Throws `DATABASE_HELD`; then it is `ready` again. */
   async finishDeletion(row: DatabaseRecord): Promise<void> {
     if (row.claimedBy === undefined) await this.#settleCreation(row);
-    await this.admin.delete(row.uuid);
+    try {
+      await this.admin.delete(row.uuid);
+    } catch (error) {
+      if (!(error instanceof AdminRefusal) || error.code !== 'DATABASE_HELD') throw error;
+      await unmarkDeleting(this.catalog, row.uuid);
+      throw held(row, error);
+    }
     this.observe('deleted-on-data-plane', row.name);
     await removeDeleted(this.catalog, row.uuid, this.clock.now());
     this.observe('row-removed', row.name);
   }
 
-  /** Deletes a group with everything in it. Throws `DELETE_PROTECTED` when it, or a database in it, is protected. */
+  /**
+   * Deletes a group with everything in it. Throws `DELETE_PROTECTED` when it, or a database in it, is protected, and
+   * `DATABASE_HELD` when one is under a legal hold: then nothing is deleted, unless the hold came meanwhile.
+   */
   async deleteGroup(group: Pick<GroupRecord, 'uuid' | 'name'>): Promise<void> {
+    await this.#assertNoneHeld(group);
     if (!(await markGroupDeleting(this.catalog, group.uuid))) {
       throw new ControlPlaneError('DELETE_PROTECTED', `the group ${group.name}, or a database in it, is protected`);
     }
     for (const row of await databasesOfGroup(this.catalog, group.uuid)) await this.finishDeletion(row);
     await removeEmptyGroup(this.catalog, group.uuid);
+  }
+
+  async #assertNoneHeld({ uuid }: Pick<GroupRecord, 'uuid'>): Promise<void> {
+    const rows = await databasesOfGroup(this.catalog, uuid);
+    for (let from = 0; from < rows.length; from += parallelLooks) {
+      await Promise.all(
+        rows.slice(from, from + parallelLooks).map(async (row) => {
+          if (await this.admin.isHeld(row.uuid)) throw held(row);
+        }),
+      );
+    }
   }
 
   /**
@@ -304,6 +328,10 @@ function toAdminDatabase(row: DatabaseRecord, clientKey: string | undefined): Ad
 
 function toAdminBranch(parent: ParentDatabase, timeMs: number | undefined): NonNullable<AdminDatabase['branch']> {
   return { parent: parent.uuid, ...(timeMs !== undefined && { timeMs }) };
+}
+
+function held({ name }: DatabaseRecord, cause?: unknown): ControlPlaneError {
+  return new ControlPlaneError('DATABASE_HELD', `the database ${name} is under a legal hold`, { cause });
 }
 
 function quotaExceeded(): ControlPlaneError {

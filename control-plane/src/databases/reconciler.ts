@@ -9,7 +9,13 @@ import type { DatabaseLifecycle } from './database-lifecycle.js';
 
 const firstPauseMs = 1_000;
 const maxPauseMs = 60_000;
-const refusedForGood = ['DATABASE_REFUSED', 'DATABASE_EXISTS', 'DATABASE_NOT_FOUND', 'UNDELETE_EXPIRED'] as const;
+const refusedForGood = [
+  'DATABASE_REFUSED',
+  'DATABASE_EXISTS',
+  'DATABASE_NOT_FOUND',
+  'UNDELETE_EXPIRED',
+  'DATABASE_HELD',
+] as const;
 
 /**
  * Finishes creations and deletions that a crash or an outage left behind. It works when woken (at start, and after a
@@ -85,14 +91,22 @@ export class Reconciler {
           this.onAttempt('done');
           this.logger.info(work, 'finished what was left of a database');
         } catch (error) {
-          // Refused for good: the row is gone, nothing is left to do for it.
+          // Refused for good: the row is gone or ready, nothing is left to do for it.
           if (isControlPlaneError(error, ...refusedForGood)) this.backlog -= 1;
           else failures += 1;
           this.onAttempt('failed');
           this.logger.warn({ ...work, err: error }, 'could not finish a database');
         }
       }
-      for (const group of await groupsBeingDeleted(this.catalog)) await this.lifecycle.deleteGroup(group);
+      for (const group of await groupsBeingDeleted(this.catalog)) {
+        try {
+          await this.lifecycle.deleteGroup(group);
+        } catch (error) {
+          // A legal hold may last for long: the other groups do not wait for it.
+          failures += 1;
+          this.logger.warn({ group: group.name, err: error }, 'could not finish the deletion of a group');
+        }
+      }
       return failures === 0;
     } catch (error) {
       this.logger.warn({ err: error }, 'could not look for unfinished work');

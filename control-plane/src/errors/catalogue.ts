@@ -55,6 +55,10 @@ export const catalogue = {
   LAST_OWNER: entry(400, 'Every organization keeps at least one owner.'),
   INVITE_NOT_FOUND: entry(404, 'Use an invite that GET /v2/organizations/{organization}/invites lists.'),
   DELETE_PROTECTED: entry(400, 'Switch delete_protection off in the configuration first.'),
+  DATABASE_HELD: entry(
+    409,
+    'Ask the operators of the deployment: nothing of the database is destroyed before its legal holds are released.',
+  ),
   OPERATION_NOT_FOUND: entry(404, 'Use an operation that GET /v1/groups/{group}/operations lists.'),
   OPERATION_STATE: entry(
     400,

@@ -10,6 +10,7 @@ import { ByocError } from '../errors/catalogue.js';
 import type { CipherName } from '../keys/ciphers.js';
 import { ClientKey, type PresentedKey } from '../keys/client-key.js';
 import { claim } from '../ownership/claim.js';
+import { assertNotHeld } from '../storage/legal-hold.js';
 import type { DatabaseEncryption, Manifest, WrappedDataKey } from '../storage/manifest.js';
 import type { VersionedManifest } from '../storage/manifest-store.js';
 import { admittedKey, clientEncryption } from './client-key-admission.js';
@@ -111,6 +112,8 @@ async function heldByClient(
     next.matches({ deployment, database, cipher }, encryption.check);
   // A call that is repeated may bring the key from before, or none.
   if (isHeld) return manifest;
+  // Whoever has the only key can make everything unreadable by losing it.
+  if (encryption.mode === 'kms') assertNotHeld(manifest, 'its keys are not given to a client');
   const { runtime } = context;
   const held = clientEncryption(next, { deployment, database }, cipher);
   return wrappedAnew(context, manifest, presented, held, async (entry, dataKey) =>

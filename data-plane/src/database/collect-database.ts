@@ -13,6 +13,7 @@ import { conditionalWrite, deleteWithRetry, readWithRetry } from '../storage/con
 import { isResealing } from '../storage/data-key-use.js';
 import { findGarbage, horizonAt, storedGarbage } from '../storage/garbage.js';
 import { sha256 } from '../storage/generation.js';
+import { heldSinceMs } from '../storage/legal-hold.js';
 import { lineOf, type GarbageReference, type Manifest, type Pin } from '../storage/manifest.js';
 import type { VersionedManifest } from '../storage/manifest-store.js';
 import { garbageListName } from '../storage/object-names.js';
@@ -113,7 +114,8 @@ async function keptManifest(context: NodeContext, manifest: Manifest): Promise<M
   if (upload && runtime.nowMs() >= upload.startedAtMs + abandonedUploadMs) return { ...manifest, awaitedFile: {} };
   const dropped = withHistoryDropped(manifest);
   if (dropped) return dropped;
-  const horizon = await horizonAt({ runtime, dataStore, manifest }, runtime.nowMs() - policy.historyMs);
+  const sinceMs = Math.min(runtime.nowMs() - policy.historyMs, heldSinceMs(manifest) ?? Infinity);
+  const horizon = await horizonAt({ runtime, dataStore, manifest }, sinceMs);
   return { ...manifest, ...(horizon && { horizon }) };
 }
 

@@ -66,9 +66,20 @@ export class CollectionSweep {
 
 /** Whether time alone gives nothing to collect: everything older than the present generation is gone. */
 function isSettled(manifest: Manifest): boolean {
-  const { deletedAtMs, collected, generation, horizon, pins = [], garbage, parent, retiring, shredding } = manifest;
+  const {
+    deletedAtMs,
+    collected,
+    holds,
+    generation,
+    horizon,
+    pins = [],
+    garbage,
+    parent,
+    retiring,
+    shredding,
+  } = manifest;
   if (garbage !== undefined || pins.length > 0 || (parent && parent.released !== true)) return false;
-  if (deletedAtMs !== undefined) return collected === true && shredding === undefined;
+  if (deletedAtMs !== undefined) return holds !== undefined || (collected === true && shredding === undefined);
   if (retiring !== undefined) return false;
   return generation === undefined || horizon?.digest === generation.digest;
 }

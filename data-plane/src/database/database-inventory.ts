@@ -27,8 +27,9 @@ export async function listDatabases(
     const found = await Promise.all(ids.slice(from, from + parallelReads).map(async (id) => manifests.read(id)));
     for (const each of found) {
       if (each === undefined) continue;
-      const { deletedAtMs } = each.manifest;
-      entries.push({ ...description(each.manifest), ...(deletedAtMs !== undefined && { deletedAtMs }) });
+      const { deletedAtMs, holds } = each.manifest;
+      const state = { ...(deletedAtMs !== undefined && { deletedAtMs }), ...(holds && { holds }) };
+      entries.push({ ...description(each.manifest), ...state });
     }
   }
   return entries;

@@ -6,6 +6,7 @@ import { assertDatabaseAddress, type DatabaseAddress } from '../naming/host-labe
 import { ciphers } from '../keys/ciphers.js';
 import { ClientKey } from '../keys/client-key.js';
 import type { EncryptionContext } from '../keys/key-service.js';
+import { assertNotHeld } from '../storage/legal-hold.js';
 import { isServiceWrapped, type Manifest } from '../storage/manifest.js';
 import type { DatabaseDescription, NewDatabase } from './database-service.js';
 import { carryUnfolded, isDamage } from './carry-fragments.js';
@@ -162,14 +163,16 @@ async function newKey(
 /**
  * Turns the manifest into a tombstone and frees the name. Everything needed to bring the database back stays named in
  * the tombstone; what was not folded moves out of the logs first. Returns where the database was found, or undefined when
- * it never existed. Throws `DATABASE_MOVED` when another node owns it.
+ * it never existed. Throws `DATABASE_HELD`, `DATABASE_MOVED` when another node owns it.
  */
 export async function deleteDatabase(context: NodeContext, id: DatabaseId): Promise<DatabaseAddress | undefined> {
   const found = await context.manifests.read(id);
   if (!found) return undefined;
   const address = { organization: found.manifest.organization, database: found.manifest.name };
   for (let current = found; current.manifest.deletedAtMs === undefined;) {
+    assertNotHeld(current.manifest, 'it is not deleted');
     const claimed = await claim(context.manifests, context.findRecovery, context.epoch, current);
+    assertNotHeld(claimed.manifest, 'it is not deleted');
     const content = await contentToKeep(context, claimed.manifest);
     const { owner: _owner, carried: _carried, ...manifest } = claimed.manifest;
     const deletedAtMs = context.runtime.nowMs();

@@ -6,10 +6,12 @@ import type { ClientOrigin } from '../auth/client-origin.js';
 import type { RequestKind, Restrictions } from '../engine/ipc/messages.js';
 import type { CipherName } from '../keys/ciphers.js';
 import type { PresentedKey } from '../keys/client-key.js';
+import type { LegalHold } from '../storage/legal-hold.js';
 import type { ShredCertificate } from '../storage/shred-certificate.js';
 import type { WrappingChange } from './change-wrapping.js';
 import type { FileAnswer, FileRequest } from './file-request.js';
 import type { EncryptionState } from './encryption-state.js';
+import type { HoldChange, HoldState } from './hold-database.js';
 import type { RekeyRequest } from './rekey-database.js';
 import type { ShredRequest } from './shred-database.js';
 
@@ -33,6 +35,8 @@ export interface DatabaseDescription {
 export interface InventoryEntry extends DatabaseDescription {
   /** Of one that was deleted. */
   readonly deletedAtMs?: number;
+  /** Legal holds that it is under; absent when there is none. */
+  readonly holds?: readonly LegalHold[];
 }
 
 /** What is asked of a database: of its engine, or of what the store holds of it. */
@@ -145,7 +149,7 @@ export interface DatabaseService {
   create(database: NewDatabase, options?: Forwarding): Promise<DatabaseDescription>;
   /**
    * Deletes a database; deleting one that is gone succeeds. The owner does it; `isForwarded`: another node found that this
-   * one is the owner.
+   * one is the owner. Throws `DATABASE_HELD`.
    */
   delete(id: DatabaseId, options?: Forwarding): Promise<void>;
   /**
@@ -180,6 +184,13 @@ export interface DatabaseService {
   shred(id: DatabaseId, request: ShredRequest, options?: Forwarding): Promise<ShredCertificate>;
   /** What certifies that it was done, at whoever's wish. Throws `CERTIFICATE_NOT_FOUND`. */
   certificate(id: DatabaseId): Promise<ShredCertificate>;
+  /**
+   * Places or releases a legal hold of a database, a deleted one included; the same call again changes nothing. Throws
+   * `DATABASE_NOT_FOUND`, `HOLD_REFUSED` when what is to be held is gone, and the errors of the store.
+   */
+  changeHold(id: DatabaseId, change: HoldChange, options?: Forwarding): Promise<HoldState>;
+  /** The legal holds of a database, those that were released included. Throws `DATABASE_NOT_FOUND`. */
+  holds(id: DatabaseId): Promise<HoldState>;
   /**
    * Wraps the data keys of a database by another key of the key service, while it is used; also of one that was deleted.
    * Whether that changed anything: running it again is safe. Throws `DATABASE_NOT_FOUND`, `KEY_HELD_BY_CLIENT`, the key

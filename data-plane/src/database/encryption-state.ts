@@ -14,6 +14,8 @@ export type KeyReason =
   | { readonly because: 'resealing' }
   /** Going back in time needs it, until then at the latest when the database is collected after that. */
   | { readonly because: 'history'; readonly untilMs: number }
+  /** A legal hold keeps history that needs it. */
+  | { readonly because: 'hold' }
   /** What is kept for a branch is sealed under it. */
   | { readonly because: 'branch'; readonly branch: DatabaseId }
   /** Nothing needs it; it leaves with the next collection. */
@@ -75,6 +77,7 @@ function reasonsOf(
   const reasons: KeyReason[] = branches.map((branch) => ({ because: 'branch', branch }));
   if (isResealing({ ...manifest, retiring: [retired] })) return [{ because: 'resealing' }, ...reasons];
   if (!isPastHistory(manifest, retired) && retired.dropHistory !== true) {
+    if (manifest.holds) reasons.unshift({ because: 'hold' });
     reasons.unshift({ because: 'history', untilMs: retired.usedBy.commitTimeMs + policy.historyMs });
   }
   return reasons.length > 0 ? reasons : [{ because: 'collection' }];

@@ -18,6 +18,7 @@ import { admittedKey, isKeyRefusal } from './client-key-admission.js';
 import { collectDatabase } from './collect-database.js';
 import { heldKeys, keyError } from './database-keys.js';
 import type { DatabaseDescription, NewDatabase } from './database-service.js';
+import { changeHold, type HoldChange } from './hold-database.js';
 import { foldDatabase, isFoldDue } from './fold-database.js';
 import { rekeyDatabase, resealStep, type RekeyRequest } from './rekey-database.js';
 import type { NodeContext } from './node-context.js';
@@ -124,6 +125,11 @@ export class ManifestChanges {
   /** Has the data keys wrapped by somebody else's key. Throws as `changeWrapping` does. */
   async changeWrapping(change: WrappingChange): Promise<void> {
     await this.#changeKeys(async () => changeWrapping(this.#context, this.#owned.owned, change));
+  }
+
+  /** Places or releases a legal hold. Throws as `changeHold` does. */
+  async changeHold(change: HoldChange): Promise<void> {
+    this.#adopt(await this.#whileOwned(async () => changeHold(this.#context, this.#owned.owned, change)));
   }
 
   async #follow(presented: PresentedKey | undefined): Promise<void> {

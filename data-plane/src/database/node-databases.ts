@@ -37,6 +37,7 @@ import { observedOpening } from './node-observer.js';
 import { OpeningPlaces } from './opening-places.js';
 import { OpenDatabase } from './open-database.js';
 import { encryptionState, type EncryptionState } from './encryption-state.js';
+import { changeHoldOfClosed, holdState, type HoldChange, type HoldState } from './hold-database.js';
 import { own } from './ready-database.js';
 import { rekeyClosed, resealClosed, type RekeyRequest } from './rekey-database.js';
 import { continuesStream } from './stream-request.js';
@@ -44,6 +45,7 @@ import { settleDatabase } from './settle-database.js';
 import { readCertificate, requestShred, type ShredRequest } from './shred-database.js';
 import { onStreamEnd } from './stream-end.js';
 import { isResealing } from '../storage/data-key-use.js';
+import { assertNotHeld } from '../storage/legal-hold.js';
 import type { VersionedManifest } from '../storage/manifest-store.js';
 import type { ShredCertificate } from '../storage/shred-certificate.js';
 
@@ -319,6 +321,23 @@ export class NodeDatabases implements DatabaseService {
     return readCertificate(this.#context, id);
   }
 
+  async changeHold(id: DatabaseId, change: HoldChange): Promise<HoldState> {
+    let isDone = false;
+    while (!isDone && this.#open.has(id)) {
+      isDone = (await this.#whileOpen(id, async (database) => database.changeHold(change))) !== undefined;
+    }
+    if (!isDone) {
+      await this.#alone(id, async () => changeHoldOfClosed(this.#context, await this.#manifestToChange(id), change));
+    }
+    return this.holds(id);
+  }
+
+  async holds(id: DatabaseId): Promise<HoldState> {
+    const found = await this.#context.manifests.read(id);
+    if (!found) throw new ByocError('DATABASE_NOT_FOUND', 'database not found');
+    return holdState(found.manifest);
+  }
+
   async #manifestToChange(id: DatabaseId): Promise<VersionedManifest> {
     if (this.#state !== 'serving') throw new ByocError('DATABASE_MOVED', 'this node takes no more databases');
     const found = await this.#context.manifests.read(id);
@@ -329,6 +348,11 @@ export class NodeDatabases implements DatabaseService {
   async delete(id: DatabaseId): Promise<void> {
     await this.#alone(id, async () => {
       const entry = this.#open.get(id);
+      // A deletion that is refused ends nothing for those who use the database.
+      if (entry) {
+        const manifest = entry.opened?.manifest ?? (await this.#context.manifests.read(id))?.manifest;
+        if (manifest) assertNotHeld(manifest, 'it is not deleted');
+      }
       this.#open.delete(id);
       const open = await entry?.database.catch(() => undefined);
       open?.abandon(new ByocError('DATABASE_NOT_FOUND', 'the database was deleted'));

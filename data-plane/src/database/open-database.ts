@@ -31,6 +31,7 @@ import { lostRequestError, RequestLostError, runInEngine } from './engine-reques
 import { ManifestChanges } from './manifest-changes.js';
 import type { NodeContext } from './node-context.js';
 import { own, releaseDatabase, restoreTo, type OwnedDatabase, type OwningFrom } from './ready-database.js';
+import type { HoldChange } from './hold-database.js';
 import type { RekeyRequest } from './rekey-database.js';
 
 /** One stay of the database in one engine process. */
@@ -322,6 +323,11 @@ export class OpenDatabase implements LoggedDatabase {
   /** Takes another data key, while the database goes on. Throws as `rekeyDatabase` does. */
   async rekey(request: RekeyRequest): Promise<void> {
     return this.#changes.rekey(request);
+  }
+
+  /** Places or releases a legal hold, while the database goes on. Throws as `changeHold` does. */
+  async changeHold(change: HoldChange): Promise<void> {
+    return this.#changes.changeHold(change);
   }
 
   /** Wraps the data keys by another key, while the database goes on. Whether that changed anything. Throws as `rewrapDatabase`. */

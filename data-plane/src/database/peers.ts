@@ -5,6 +5,7 @@ import type { DatabaseDescription, NewDatabase, DatabaseRequest, SqlResponse } f
 import type { WrappingChange } from './change-wrapping.js';
 import type { FileAnswer, FileRequest } from './file-request.js';
 import type { EncryptionState } from './encryption-state.js';
+import type { HoldChange, HoldState } from './hold-database.js';
 import type { RekeyRequest } from './rekey-database.js';
 import type { ShredRequest } from './shred-database.js';
 
@@ -32,6 +33,8 @@ export interface Peers {
   changeWrapping(address: NodeAddress, id: DatabaseId, change: WrappingChange): Promise<EncryptionState>;
   /** Destroys what wraps the data keys of a deleted database, on the node that owns it. Throws as `collect`. */
   shred(address: NodeAddress, id: DatabaseId, request: ShredRequest): Promise<ShredCertificate>;
+  /** Places or releases a legal hold, on the node that owns the database. Throws as `collect`. */
+  changeHold(address: NodeAddress, id: DatabaseId, change: HoldChange): Promise<HoldState>;
   /** Gives up what is under way to a node that has ended: it will not answer. */
   abandon(address: NodeAddress): void;
 }

@@ -12,6 +12,7 @@ import { claim } from '../ownership/claim.js';
 import { isPastHistory, isResealing } from '../storage/data-key-use.js';
 import { fragmentKeyNumber } from '../storage/fragment.js';
 import { readGenerationWithoutKey } from '../storage/generation.js';
+import { assertNotHeld } from '../storage/legal-hold.js';
 import { isServiceWrapped, lineOf, type Manifest, type RetiringKey, type WrappedDataKey } from '../storage/manifest.js';
 import type { VersionedManifest } from '../storage/manifest-store.js';
 import { chainPoint } from '../storage/restore.js';
@@ -37,7 +38,7 @@ const maxRounds = 5;
 
 /**
  * Gives a database that this epoch owns a new data key. Returns its manifest as it is then; unchanged when the key was
- * replaced before. Throws `REKEY_REFUSED` for a key that there never was, `KEY_REVOKED`, `KEY_UNAVAILABLE`, `DATABASE_MOVED`.
+ * replaced before. Throws `DATABASE_HELD` when its history is to be dropped, `REKEY_REFUSED` for a key that there never was, `KEY_REVOKED`, `KEY_UNAVAILABLE`, `DATABASE_MOVED`.
  */
 export async function rekeyDatabase(
   context: NodeContext,
@@ -64,6 +65,7 @@ async function rekeyed(
   if (manifest.awaitedFile) {
     throw new ByocError('DATABASE_AWAITS_FILE', `database ${manifest.id} awaits the file that it is to begin as`);
   }
+  if (dropHistory) assertNotHeld(manifest, 'its history is kept');
   if (replaces > manifest.currentKey) {
     const sentence = `database ${manifest.id} has no data key ${replaces}; its current one is ${manifest.currentKey}`;
     throw new ByocError('REKEY_REFUSED', sentence);

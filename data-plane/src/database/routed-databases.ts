@@ -22,6 +22,7 @@ import type { EncryptionState } from './encryption-state.js';
 import type { NodeObserver } from './node-observer.js';
 import type { NodeDatabases } from './node-databases.js';
 import { PeerUnreachableError, type Peers } from './peers.js';
+import type { HoldChange, HoldState } from './hold-database.js';
 import type { RekeyRequest } from './rekey-database.js';
 import type { ShredRequest } from './shred-database.js';
 
@@ -174,6 +175,18 @@ export class RoutedDatabases implements DatabaseService {
 
   async certificate(id: DatabaseId): Promise<ShredCertificate> {
     return this.#options.local.certificate(id);
+  }
+
+  async changeHold(id: DatabaseId, change: HoldChange, { isForwarded = false } = {}): Promise<HoldState> {
+    const { local, peers } = this.#options;
+    if (isForwarded) return local.changeHold(id, change);
+    return this.#route(id, async (location) =>
+      location.kind === 'here' ? local.changeHold(id, change) : peers.changeHold(location.address, id, change),
+    );
+  }
+
+  async holds(id: DatabaseId): Promise<HoldState> {
+    return this.#options.local.holds(id);
   }
 
   async delete(id: DatabaseId, { isForwarded = false } = {}): Promise<void> {

@@ -11,6 +11,7 @@ import type { DatabaseId } from '../identity.js';
 import { claim } from '../ownership/claim.js';
 import { conditionalWrite, readWithRetry, withRetry } from '../storage/conditional-write.js';
 import { sha256 } from '../storage/generation.js';
+import { assertNotHeld, heldSinceMs } from '../storage/legal-hold.js';
 import { isServiceWrapped, type Manifest } from '../storage/manifest.js';
 import type { VersionedManifest } from '../storage/manifest-store.js';
 import { manifestName, shredCertificateName } from '../storage/object-names.js';
@@ -29,29 +30,32 @@ export interface ShredRequest {
 /** How often the manifest may change under the work. */
 const maxRounds = 5;
 
-/** Whether a deleted database can no longer be brought back, because its time is over or somebody asked for that. */
+/** Whether a deleted database can no longer be brought back: its time is over or somebody asked for that, and nobody holds it. */
 export function isBeyondUndelete(
   { runtime, policy }: Pick<NodeContext, 'runtime' | 'policy'>,
-  { deletedAtMs, shredRequest, collected }: Pick<Manifest, 'deletedAtMs' | 'shredRequest' | 'collected'>,
+  manifest: Pick<Manifest, 'deletedAtMs' | 'shredRequest' | 'collected' | 'holds'>,
 ): boolean {
+  const { deletedAtMs, shredRequest, collected } = manifest;
   if (deletedAtMs === undefined) return false;
-  return collected === true || shredRequest !== undefined || runtime.nowMs() >= deletedAtMs + policy.undeleteMs;
+  if (collected === true) return true;
+  if (heldSinceMs(manifest) !== undefined) return false;
+  return shredRequest !== undefined || runtime.nowMs() >= deletedAtMs + policy.undeleteMs;
 }
 
 /**
  * Notes in a tombstone that it can be brought back no more. Throws `SHRED_REFUSED` when the database is not deleted,
- * `DATABASE_MOVED` when another epoch has it.
+ * `DATABASE_HELD`, `DATABASE_MOVED` when another epoch has it.
  */
 export async function requestShred(
   context: NodeContext,
   found: VersionedManifest,
   { requestedBy, copies = [] }: ShredRequest,
 ): Promise<VersionedManifest> {
-  assertDeleted(found.manifest);
+  assertShreddable(found.manifest);
   let current = await claim(context.manifests, context.findRecovery, context.epoch, found);
   for (let round = 1; ; round++) {
     const { manifest } = current;
-    assertDeleted(manifest);
+    assertShreddable(manifest);
     if (manifest.collected === true || manifest.shredRequest) return current;
     const shredRequest = { by: requestedBy, atMs: context.runtime.nowMs(), copies };
     const result = await context.manifests.replace(current, { ...manifest, shredRequest });
@@ -61,7 +65,9 @@ export async function requestShred(
   }
 }
 
-function assertDeleted({ name, deletedAtMs }: Manifest): void {
+function assertShreddable(manifest: Manifest): void {
+  const { name, deletedAtMs } = manifest;
+  assertNotHeld(manifest, 'what wraps its data keys is not destroyed');
   if (deletedAtMs !== undefined) return;
   throw new ByocError('SHRED_REFUSED', `database ${name} is not deleted; its data keys are in use`);
 }

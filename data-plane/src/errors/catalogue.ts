@@ -46,6 +46,14 @@ export const catalogue = {
     'Run the command again, with the --older-than that it printed, or with more --patience.',
   ),
   SHRED_REFUSED: entry(409, 'Delete the database first; what wraps its data keys is destroyed only then.'),
+  DATABASE_HELD: entry(
+    409,
+    'Ask the operators of the deployment: nothing of the database is destroyed before its legal holds are released (npm run hold).',
+  ),
+  HOLD_REFUSED: entry(
+    409,
+    'Hold from a moment that is in the kept history of the database, and release holds that are over.',
+  ),
   DATABASE_AWAITS_FILE: entry(
     409,
     'Upload the file that the database was created for, or delete it; docs/upload-and-export.md shows both.',

@@ -17,7 +17,7 @@ export interface AdminAccess {
  */
 export async function askNode<T>(
   { url, credential }: AdminAccess,
-  method: 'GET' | 'POST',
+  method: 'GET' | 'POST' | 'PUT' | 'DELETE',
   path: string,
   content?: object,
 ): Promise<T> {

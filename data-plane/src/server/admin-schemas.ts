@@ -1,4 +1,5 @@
 import { cipherNames } from '../keys/ciphers.js';
+import { holdActorSchema, holdReasonSchema, holdReferenceSchema } from '../storage/legal-hold.js';
 
 /** JSON Schemas of the admin interface's requests. Names are checked by `assertDatabaseAddress`, which says more. */
 const id = { type: 'string', pattern: '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$' } as const;
@@ -98,6 +99,25 @@ export const shredSchema = {
     requestedBy: { type: 'string', minLength: 1, maxLength: 512 },
     copies: { type: 'array', maxItems: 1_000, items: { type: 'string', minLength: 1, maxLength: 512 } },
   },
+} as const;
+
+export const holdSchema = {
+  type: 'object',
+  required: ['reference', 'reason', 'requestedBy'],
+  additionalProperties: false,
+  properties: {
+    reference: holdReferenceSchema,
+    reason: holdReasonSchema,
+    requestedBy: holdActorSchema,
+    sinceMs: { type: 'integer', minimum: 0 },
+  },
+} as const;
+
+export const holdReleaseSchema = {
+  type: 'object',
+  required: ['reference', 'requestedBy'],
+  additionalProperties: false,
+  properties: { reference: holdReferenceSchema, requestedBy: holdActorSchema },
 } as const;
 
 export const rewrapSchema = {

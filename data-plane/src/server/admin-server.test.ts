@@ -187,6 +187,44 @@ describe('databases', () => {
     }
   });
 
+  it('are held and released with what is given, and nothing else', async () => {
+    const path = `/admin/v1/databases/${shop.id}/hold`;
+    const hold = { reference: 'Matter 12/2026', reason: 'a dispute & its appeal', requestedBy: 'alice', sinceMs: 5 };
+    const answer = { status: 200, body: { hold: { id: shop.id, name: 'held', holds: [], released: [] } } };
+    expect(await call('PUT', path, hold)).toEqual(answer);
+    expect(await call('GET', path)).toEqual(answer);
+    const release = { reference: hold.reference, requestedBy: 'bob' };
+    expect(await call('DELETE', `${path}?${new URLSearchParams(release).toString()}`)).toEqual(answer);
+    expect(databases.holdChanges).toEqual([
+      [shop.id, { kind: 'place', hold }],
+      [shop.id, { kind: 'release', release }],
+    ]);
+    expect(logLines.filter(({ msg }) => msg === 'legal hold')).toMatchObject([
+      { database: shop.id, reference: hold.reference, requestedBy: 'alice', change: 'place' },
+      { database: shop.id, reference: hold.reference, requestedBy: 'bob', change: 'release' },
+    ]);
+    for (const wrong of [
+      { reference: undefined },
+      { reason: undefined },
+      { requestedBy: undefined },
+      { reference: '' },
+      { reference: '   ' },
+      { reference: 'two\nlines' },
+      { reference: 'x'.repeat(129) },
+      { reason: 'x'.repeat(513) },
+      { reason: 'a\u0000b' },
+      { sinceMs: -1 },
+      { sinceMs: 0.5 },
+      { more: 1 },
+    ]) {
+      expect([wrong, await call('PUT', path, { ...hold, ...wrong })]).toMatchObject([wrong, { status: 400 }]);
+    }
+    for (const query of ['', '?reference=a', '?requestedBy=a', '?reference=a&requestedBy=b&more=1']) {
+      expect(await call('DELETE', path + query)).toMatchObject({ status: 400 });
+    }
+    expect(databases.holdChanges).toHaveLength(2);
+  });
+
   it('are deleted, also when they are gone', async () => {
     const path = `/admin/v1/databases/${shop.id}`;
     expect(await call('DELETE', path)).toEqual({ status: 200, body: {} });

@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { Logger } from 'pino';
 import type { DatabaseDescription, DatabaseService, NewDatabase } from '../database/database-service.js';
 import type { WrappingChange } from '../database/change-wrapping.js';
+import type { HoldChange, HoldRelease, HoldRequest, HoldState } from '../database/hold-database.js';
 import type { RekeyRequest } from '../database/rekey-database.js';
 import type { ShredRequest } from '../database/shred-database.js';
 import { ByocError } from '../errors/catalogue.js';
@@ -14,6 +15,8 @@ import { AdminCredential } from './admin-credential.js';
 import {
   creationsSchema,
   databaseIdSchema,
+  holdReleaseSchema,
+  holdSchema,
   inventorySchema,
   newDatabaseSchema,
   rekeySchema,
@@ -44,6 +47,8 @@ export interface AdminServerOptions {
     | 'encryption'
     | 'shred'
     | 'certificate'
+    | 'changeHold'
+    | 'holds'
   >;
   /** The bearer credential that the control plane and the metrics collector present. */
   readonly credential: string;
@@ -74,6 +79,13 @@ export function createAdminServer(options: AdminServerOptions): FastifyInstance 
       throw new ByocError('MALFORMED_REQUEST', 'a key of the key service wraps the data key, or its client: not both');
     }
     return describe(await databases.create(database, { isForwarded }));
+  };
+  const changeHold = async (id: DatabaseId, change: HoldChange, isForwarded: boolean): Promise<{ hold: HoldState }> => {
+    const hold = await databases.changeHold(id, change, { isForwarded });
+    const { reference, requestedBy } = change.kind === 'place' ? change.hold : change.release;
+    // Beside the manifest, which keeps who placed and who released it.
+    if (!isForwarded) log.info({ database: id, reference, requestedBy, change: change.kind }, 'legal hold');
+    return { hold };
   };
   const { app } = createHttpServer({
     log,
@@ -123,6 +135,7 @@ export function createAdminServer(options: AdminServerOptions): FastifyInstance 
             databases: entries.map((entry) => ({
               ...describe(entry),
               ...(entry.deletedAtMs !== undefined && { deletedAtMs: entry.deletedAtMs }),
+              ...(entry.holds && { holds: entry.holds }),
             })),
             next: entries.length < most ? null : (entries.at(-1)?.id ?? null),
           });
@@ -228,6 +241,26 @@ export function createAdminServer(options: AdminServerOptions): FastifyInstance 
         `${adminPrefix}/databases/:id/certificate`,
         { schema: { params: databaseIdSchema } },
         async (request, reply) => sendJson(reply, { certificate: await databases.certificate(request.params.id) }),
+      );
+
+      routes.get<{ Params: { id: DatabaseId } }>(
+        `${adminPrefix}/databases/:id/hold`,
+        { schema: { params: databaseIdSchema } },
+        async (request, reply) => sendJson(reply, { hold: await databases.holds(request.params.id) }),
+      );
+
+      routes.put<{ Params: { id: DatabaseId }; Body: HoldRequest }>(
+        `${adminPrefix}/databases/:id/hold`,
+        { schema: { params: databaseIdSchema, body: holdSchema } },
+        async ({ params: { id }, body: hold, headers }, reply) =>
+          sendJson(reply, await changeHold(id, { kind: 'place', hold }, headers[forwardedHeader] !== undefined)),
+      );
+
+      routes.delete<{ Params: { id: DatabaseId }; Querystring: HoldRelease }>(
+        `${adminPrefix}/databases/:id/hold`,
+        { schema: { params: databaseIdSchema, querystring: holdReleaseSchema } },
+        async ({ params: { id }, query: release, headers }, reply) =>
+          sendJson(reply, await changeHold(id, { kind: 'release', release }, headers[forwardedHeader] !== undefined)),
       );
 
       routes.get(`${adminPrefix}/metrics`, async (_request, reply) => {

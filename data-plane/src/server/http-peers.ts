@@ -11,6 +11,7 @@ import { answeredError } from '../errors/error-answer.js';
 import type { DatabaseId } from '../identity.js';
 import type { WrappingChange } from '../database/change-wrapping.js';
 import type { EncryptionState } from '../database/encryption-state.js';
+import type { HoldChange, HoldRelease, HoldState } from '../database/hold-database.js';
 import type { RekeyRequest } from '../database/rekey-database.js';
 import type { ShredRequest } from '../database/shred-database.js';
 import type { ShredCertificate } from '../storage/shred-certificate.js';
@@ -184,6 +185,14 @@ export class HttpPeers implements Peers {
     return (JSON.parse(answer.toString('utf8')) as { certificate: ShredCertificate }).certificate;
   }
 
+  async changeHold(address: NodeAddress, id: DatabaseId, change: HoldChange): Promise<HoldState> {
+    const answer =
+      change.kind === 'place'
+        ? await this.#administer(address, 'PUT', `/databases/${id}/hold`, Buffer.from(JSON.stringify(change.hold)))
+        : await this.#administer(address, 'DELETE', `/databases/${id}/hold?${releaseQuery(change.release)}`);
+    return (JSON.parse(answer.toString('utf8')) as { hold: HoldState }).hold;
+  }
+
   async branch(address: NodeAddress, child: NewDatabase): Promise<DatabaseDescription> {
     const answer = await this.#administer(address, 'POST', '/databases', Buffer.from(JSON.stringify(child)));
     return (JSON.parse(answer.toString('utf8')) as { database: DatabaseDescription }).database;
@@ -277,6 +286,10 @@ export class HttpPeers implements Peers {
       request.end(body);
     });
   }
+}
+
+function releaseQuery({ reference, requestedBy }: HoldRelease): string {
+  return new URLSearchParams({ reference, requestedBy }).toString();
 }
 
 function addressKey({ host, httpPort }: NodeAddress): string {

@@ -5,6 +5,7 @@
 import type { DatabaseId, EngineName, NodeEpoch } from '../identity.js';
 import { cipherNames, type CipherName } from '../keys/ciphers.js';
 import type { EncryptionContext } from '../keys/key-service.js';
+import { holdsSchema, releasedHoldsSchema, type Holds } from './legal-hold.js';
 import { fragmentLocationSchema, type LogRange } from './log-location.js';
 import { shreddingSchema, type Shredding } from './shred-certificate.js';
 import { StoredJson } from './stored-json.js';
@@ -127,7 +128,7 @@ export interface AwaitedFile {
   };
 }
 
-export interface Manifest {
+export interface Manifest extends Holds {
   /** Raised by every change. */
   readonly version: number;
   readonly deployment: string;
@@ -274,6 +275,8 @@ const manifestSchema = object(
     shredRequest: object({ by: text, atMs: count, copies: { type: 'array', items: text } }),
     shredding: shreddingSchema,
     certificate: digest,
+    holds: holdsSchema,
+    releasedHolds: releasedHoldsSchema,
     currentKeySinceMs: count,
     retiring: {
       type: 'array',

@@ -209,6 +209,53 @@ it('changes who holds the key of a database while it is written', async () => {
   });
 });
 
+it('holds databases and lets them go, by the command and over the admin interface', async () => {
+  const database = await node.createDatabase('disputed', 'libsql');
+  await node.run(database, 'CREATE TABLE t (n)', 'INSERT INTO t VALUES (1)');
+  const path = `/admin/v1/databases/${database.id}`;
+  const at = ['--database', database.id, '--reference', 'matter 7', ...admin()];
+  expect(await command('hold', ...at, '--reason', 'a dispute', '--by', 'alice')).toMatchObject({
+    status: 0,
+    output: expect.stringMatching(/disputed: 1 holds\n {2}matter 7: since 2\S+, placed by alice at \S+: a dispute\n/),
+  });
+  expect(await command('hold', '--list', ...admin())).toMatchObject({
+    status: 0,
+    output: expect.stringMatching(/\/disputed\n {2}matter 7: .*\n1 databases held\n/),
+  });
+  // Those who use it notice nothing of what is refused: not even a stream ends.
+  const pipeline = async (baton: string | undefined, ...requests: object[]): Promise<{ baton: string }> => {
+    const answer = await fetch(`${database.url}v2/pipeline`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${database.token}` },
+      body: JSON.stringify({ baton, requests }),
+    });
+    expect(answer.status).toBe(200);
+    return (await answer.json()) as { baton: string };
+  };
+  const { baton } = await pipeline(undefined, { type: 'execute', stmt: { sql: 'BEGIN IMMEDIATE' } });
+  const deletion = await node.admin('DELETE', path);
+  expect(deletion.status).toBe(409);
+  expect(await deletion.json()).toMatchObject({ code: 'DATABASE_HELD' });
+  const insert = { type: 'execute', stmt: { sql: 'INSERT INTO t VALUES (2)' } };
+  await pipeline(baton, insert, { type: 'execute', stmt: { sql: 'COMMIT' } }, { type: 'close' });
+  expect(await node.run(database, 'SELECT count(*) FROM t')).toEqual([['2']]);
+  const rekeyed = await node.admin('POST', `${path}/rekey`, { replaces: 1, dropHistory: true });
+  expect(await rekeyed.json()).toMatchObject({ code: 'DATABASE_HELD' });
+
+  // It is a matter of the store, not of the node that was asked.
+  await node.end('SIGKILL');
+  await node.restart();
+  expect((await node.admin('DELETE', path)).status).toBe(409);
+  const state = (await (await node.admin('GET', `${path}/hold`)).json()) as { hold: object };
+  expect(state.hold).toMatchObject({ name: 'disputed', holds: [{ reference: 'matter 7', reason: 'a dispute' }] });
+  expect(await command('hold', '--release', ...at, '--by', 'bob')).toMatchObject({
+    status: 0,
+    output: expect.stringMatching(/disputed: 0 holds\n {2}matter 7: .*; released by bob at /),
+  });
+  expect(await command('hold', '--release', ...at)).toMatchObject({ status: 1 });
+  expect((await node.admin('DELETE', path)).status).toBe(200);
+});
+
 it('says what is wrong with a call', async () => {
   const sample = '11111111-1111-4111-8111-111111111111';
   for (const [name, words, message] of [
@@ -217,6 +264,11 @@ it('says what is wrong with a call', async () => {
     ['rekey', [], 'give one of'],
     ['shred', ['destroy'], '--database is missing'],
     ['shred', ['burn'], 'say destroy or certificate'],
+    ['hold', [], '--database is missing'],
+    ['hold', ['--list', '--release'], 'say --list or --release'],
+    ['hold', ['--database', sample], '--reference is missing'],
+    ['hold', ['--database', sample, '--reference', 'a'], '--reason is missing'],
+    ['hold', ['--database', sample, '--reference', 'a', '--reason', 'b', '--since', 'soon'], '--since must be a time'],
     ['encryption', [], 'say show, to-client or to-service'],
     ['encryption', ['show'], '--database is missing'],
     ['encryption', ['to-client', '--database', sample], '--new-key-file is missing'],

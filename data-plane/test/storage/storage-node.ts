@@ -6,6 +6,7 @@ import { createDatabase, deleteDatabase, undeleteDatabase } from '../../src/data
 import type { NewClientKey, NewDatabase } from '../../src/database/database-service.js';
 import { settleDatabase } from '../../src/database/settle-database.js';
 import { foldDatabase } from '../../src/database/fold-database.js';
+import { changeHold, changeHoldOfClosed, type HoldChange } from '../../src/database/hold-database.js';
 import { GenerationNumbers } from '../../src/database/generation-numbers.js';
 import type { DatabasePolicy, NodeContext } from '../../src/database/node-context.js';
 import { own, restoreTo, unfoldedRanges, type OwnedDatabase } from '../../src/database/ready-database.js';
@@ -166,6 +167,13 @@ export class StorageNode {
     await this.world.runtime.run(collectClosed(this.context, found));
   }
 
+  /** Places or releases a legal hold of a database that is not open, or deleted. */
+  async changeHold(id: DatabaseId, change: HoldChange): Promise<void> {
+    const found = await this.context.manifests.read(id);
+    if (!found) throw new Error(`no manifest of ${id}`);
+    await this.world.runtime.run(changeHoldOfClosed(this.context, found, change));
+  }
+
   /** Keys of the objects that lie below a database's prefix. */
   objectsOf(id: DatabaseId): string[] {
     return [...this.world.dataStore.objects.keys()]
@@ -281,6 +289,10 @@ export class StoredSample implements LoggedDatabase {
   async changeWrapping(change: WrappingChange): Promise<void> {
     this.adopt(await this.node.world.runtime.run(changeWrapping(this.node.context, this.owned.owned, change)));
     await this.owned.unlocked.follow(this.manifest);
+  }
+
+  async changeHold(change: HoldChange): Promise<void> {
+    this.adopt(await this.node.world.runtime.run(changeHold(this.node.context, this.owned.owned, change)));
   }
 
   async resealOnce(): Promise<void> {

@@ -17,6 +17,7 @@ import type {
 import { jsonAnswer, type FileAnswer, type FileRequest } from '../../src/database/file-request.js';
 import type { WrappingChange } from '../../src/database/change-wrapping.js';
 import type { EncryptionState } from '../../src/database/encryption-state.js';
+import type { HoldChange, HoldState } from '../../src/database/hold-database.js';
 import type { RekeyRequest } from '../../src/database/rekey-database.js';
 import type { ShredRequest } from '../../src/database/shred-database.js';
 import { ByocError } from '../../src/errors/catalogue.js';
@@ -56,6 +57,7 @@ export class ListedDatabases implements DatabaseService {
   readonly rewrappedBy: [DatabaseId, WrappingChange][] = [];
   readonly rekeyed: [DatabaseId, RekeyRequest][] = [];
   readonly shredded: [DatabaseId, ShredRequest][] = [];
+  readonly holdChanges: [DatabaseId, HoldChange][] = [];
   readonly requests: { readonly id: DatabaseId; readonly request: SqlRequest }[] = [];
   run: (request: SqlRequest, id: DatabaseId) => Promise<SqlResponse> = async () => ({
     status: 200,
@@ -145,6 +147,15 @@ export class ListedDatabases implements DatabaseService {
   async certificate(id: DatabaseId): Promise<ShredCertificate> {
     if (this.shredded.some(([shredded]) => shredded === id)) return { database: id } as ShredCertificate;
     throw new ByocError('CERTIFICATE_NOT_FOUND', 'there is none');
+  }
+
+  async changeHold(id: DatabaseId, change: HoldChange): Promise<HoldState> {
+    this.holdChanges.push([id, change]);
+    return this.holds(id);
+  }
+
+  async holds(id: DatabaseId): Promise<HoldState> {
+    return { id, name: 'held', holds: [], released: [] };
   }
 
   async collect(id: DatabaseId): Promise<void> {

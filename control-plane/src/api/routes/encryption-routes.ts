@@ -200,7 +200,8 @@ async function carriedOut<T>(call: Promise<T>): Promise<T> {
     if (!(error instanceof AdminRefusal)) throw error;
     const { code: refused } = error;
     const isOfKey = refused.startsWith('ENCRYPTION_');
-    const code = isOfKey ? 'ENCRYPTION_INVALID' : refused === 'CERTIFICATE_NOT_FOUND' ? refused : 'DATABASE_REFUSED';
+    const isNamed = refused === 'CERTIFICATE_NOT_FOUND' || refused === 'DATABASE_HELD';
+    const code = isOfKey ? 'ENCRYPTION_INVALID' : isNamed ? refused : 'DATABASE_REFUSED';
     throw new ControlPlaneError(code, error.message, { cause: error });
   }
 }

@@ -1,6 +1,7 @@
 /** How simulated nodes pass requests on to each other. */
 import type { WrappingChange } from '@turso-byoc/data-plane/database/change-wrapping.js';
 import type { EncryptionState } from '@turso-byoc/data-plane/database/encryption-state.js';
+import type { HoldChange, HoldState } from '@turso-byoc/data-plane/database/hold-database.js';
 import type { RekeyRequest } from '@turso-byoc/data-plane/database/rekey-database.js';
 import type { ShredRequest } from '@turso-byoc/data-plane/database/shred-database.js';
 import type { ShredCertificate } from '@turso-byoc/data-plane/storage/shred-certificate.js';
@@ -32,6 +33,7 @@ export interface NodeFaces {
       change: WrappingChange,
       options?: { isForwarded?: boolean },
     ): Promise<EncryptionState>;
+    changeHold(id: DatabaseId, change: HoldChange, options?: { isForwarded?: boolean }): Promise<HoldState>;
     shred(id: DatabaseId, request: ShredRequest, options?: { isForwarded?: boolean }): Promise<ShredCertificate>;
   };
   /** Admits a request by the name of its database, and runs it. */
@@ -96,6 +98,10 @@ export class SimulatedPeers implements Peers {
 
   async shred(address: NodeAddress, id: DatabaseId, request: ShredRequest): Promise<ShredCertificate> {
     return this.#call(address, async (node) => node.databases.shred(id, request, { isForwarded: true }));
+  }
+
+  async changeHold(address: NodeAddress, id: DatabaseId, change: HoldChange): Promise<HoldState> {
+    return this.#call(address, async (node) => node.databases.changeHold(id, change, { isForwarded: true }));
   }
 
   abandon(address: NodeAddress): void {
