@@ -234,9 +234,10 @@ export async function undeleteDatabase(
 
 export function description(manifest: Manifest): DatabaseDescription {
   const { id, name, organization, group, engine, createdAtMs, parent, encryption } = manifest;
-  const key = currentKeyOf(manifest);
+  // What is left of a database whose content is gone has no key.
+  const key = manifest.collected === true ? undefined : currentKeyOf(manifest);
   const encrypted = {
-    ...(isServiceWrapped(key) && { keyId: key.keyId }),
+    ...(key && isServiceWrapped(key) && { keyId: key.keyId }),
     ...(encryption.mode === 'client' && { encryptionCipher: encryption.cipher }),
   };
   const from = parent && { id: parent.database, name: parent.name, branchedAtMs: parent.branchedAtMs };
