@@ -53,7 +53,7 @@ function parse(args: readonly string[]) {
 /** What `--help` prints. */
 export function usage(cases: readonly { readonly name: string; readonly title: string }[]): string {
   const width = Math.max(...cases.map(({ name }) => name.length));
-  return `Measures a data node on this machine, beside a bare HTTP server and the engine alone.
+  return `Measures a data node on this machine, beside a bare HTTP server, the engine alone, and PostgreSQL where it is installed.
 
   npm run bench -- [options]
 

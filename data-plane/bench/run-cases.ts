@@ -33,7 +33,8 @@ export async function runCases({ cases, budget, directory, progress, print }: Ru
       await chmod(caseDirectory, 0o711);
       try {
         const outcome = await bench.run({ directory: caseDirectory, budget, load, workload, progress });
-        print(`\n${bench.title}\n\n${plainTable(resultTable(outcome.results))}\n`);
+        // A case whose subject is not there has said so.
+        if (outcome.results.length > 0) print(`\n${bench.title}\n\n${plainTable(resultTable(outcome.results))}\n`);
         outcomes.push(outcome);
       } catch (cause) {
         throw new Error(`the case ${bench.name} failed`, { cause });

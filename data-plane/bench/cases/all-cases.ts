@@ -6,6 +6,7 @@ import { costCase } from './cost.js';
 import { encryptionCase } from './encryption.js';
 import { idleCase } from './idle.js';
 import { memoryCase } from './memory.js';
+import { postgresqlCase } from './postgresql.js';
 import { recoveryCase } from './recovery.js';
 import { restoreRateCase } from './restore-rate.js';
 import { statementCases } from './statements.js';
@@ -15,6 +16,7 @@ import { writersCase } from './writers.js';
 export const allCases: readonly BenchCase[] = [
   ...statementCases,
   writersCase,
+  postgresqlCase,
   creationCase,
   branchCase,
   coldOpenCase,

@@ -22,3 +22,10 @@ export function cpuSeconds(pids: readonly number[]): number {
     }
   }, 0);
 }
+
+/** CPU time, in seconds, of the children of a process that have ended, and of theirs. */
+export function cpuSecondsOfEnded(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[13]) + Number(fields[14])) / ticksPerSecond;
+}
