@@ -186,6 +186,11 @@ const dataPanels: readonly Panel[] = [
     unit: 'short',
     shows: [[increase(`${data}warnings_total`, 'event'), '{{event}}']],
   },
+  {
+    title: 'Traces: spans a second',
+    unit: 'short',
+    shows: [[rate(`${data}trace_spans_total`, 'outcome'), '{{outcome}}']],
+  },
 ];
 
 /** Of both planes. */

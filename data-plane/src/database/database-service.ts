@@ -8,6 +8,7 @@ import type { CipherName } from '../keys/ciphers.js';
 import type { PresentedKey } from '../keys/client-key.js';
 import type { LegalHold } from '../storage/legal-hold.js';
 import type { ShredCertificate } from '../storage/shred-certificate.js';
+import type { TraceSpan } from '../tracing/trace-span.js';
 import type { WrappingChange } from './change-wrapping.js';
 import type { FileAnswer, FileRequest } from './file-request.js';
 import type { EncryptionState } from './encryption-state.js';
@@ -60,6 +61,8 @@ export interface DatabaseRequest {
   readonly isForwarded: boolean;
   /** What whoever sent it calls it; the other nodes that it is passed on to are told. */
   readonly requestId?: string | undefined;
+  /** What shows the work for it; absent when it is not traced. */
+  readonly trace?: TraceSpan | undefined;
   /** What the client sent of a key that it holds. */
   readonly clientKey?: PresentedKey | undefined;
 }
@@ -85,6 +88,8 @@ export interface SqlResponse {
   readonly status: number;
   /** A whole body, or the parts of a streamed one (cursor) in order; taking a part gives the engine credit for the next. */
   readonly body: Buffer | AsyncIterable<Buffer>;
+  /** What another node that refused the request calls it. */
+  readonly requestId?: string | undefined;
 }
 
 export interface NewDatabase {

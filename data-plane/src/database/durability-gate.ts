@@ -14,7 +14,7 @@ import type { Runtime } from '../runtime.js';
 interface Waiter {
   readonly commit: number;
   readonly deadlineMs: number;
-  readonly resolve: () => void;
+  readonly resolve: (position: number | undefined) => void;
   readonly reject: (error: ByocError) => void;
 }
 
@@ -40,11 +40,15 @@ export class DurabilityGate {
     return this.#durable;
   }
 
-  /** Throws `OUTCOME_UNKNOWN` when the store takes too long, or what `fail` was given. */
-  async wait(commit: number): Promise<void> {
+  /**
+   * Resolves with what `advance` was told of the object that made the commit durable, if it was waited for. Throws
+   * `OUTCOME_UNKNOWN` when the store takes too long, or what `fail` was given.
+   */
+  async wait(commit: number): Promise<number | undefined> {
     if (this.#failure) throw this.#failure;
-    if (commit > this.#durable) await this.durableAt(commit);
+    const position = commit > this.#durable ? await this.durableAt(commit) : undefined;
     if (!this.#lease.holds()) await this.#leased();
+    return position;
   }
 
   /** Resolves when the lease holds again and nothing was given up meanwhile. */
@@ -68,22 +72,25 @@ export class DurabilityGate {
    * Resolves when `commit` is durable, whether or not the lease holds. Throws as `wait`: what may leave the node waits
    * there; this is for what the node itself does next.
    */
-  async durableAt(commit: number): Promise<void> {
+  async durableAt(commit: number): Promise<number | undefined> {
     if (this.#failure) throw this.#failure;
-    if (commit <= this.#durable) return;
-    await new Promise<void>((resolve, reject) => {
+    if (commit <= this.#durable) return undefined;
+    return new Promise((resolve, reject) => {
       this.#waiters.push({ commit, deadlineMs: this.#runtime.monotonicMs() + this.#timeoutMs, resolve, reject });
       this.#armTimer();
     });
   }
 
-  /** What was durable stays durable: a lower number than before changes nothing. */
-  advance(durable: number): void {
+  /**
+   * What was durable stays durable: a lower number than before changes nothing. `position`: of the log object that made it
+   * so.
+   */
+  advance(durable: number, position?: number): void {
     if (durable <= this.#durable) return;
     this.#durable = durable;
     const released = this.#waiters.filter(({ commit }) => commit <= durable);
     this.#waiters = this.#waiters.filter(({ commit }) => commit > durable);
-    for (const waiter of released) waiter.resolve();
+    for (const waiter of released) waiter.resolve(position);
     if (this.#waiters.length === 0) this.#disarmTimer();
   }
 

@@ -2,6 +2,7 @@
 import type { LostRequest, OpenedInEngine } from '../engine/pool/engine-pool.js';
 import type { EnginePlace } from '../engine/pool/engines.js';
 import { ByocError } from '../errors/catalogue.js';
+import { AnswerTrace } from './answer-trace.js';
 import { onAbort } from './abort-listeners.js';
 import type { SqlRequest, SqlResponse } from './database-service.js';
 import type { DurabilityGate } from './durability-gate.js';
@@ -28,10 +29,12 @@ export function runInEngine(
   gate: DurabilityGate,
   request: SqlRequest,
 ): EngineAnswer {
+  const trace = request.trace && new AnswerTrace(request.trace);
   const gated = new GatedResponse(
     gate,
     (bytes) => slot.credit(ticket, bytes),
     () => slot.cancel(ticket),
+    trace,
   );
   const ticket = slot.request(
     opened,
@@ -52,6 +55,7 @@ export function runInEngine(
     },
     (error: unknown) => {
       ended();
+      trace?.failed(error);
       throw error;
     },
   );

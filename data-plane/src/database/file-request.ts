@@ -44,6 +44,8 @@ export interface FileRequest {
   readonly admission: Admission;
   /** Passed on by another node. */
   readonly isForwarded: boolean;
+  /** What whoever sent it calls it; the other nodes that it is passed on to are told. */
+  readonly requestId?: string | undefined;
   readonly clientKey?: PresentedKey | undefined;
 }
 

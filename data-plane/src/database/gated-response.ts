@@ -1,4 +1,5 @@
 import type { DurabilityGate } from './durability-gate.js';
+import type { AnswerTrace } from './answer-trace.js';
 import type { SqlResponse } from './database-service.js';
 
 /** One part of an engine's answer, in the order in which the engine made them. */
@@ -21,6 +22,7 @@ export class GatedResponse {
   readonly #gate: DurabilityGate;
   readonly #onTaken: (bytes: number) => void;
   readonly #onAbandoned: () => void;
+  readonly #trace: AnswerTrace | undefined;
   readonly #parts: ResponsePart[] = [];
   #failure: Error | undefined;
   #wake: (() => void) | undefined;
@@ -28,10 +30,11 @@ export class GatedResponse {
   /** The engine has nothing more to say, or nobody listens. */
   #isOver = false;
 
-  constructor(gate: DurabilityGate, onTaken: (bytes: number) => void, onAbandoned: () => void) {
+  constructor(gate: DurabilityGate, onTaken: (bytes: number) => void, onAbandoned: () => void, trace?: AnswerTrace) {
     this.#gate = gate;
     this.#onTaken = onTaken;
     this.#onAbandoned = onAbandoned;
+    this.#trace = trace;
   }
 
   /** True once a part has come: the request can then no longer be run again unseen. */
@@ -54,8 +57,10 @@ export class GatedResponse {
   async response(): Promise<SqlResponse> {
     const first = await this.#next();
     if (!first) throw new Error('a response was abandoned before it was asked for');
+    this.#trace?.answered(first.seenCommit > this.#gate.durable);
     try {
-      await this.#gate.wait(first.seenCommit);
+      const position = await this.#gate.wait(first.seenCommit);
+      this.#trace?.released(position);
     } catch (error) {
       this.#abandon();
       throw error;

@@ -12,6 +12,7 @@ import type { CommitLog } from '../storage/commit-log.js';
 import type { LogStore } from '../storage/log-store/log-store.js';
 import type { ManifestStore } from '../storage/manifest-store.js';
 import type { NameStore } from '../storage/name-store.js';
+import type { Tracing } from '../tracing/tracing.js';
 import type { NodeObserver } from './node-observer.js';
 import type { GenerationNumbers } from './generation-numbers.js';
 import type { UnfoldedFragments } from './unfolded-fragments.js';
@@ -73,4 +74,5 @@ export interface NodeContext {
   /** Structured log line about one database; never data, parameters or keys. */
   readonly report: (event: string, fields: Readonly<Record<string, unknown>>) => void;
   readonly observer?: NodeObserver;
+  readonly tracing?: Tracing | undefined;
 }

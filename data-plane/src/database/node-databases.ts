@@ -531,7 +531,7 @@ export class NodeDatabases implements DatabaseService {
       this.#open.delete(id);
       void this.#alone(id, async () => (await database).resolved());
     };
-    const database = observedOpening(this.#context, async () =>
+    const database = observedOpening(this.#context, id, async () =>
       this.#openings.run(async () => OpenDatabase.open(this.#context, id, onDefunct, { justRead, presented })),
     );
     const lastUsedMs = this.#context.runtime.monotonicMs();

@@ -1,4 +1,8 @@
+import type { DatabaseId } from '../identity.js';
 import type { Runtime } from '../runtime.js';
+import { failureOf } from '../tracing/failure-of.js';
+import type { TraceSpan } from '../tracing/trace-span.js';
+import type { Tracing } from '../tracing/tracing.js';
 
 /** Told of what happens on a node, for whoever counts. Nothing here may throw, and nothing is waited for. */
 export interface NodeObserver {
@@ -15,18 +19,30 @@ export interface NodeObserver {
   fenced?(): void;
 }
 
+interface OpeningContext {
+  readonly runtime: Pick<Runtime, 'monotonicMs'>;
+  readonly observer?: NodeObserver;
+  readonly tracing?: Tracing | undefined;
+}
+
 /** Opens a database, and tells the observer how that went. */
 export async function observedOpening<T extends { readonly storeReads: number }>(
-  { runtime, observer }: { readonly runtime: Pick<Runtime, 'monotonicMs'>; readonly observer?: NodeObserver },
+  { runtime, observer, tracing }: OpeningContext,
+  id: DatabaseId,
   open: () => Promise<T>,
 ): Promise<T> {
   const startedMs = runtime.monotonicMs();
+  const trace: TraceSpan | undefined = tracing?.current()?.child('database open', { 'turso.database.id': id });
   try {
-    const opened = await open();
+    const opened = await (trace ? trace.run(open) : open());
     observer?.databaseOpened?.('done', runtime.monotonicMs() - startedMs, opened.storeReads);
+    trace?.set({ 'turso.store.reads': opened.storeReads });
     return opened;
   } catch (error) {
+    trace?.fail(failureOf(error));
     observer?.databaseOpened?.('failed', runtime.monotonicMs() - startedMs, 0);
     throw error;
+  } finally {
+    trace?.end();
   }
 }

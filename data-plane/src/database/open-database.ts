@@ -136,7 +136,9 @@ export class OpenDatabase implements LoggedDatabase {
     this.#admission = new Admission(context.runtime);
     this.#replicas = new Replicas(context, {
       owned: () => this.#changes.owned,
-      mayLeave: async () => this.#gate.wait(this.#gate.durable),
+      mayLeave: async () => {
+        await this.#gate.wait(this.#gate.durable);
+      },
       execute: async (request) => this.execute(request),
     });
     this.#gate = new DurabilityGate(context.runtime, context.lease, 0, context.policy.durabilityTimeoutMs);
@@ -343,7 +345,7 @@ export class OpenDatabase implements LoggedDatabase {
   onDurable(location: FragmentLocation, lastCommit: Commit): void {
     this.#context.unfolded.add(this.id, this.term, location);
     if (this.#defunct) return;
-    this.#gate.advance(lastCommit.number);
+    this.#gate.advance(lastCommit.number, location[0]);
     this.#pulls.advance(lastCommit.number);
     this.#changes.foldIfDue();
   }

@@ -8,6 +8,7 @@ import { CommitMetrics } from './commit-metrics.js';
 import type { StoreRequest } from './counting-object-store.js';
 import { DatabaseMetrics } from './database-metrics.js';
 import { ProcessMetrics } from './process-metrics.js';
+import { TraceMetrics } from './trace-metrics.js';
 import { WatchedGauge, WatchedGaugeBy } from './watched-gauge.js';
 
 /** How a request ended; `aborted` = the client went away before it had the whole answer. */
@@ -51,6 +52,7 @@ export class Metrics {
   readonly commits: CommitMetrics;
   readonly databases: DatabaseMetrics;
   readonly processes: ProcessMetrics;
+  readonly traces: TraceMetrics;
   readonly requestsUnderWay: WatchedGauge;
   /** Requests that wait for room in an engine process. */
   readonly engineQueue: WatchedGauge;
@@ -106,6 +108,7 @@ export class Metrics {
     this.commits = new CommitMetrics(this.#registry);
     this.databases = new DatabaseMetrics(this.#registry);
     this.processes = new ProcessMetrics(this.#registry, 'io');
+    this.traces = new TraceMetrics(this.#registry);
     this.engines = new WatchedGaugeBy(
       this.#registry,
       `${prefix}engine_processes`,

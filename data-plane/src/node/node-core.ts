@@ -37,6 +37,7 @@ import { FormatLevel } from '../storage/format-level.js';
 import { assertFormatLevelKnown, beginFormatLevel, readFormatLevel } from '../storage/format-level-record.js';
 import { ManifestStore } from '../storage/manifest-store.js';
 import { NameStore } from '../storage/name-store.js';
+import type { Tracing } from '../tracing/tracing.js';
 import { keyWatchSettings, logMaintenance } from './limits.js';
 import { LogMaintenance, type LogMaintenanceSettings } from './log-maintenance.js';
 import { announceEpoch, endEpoch, firstCommitPosition, type AnnouncedEpoch } from './node-epoch.js';
@@ -66,6 +67,8 @@ export interface NodeCoreOptions {
   /** This epoch was ended by another node, or can go on no more: nothing is acknowledged after that. Called once. */
   readonly onFenced: (cause?: unknown) => void;
   readonly observer?: NodeObserver;
+  /** Absent when nothing is traced. */
+  readonly tracing?: Tracing | undefined;
   readonly onCondemned?: (epoch: NodeEpoch) => void;
   /** So many bytes of pages were given to a client that replicates a database. */
   readonly onSynced?: (bytes: number) => void;
@@ -159,7 +162,7 @@ export class NodeCore {
     });
     this.#log = new CommitLog({
       runtime,
-      store: logStore,
+      store: options.tracing?.logWrites.through(logStore) ?? logStore,
       epoch,
       firstPosition: firstCommitPosition,
       ...options.log,
@@ -210,6 +213,7 @@ export class NodeCore {
       onSynced: (bytes) => options.onSynced?.(bytes),
       report,
       ...(options.observer && { observer: options.observer }),
+      tracing: options.tracing,
     };
     this.#local = new NodeDatabases(context, {
       maxOpen: options.maxOpenDatabases,

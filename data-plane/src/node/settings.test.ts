@@ -143,3 +143,42 @@ describe('the address under which others reach a node', () => {
     expect(firstReachable([at('127.0.0.1', true), at('169.254.172.2')])).toBeUndefined();
   });
 });
+
+describe('the trace settings of a data node', () => {
+  const tracing = (environment: Record<string, string>): unknown =>
+    nodeSettings({ ...others, TURSO_BYOC_STORE_DIR: '/store', ...environment }).tracing;
+
+  it('are those of OpenTelemetry; without a collector nothing is traced', () => {
+    const base = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318/' };
+    expect(tracing({})).toBeUndefined();
+    expect(tracing({ OTEL_EXPORTER_OTLP_ENDPOINT: ' ', OTEL_TRACES_SAMPLER_ARG: 'x' })).toBeUndefined();
+    expect(tracing({ ...base, OTEL_SDK_DISABLED: 'true' })).toBeUndefined();
+    expect(tracing({ ...base, OTEL_TRACES_EXPORTER: 'none' })).toBeUndefined();
+    expect(tracing(base)).toEqual({ url: 'http://collector:4318/v1/traces', share: 0.01 });
+    expect(
+      tracing({
+        ...base,
+        OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'https://traces.example/otlp',
+        OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
+        OTEL_TRACES_SAMPLER_ARG: '1',
+      }),
+    ).toEqual({ url: 'https://traces.example/otlp', share: 1 });
+  });
+
+  it.each<[Record<string, string>, RegExp]>([
+    [{ OTEL_EXPORTER_OTLP_ENDPOINT: 'collector' }, /^OTEL_EXPORTER_OTLP_ENDPOINT is no URL such as/],
+    [{ OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'grpc://c:4317' }, /^OTEL_EXPORTER_OTLP_TRACES_ENDPOINT is no URL such as/],
+    [{ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://user:hidden@c:4318' }, /^(?!.*hidden).*OTEL_EXPORTER_OTLP_HEADERS$/],
+    [
+      { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://c:4317', OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' },
+      /^OTEL_EXPORTER_OTLP_PROTOCOL is grpc; it must be http\/json/,
+    ],
+    ...['1.1', '-0.1', 'all', 'NaN'].map((share): [Record<string, string>, RegExp] => [
+      { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://c:4318', OTEL_TRACES_SAMPLER_ARG: share },
+      new RegExp(`^OTEL_TRACES_SAMPLER_ARG is ${share}; it must be a number from 0 to 1$`),
+    ]),
+  ])('are refused when they are wrong: %j', (environment, message) => {
+    expect(() => tracing(environment)).toThrow(SettingError);
+    expect(() => tracing(environment)).toThrow(message);
+  });
+});

@@ -25,6 +25,7 @@ import { IssuerTokens } from '../auth/issuer-tokens.js';
 import { ClientOrigins } from '../server/client-origins.js';
 import { HttpPeers } from '../server/http-peers.js';
 import { RecentEntries } from '../storage/log-store/recent-entries.js';
+import { openTracing } from '../tracing/open-tracing.js';
 import { Dependencies } from './dependencies.js';
 import { KeyEvidence } from './key-evidence.js';
 import { commitLogLimits, databaseLimits, databasePolicy, recentLogBytes } from './limits.js';
@@ -58,9 +59,18 @@ export async function startNode({ settings, openStore, version, log, onFenced }:
   const runtime = systemRuntime;
   const metrics = new Metrics();
   const dependencies = new Dependencies(runtime, settings.stores.log.length);
+  const tracing = await openTracing(settings.tracing, runtime, {
+    resource: { 'service.name': 'turso-byoc-data-node', 'service.version': version, 'service.instance.id': hostname() },
+    onSpans: (outcome, count) => metrics.traces.ended(outcome, count),
+    onChange: (failure) => {
+      if (failure === undefined) log.info('the collector takes traces again');
+      else log.warn({ reason: failure }, 'the collector does not take traces');
+    },
+  });
   const counting = (name: StoreName, store: ObjectStore): ObjectStore =>
     new CountingObjectStore(store, runtime, (request) => {
       metrics.storeRequestEnded(request);
+      tracing?.storeRequestEnded(name, request);
       dependencies.onLogRequest(name, request);
     });
   const counted = async (name: StoreName): Promise<ObjectStore> => {
@@ -99,6 +109,7 @@ export async function startNode({ settings, openStore, version, log, onFenced }:
       onUse: (use) => {
         evidence.onUse(use);
         dependencies.onKeyUse(use);
+        tracing?.keyUsed(use);
       },
     }),
     readSecret(settings.adminCredential),
@@ -138,6 +149,7 @@ export async function startNode({ settings, openStore, version, log, onFenced }:
     origins,
     name: hostname(),
     connectTimeoutMs: 1_000,
+    log,
   });
   const core = await NodeCore.start({
     runtime,
@@ -163,6 +175,7 @@ export async function startNode({ settings, openStore, version, log, onFenced }:
     report,
     onFenced,
     observer: metrics.databases.observer,
+    tracing,
     onCondemned: () => metrics.nodeCondemned(),
     onSynced: (bytes) => metrics.bytesSynced(bytes),
     onRecovered: () => metrics.epochRecovered(),
@@ -194,6 +207,7 @@ export async function startNode({ settings, openStore, version, log, onFenced }:
       return core.isReady ? dependencies.silent() : 'its lease is over, the data store does not answer it';
     },
     drain,
+    tracing,
   });
   const adminServer = createAdminServer({ databases, credential, metrics, runtime, log });
   await dataServer.listen({ host: settings.httpHost, port: settings.httpPort });
@@ -229,7 +243,7 @@ export async function startNode({ settings, openStore, version, log, onFenced }:
       logs.close();
       keys.close();
       peers.close();
-      await engines.stop();
+      await Promise.all([engines.stop(), tracing?.stop()]);
       await embedded?.stop();
       log.info({ epoch }, 'the data node has stopped');
     },

@@ -9,6 +9,7 @@ import type { DatabaseService } from '../database/database-service.js';
 import { ByocError } from '../errors/catalogue.js';
 import type { Metrics } from '../metering/metrics.js';
 import type { Runtime } from '../runtime.js';
+import type { Tracing } from '../tracing/tracing.js';
 import { ClientOrigins } from './client-origins.js';
 import { registerPreflight } from './cors.js';
 import { DatabaseAccess } from './database-access.js';
@@ -47,6 +48,8 @@ export interface DataServerOptions {
   readonly proxyProtocol?: boolean;
   /** Shared with whoever makes the server leave before it closes. @default one of its own */
   readonly drain?: Drain;
+  /** @default nothing is traced */
+  readonly tracing?: Tracing | undefined;
 }
 
 /**
@@ -131,6 +134,7 @@ export function createDataServer(options: DataServerOptions): FastifyInstance {
     log,
     limits,
     budget: new BodyBudget(limits.maxBufferedBodyBytes),
+    tracing: options.tracing,
   };
   const endpoint = new SqlEndpoint(endpointOptions);
   const files = new FileEndpoint(endpointOptions);

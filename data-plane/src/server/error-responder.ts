@@ -5,6 +5,7 @@ import { errorBody } from '../errors/error-body.js';
 import type { Metrics } from '../metering/metrics.js';
 import { OutcomeUnknownError, StoreUnavailableError } from '../object-store/object-store.js';
 import type { Runtime } from '../runtime.js';
+import type { TraceSpan } from '../tracing/trace-span.js';
 import { corsHeaders } from './cors.js';
 import { endAfterUpload, uploadRemains } from './request-body.js';
 import { givenRequestId } from './request-id.js';
@@ -37,9 +38,15 @@ export class ErrorResponder {
    * Ends `response` with the error, or cuts the connection when an answer is already on its way: a truncated answer
    * must not look whole.
    */
-  send(request: IncomingMessage, response: ServerResponse, thrown: unknown, headers: OutgoingHttpHeaders = {}): void {
+  send(
+    request: IncomingMessage,
+    response: ServerResponse,
+    thrown: unknown,
+    headers: OutgoingHttpHeaders = {},
+    trace?: TraceSpan,
+  ): void {
     const given = givenRequestId(request.headers);
-    const { error, requestId, body } = this.refuse(thrown, request.method, sentTarget(request), given);
+    const { error, requestId, body } = this.refuse(thrown, request.method, sentTarget(request), given, trace);
     if (response.destroyed || response.writableEnded) return;
     if (response.headersSent) {
       response.destroy();
@@ -58,14 +65,20 @@ export class ErrorResponder {
     else response.end(body);
   }
 
-  /** Takes note of a failed request, whose target is as the client sent it, and `given` what that called it; returns what it is to be answered with. */
-  refuse(thrown: unknown, method: string | undefined, target: string, given?: string): Refusal {
+  /**
+   * Takes note of a failed request, whose target is as the client sent it, and `given` what that called it; returns what it
+   * is to be answered with.
+   */
+  refuse(thrown: unknown, method: string | undefined, target: string, given?: string, trace?: TraceSpan): Refusal {
     const error = toByocError(thrown);
     const requestId = given ?? this.newRequestId();
     this.metrics.refused(error.code);
     // Neither the query nor any header: both may carry a token.
     const { path, label } = parseRequestTarget(target);
-    const fields = { requestId, code: error.code, status: error.status, method, path, label };
+    const traceId = trace?.traceId;
+    const fields = { requestId, code: error.code, status: error.status, method, path, label, traceId };
+    trace?.set({ 'turso.request.id': requestId });
+    trace?.fail(error.code);
     if (error.status === 500) this.log.error({ ...fields, err: error }, 'request failed');
     else if (error.status > 500) this.log.warn({ ...fields, err: error }, 'request failed');
     else this.log.debug({ ...fields, reason: error.message }, 'request refused');

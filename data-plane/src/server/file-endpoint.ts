@@ -14,6 +14,7 @@ import { fileOperation } from './file-routes.js';
 import { forwardedHeader } from './forwarding.js';
 import type { HttpLimits } from './http-limits.js';
 import type { HttpServer } from './http-server.js';
+import { givenRequestId } from './request-id.js';
 import { ClientGoneError, readBody, type BodyBudget } from './request-body.js';
 import type { RequestTarget } from './request-target.js';
 import { ClientStalledError, streamBody } from './response-stream.js';
@@ -97,7 +98,8 @@ export class FileEndpoint {
       }
       const isForwarded = request.headers[forwardedHeader] !== undefined;
       const clientKey = presentedKey(request.headers);
-      const asked = { operation, readOnly, restrictions, body, signal, admission, isForwarded, clientKey };
+      const requestId = givenRequestId(request.headers);
+      const asked = { operation, readOnly, restrictions, body, signal, admission, isForwarded, requestId, clientKey };
       return databases.serveFile(database.id, asked);
     };
     try {

@@ -9,9 +9,10 @@ import type { GrantedAccess } from './database-access.js';
 export async function executeGranted(
   databases: Pick<DatabaseService, 'execute'>,
   { database, readOnly, restrictions, admission }: GrantedAccess,
-  request: Pick<DatabaseRequest, 'kind' | 'body' | 'signal' | 'isForwarded' | 'clientKey' | 'requestId'>,
+  request: Pick<DatabaseRequest, 'kind' | 'body' | 'signal' | 'isForwarded' | 'clientKey' | 'requestId' | 'trace'>,
   grantAgain: () => Promise<GrantedAccess>,
 ): Promise<SqlResponse> {
+  request.trace?.set({ 'turso.database.id': database.id });
   try {
     return await databases.execute(database.id, { ...request, readOnly, restrictions, admission });
   } catch (error) {
@@ -19,6 +20,7 @@ export async function executeGranted(
     const now = await grantAgain();
     if (now.database.id === database.id) throw error;
     const { id } = now.database;
+    request.trace?.set({ 'turso.database.id': id });
     return databases.execute(id, {
       ...request,
       readOnly: now.readOnly,

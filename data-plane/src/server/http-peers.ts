@@ -2,6 +2,7 @@
  * Passes requests on to other nodes over HTTP, with the token that the client sent: the other node admits them itself, so
  * that no node, and nobody on the network between them, can do more than the client could.
  */
+import type { Logger } from 'pino';
 import { Agent, request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
 import type { DatabaseDescription, NewDatabase, DatabaseRequest, SqlResponse } from '../database/database-service.js';
 import type { FileAnswer, FileRequest } from '../database/file-request.js';
@@ -17,11 +18,13 @@ import type { ShredRequest } from '../database/shred-database.js';
 import type { ShredCertificate } from '../storage/shred-certificate.js';
 import type { NodeAddress } from '../ownership/node-record.js';
 import { adminPrefix } from './admin-server.js';
+import { failureOf } from '../tracing/failure-of.js';
+import { traceparentHeader } from '../tracing/traceparent.js';
 import { presentedHeaders } from './client-key-headers.js';
 import { originHeader, type ClientOrigins } from './client-origins.js';
 import { filePath } from './file-routes.js';
 import { forwardedHeader } from './forwarding.js';
-import { requestIdHeader } from './request-id.js';
+import { givenRequestId, requestIdHeader } from './request-id.js';
 import { sqlPath } from './sql-routes.js';
 
 export interface HttpPeersOptions {
@@ -32,6 +35,7 @@ export interface HttpPeersOptions {
   readonly name: string;
   /** A node that does not accept a connection for this long counts as unreachable. */
   readonly connectTimeoutMs: number;
+  readonly log: Logger;
 }
 
 /** Answers with these codes come from a node that did nothing with the request. */
@@ -72,7 +76,8 @@ export class HttpPeers implements Peers {
       const body = await whole(response);
       end();
       assertTaken(response, body);
-      return { status: response.statusCode ?? 500, body };
+      const requestId = this.#noteRefusal(address, request, response, body);
+      return { status: response.statusCode ?? 500, body, requestId };
     } catch (error) {
       end();
       throw error;
@@ -97,6 +102,7 @@ export class HttpPeers implements Peers {
       const body = await whole(response);
       end();
       assertTaken(response, body);
+      this.#noteRefusal(address, request, response, body);
       const isBytes = response.headers['content-type'] === 'application/octet-stream';
       const type = isBytes ? 'application/octet-stream' : 'application/json';
       return { status: response.statusCode ?? 500, type, body };
@@ -116,10 +122,12 @@ export class HttpPeers implements Peers {
       signal,
       body,
       requestId,
-    }: Pick<DatabaseRequest, 'admission' | 'clientKey' | 'signal' | 'body' | 'requestId'>,
+      trace,
+    }: Pick<DatabaseRequest, 'admission' | 'clientKey' | 'signal' | 'body' | 'requestId' | 'trace'>,
   ): Promise<{ readonly response: IncomingMessage; readonly end: () => void }> {
     const { label, authorization, client } = admission;
     const controller = this.#begin(address);
+    const hop = trace?.child('forward', { 'server.address': address.host, 'server.port': address.httpPort }, 'client');
     const abort = (): void => controller.abort();
     signal.addEventListener('abort', abort, { once: true });
     const end = (): void => {
@@ -136,6 +144,7 @@ export class HttpPeers implements Peers {
           headers: {
             ...presentedHeaders(clientKey),
             ...(requestId !== undefined && { [requestIdHeader]: requestId }),
+            ...(hop && { [traceparentHeader]: hop.traceparent }),
             ...(client && { [originHeader]: this.#options.origins.sign(client(), label) }),
             authorization,
             'content-type': type,
@@ -146,11 +155,32 @@ export class HttpPeers implements Peers {
         },
         body,
       );
+      hop?.set({ 'http.response.status_code': response.statusCode });
       return { response, end };
     } catch (error) {
+      hop?.fail(failureOf(error));
       end();
       throw error;
+    } finally {
+      hop?.end();
     }
+  }
+
+  /** Tells the log of an error that another node answered with, as that one tells its own; returns what that one calls it. */
+  #noteRefusal(
+    { host, httpPort }: NodeAddress,
+    { requestId: given, admission, trace }: Pick<DatabaseRequest, 'requestId' | 'admission' | 'trace'>,
+    { headers, statusCode: status = 500 }: IncomingMessage,
+    body: Buffer,
+  ): string | undefined {
+    if (status < 400) return undefined;
+    const requestId = given ?? givenRequestId(headers);
+    const { label } = admission;
+    const code = answeredError(body)?.code;
+    if (code !== undefined) trace?.fail(code);
+    const fields = { requestId, code, status, label, node: `${host}:${httpPort}`, traceId: trace?.traceId };
+    this.#options.log[status >= 500 ? 'warn' : 'debug'](fields, 'a request that was passed on was refused');
+    return requestId;
   }
 
   async delete(address: NodeAddress, id: DatabaseId): Promise<void> {

@@ -18,6 +18,8 @@ export interface HeadMeaning {
   readonly sentTarget: string;
   /** What whoever sent it calls it, if it is one. */
   readonly requestId: string | undefined;
+  /** What it says of the trace that it is part of; not checked. */
+  readonly traceparent: string | undefined;
   readonly isForwarded: boolean;
   /** What it brings of a key that the client holds. */
   readonly clientKey: PresentedKey | undefined;
@@ -68,11 +70,11 @@ export class KnownHead {
     if (kind === undefined || !name) return undefined;
     const before = text.slice(0, name.index + name[0].length);
     const after = text.slice(before.length).replace(/^[0-9]+/, '');
-    const { host, authorization, isForwarded, clientKey, origin } = head;
+    const { host, authorization, isForwarded, clientKey, origin, traceparent } = head;
     const requestId = givenRequestId({ [requestIdHeader]: head.requestId });
     const headers = { host, authorization, ...origin };
     return new KnownHead(
-      { kind, target, sentTarget: head.target, requestId, isForwarded, clientKey, headers },
+      { kind, target, sentTarget: head.target, requestId, traceparent, isForwarded, clientKey, headers },
       before,
       after + headEnd,
     );

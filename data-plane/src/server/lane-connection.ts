@@ -10,6 +10,7 @@ import type { FastLane } from './fast-lane.js';
 import { executeGranted } from './granted-execution.js';
 import { shuttingDown } from './http-server.js';
 import { KnownHead, type HeadMeaning, type RecognizedRequest } from './known-head.js';
+import type { TraceSpan } from '../tracing/trace-span.js';
 import { ClientStalledError, streamBody } from './response-stream.js';
 import { answerType, sqlRoutes } from './sql-routes.js';
 
@@ -40,6 +41,8 @@ export interface LaneExits {
 interface Exchange {
   readonly meaning: HeadMeaning;
   readonly startedAtMs: number;
+  /** Undefined when it is not traced. */
+  readonly trace: TraceSpan | undefined;
   /** Writes the answer; set when there is one. */
   send: (() => void) | undefined;
   isSending: boolean;
@@ -152,10 +155,11 @@ export class LaneConnection {
   }
 
   #begin(meaning: HeadMeaning, body: Buffer): void {
-    const { server, runtime } = this.#lane.options;
+    const { server, runtime, tracing } = this.#lane.options;
     const exchange: Exchange = {
       meaning,
       startedAtMs: runtime.monotonicMs(),
+      trace: tracing?.begin(meaning),
       send: undefined,
       isSending: false,
       isOver: false,
@@ -163,20 +167,22 @@ export class LaneConnection {
     this.#hasServed = true;
     this.#exchanges.push(exchange);
     server.drain.enter();
-    this.#answer(exchange, body).catch((error: unknown) => this.#refuse(exchange, error));
+    const { trace } = exchange;
+    const answered = trace ? trace.run(async () => this.#answer(exchange, body)) : this.#answer(exchange, body);
+    answered.catch((error: unknown) => this.#refuse(exchange, error));
   }
 
   async #answer(exchange: Exchange, body: Buffer): Promise<void> {
     const { access, databases, budget, server } = this.#lane.options;
     if (server.drain.state === 'closing') throw shuttingDown();
-    const { meaning } = exchange;
+    const { meaning, trace } = exchange;
     const grant = async (): Promise<GrantedAccess> => access.grant(meaning.target, meaning.headers, this.#socket);
     const granted = await grant();
     budget.take(body.length);
     let answer: SqlResponse;
     try {
       const { kind, isForwarded, clientKey, requestId } = meaning;
-      const request = { kind, body, signal: this.#signal, isForwarded, clientKey, requestId };
+      const request = { kind, body, signal: this.#signal, isForwarded, clientKey, requestId, trace };
       answer = await executeGranted(databases, granted, request, grant);
     } finally {
       budget.giveBack(body.length);
@@ -206,23 +212,24 @@ export class LaneConnection {
     this.#advance();
   }
 
-  #send(exchange: Exchange, { status, body }: SqlResponse): void {
-    if (Buffer.isBuffer(body)) this.#sendWhole(exchange, status, body);
+  #send(exchange: Exchange, { status, body, requestId }: SqlResponse): void {
+    if (Buffer.isBuffer(body)) this.#sendWhole(exchange, status, body, requestId);
     else this.#sendStream(exchange, status, body);
   }
 
-  #sendWhole(exchange: Exchange, status: number, body: Buffer): void {
+  #sendWhole(exchange: Exchange, status: number, body: Buffer, called: string | undefined): void {
     const { errors } = this.#lane.options.server;
     const known = status === 200 ? wholeAnswers.get(exchange.meaning.kind) : undefined;
     let head = known ?? statusLine(status) + headerLines([...cors, ...jsonType]);
     head += `content-length: ${body.length}\r\n`;
-    if (status >= 400) head += `x-request-id: ${exchange.meaning.requestId ?? errors.newRequestId()}\r\n`;
+    if (status >= 400) head += `x-request-id: ${exchange.meaning.requestId ?? called ?? errors.newRequestId()}\r\n`;
     this.#write(exchange, status, head, body);
   }
 
   /** Sends a complete answer whose head lacks only its last lines. */
   #write(exchange: Exchange, status: number, head: string, body: Buffer): void {
     const socket = this.#socket;
+    exchange.trace?.set({ 'http.response.status_code': status });
     const text = head + this.#lane.answerHead.end(this.#keepsConnection());
     const written = (error?: Error | null): void => this.#end(exchange, error ? 'aborted' : statusClass(status));
     if (body.length <= onePieceBytes) {
@@ -239,6 +246,7 @@ export class LaneConnection {
 
   #sendStream(exchange: Exchange, status: number, parts: AsyncIterable<Buffer>): void {
     const { runtime, limits } = this.#lane.options;
+    exchange.trace?.set({ 'http.response.status_code': status });
     let hasStarted = false;
     const start = (): void => {
       hasStarted = true;
@@ -283,6 +291,7 @@ export class LaneConnection {
       'POST',
       exchange.meaning.sentTarget,
       exchange.meaning.requestId,
+      exchange.trace,
     );
     const bytes = Buffer.from(body);
     const headers = [...cors, ...jsonType, 'content-length', String(bytes.length), 'x-request-id', requestId];
@@ -295,7 +304,7 @@ export class LaneConnection {
     if (error instanceof ClientStalledError) log.info({ err: error }, 'a streamed answer was cut off');
     else if (!this.#signal.aborted) {
       const { sentTarget, requestId } = exchange.meaning;
-      server.errors.refuse(error, 'POST', sentTarget, requestId);
+      server.errors.refuse(error, 'POST', sentTarget, requestId, exchange.trace);
     }
     this.#socket.destroy();
   }
@@ -305,6 +314,8 @@ export class LaneConnection {
     exchange.isOver = true;
     const { server, metrics, runtime } = this.#lane.options;
     server.drain.leave();
+    if (status === 'aborted') exchange.trace?.fail(status);
+    exchange.trace?.end();
     metrics.requestEnded(exchange.meaning.kind, status, runtime.monotonicMs() - exchange.startedAtMs);
   }
 

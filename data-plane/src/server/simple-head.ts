@@ -2,6 +2,7 @@ import type { PresentedKey } from '../keys/client-key.js';
 import { encryptionCipherHeader, encryptionKeyHeader } from './client-key-headers.js';
 import { forwardedForHeader, originHeader, type OriginHeaders } from './client-origins.js';
 import { forwardedHeader } from './forwarding.js';
+import { traceparentHeader } from '../tracing/traceparent.js';
 import { requestIdHeader } from './request-id.js';
 
 /**
@@ -25,6 +26,8 @@ export interface SimpleHead {
   readonly origin?: OriginHeaders;
   /** What whoever sent it calls it. */
   readonly requestId?: string;
+  /** What it says of the trace that it is part of. */
+  readonly traceparent?: string;
   /** Bytes of the body. */
   readonly contentLength: number;
 }
@@ -43,6 +46,7 @@ export function parseSimpleHead(head: string): SimpleHead | undefined {
   let contentLength: number | undefined;
   let isForwarded = false;
   let requestId: string | undefined;
+  let traceparent: string | undefined;
   let key: string | undefined;
   let cipher: string | undefined;
   let origin: Record<string, string> | undefined;
@@ -83,6 +87,10 @@ export function parseSimpleHead(head: string): SimpleHead | undefined {
         if (requestId !== undefined) return undefined;
         requestId = value;
         break;
+      case traceparentHeader:
+        if (traceparent !== undefined) return undefined;
+        traceparent = value;
+        break;
       case forwardedHeader:
         isForwarded = true;
         break;
@@ -103,5 +111,6 @@ export function parseSimpleHead(head: string): SimpleHead | undefined {
     ...{ target, host, authorization, isForwarded, clientKey, contentLength },
     ...(origin && { origin }),
     ...(requestId !== undefined && { requestId }),
+    ...(traceparent !== undefined && { traceparent }),
   };
 }

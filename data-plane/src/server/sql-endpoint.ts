@@ -9,6 +9,9 @@ import type { Logger } from 'pino';
 import type { DatabaseRequestKind, DatabaseService, SqlResponse } from '../database/database-service.js';
 import { statusClass, type Metrics } from '../metering/metrics.js';
 import type { Runtime } from '../runtime.js';
+import type { Tracing } from '../tracing/tracing.js';
+import type { TraceSpan } from '../tracing/trace-span.js';
+import { traceparentHeader } from '../tracing/traceparent.js';
 import { presentedKey } from './client-key-headers.js';
 import { connectionSignal } from './connection-signal.js';
 import type { ClientOrigins } from './client-origins.js';
@@ -37,6 +40,8 @@ export interface SqlEndpointOptions {
   readonly log: Logger;
   readonly limits: HttpLimits;
   readonly budget: BodyBudget;
+  /** Absent when nothing is traced. */
+  readonly tracing?: Tracing | undefined;
 }
 
 /** Names and values in turn: the form that Node takes over with the least work. */
@@ -57,22 +62,37 @@ export class SqlEndpoint {
     response: ServerResponse,
     body?: Buffer,
   ): void {
-    const { server, metrics, runtime } = this.#options;
+    const { server, metrics, runtime, tracing } = this.#options;
     if (server.drain.state === 'closing') {
       server.errors.send(request, response, shuttingDown());
       return;
     }
     const startedAtMs = runtime.monotonicMs();
     const signal = connectionSignal(request.socket);
+    const trace = tracing && this.#trace(tracing, kind, request);
     server.drain.enter();
     onResponseEnd(request, response, () => {
       server.drain.leave();
       const finished = response.writableFinished;
       const status = finished ? statusClass(response.statusCode) : 'aborted';
+      if (finished) trace?.set({ 'http.response.status_code': response.statusCode });
+      else trace?.fail('aborted');
+      trace?.end();
       metrics.requestEnded(kind, status, runtime.monotonicMs() - startedAtMs);
     });
-    this.#answer(kind, target, request, response, signal, body).catch((error: unknown) => {
-      this.#fail(error, request, response, signal);
+    const run = async (): Promise<void> => this.#answer(kind, target, request, response, signal, body, trace);
+    const answered = trace ? trace.run(run) : run();
+    answered.catch((error: unknown) => this.#fail(error, request, response, signal, trace));
+  }
+
+  #trace(tracing: Tracing, kind: DatabaseRequestKind, { headers }: IncomingMessage): TraceSpan | undefined {
+    const traceparent = headers[traceparentHeader];
+    return tracing.begin({
+      kind,
+      // Sent twice it is malformed.
+      traceparent: typeof traceparent === 'string' ? traceparent : undefined,
+      requestId: givenRequestId(headers),
+      isForwarded: headers[forwardedHeader] !== undefined,
     });
   }
 
@@ -83,6 +103,7 @@ export class SqlEndpoint {
     response: ServerResponse,
     signal: AbortSignal,
     given: Buffer | undefined,
+    trace: TraceSpan | undefined,
   ): Promise<void> {
     const { access, databases, limits, budget } = this.#options;
     // Before the body is read: nobody without a token makes this process hold megabytes.
@@ -93,22 +114,30 @@ export class SqlEndpoint {
     const clientKey = presentedKey(request.headers);
     let answer: SqlResponse;
     try {
-      const asked = { kind, body, signal, isForwarded, clientKey, requestId: givenRequestId(request.headers) };
+      const requestId = givenRequestId(request.headers);
+      const asked = { kind, body, signal, isForwarded, clientKey, requestId, trace };
       answer = await executeGranted(databases, granted, asked, grant);
     } finally {
       if (!given) budget.giveBack(body.length);
     }
     // Errors are JSON whatever was asked.
     const type = answer.status === 200 ? answerType(kind, !Buffer.isBuffer(answer.body)) : 'application/json';
-    if (Buffer.isBuffer(answer.body)) this.#sendWhole(request, response, answer.status, type, answer.body);
+    if (Buffer.isBuffer(answer.body)) this.#sendWhole(request, response, answer, type, answer.body);
     else await this.#sendStream(response, answer.status, type, answer.body);
   }
 
-  #sendWhole(request: IncomingMessage, response: ServerResponse, status: number, type: string, body: Buffer): void {
+  #sendWhole(
+    request: IncomingMessage,
+    response: ServerResponse,
+    { status, requestId }: SqlResponse,
+    type: string,
+    body: Buffer,
+  ): void {
     if (this.#options.server.drain.isLeaving) response.shouldKeepAlive = false;
     const headers = [...commonHeaders, 'content-type', type, 'content-length', String(body.length)];
     if (status >= 400) {
-      headers.push(requestIdHeader, givenRequestId(request.headers) ?? this.#options.server.errors.newRequestId());
+      const { errors } = this.#options.server;
+      headers.push(requestIdHeader, givenRequestId(request.headers) ?? requestId ?? errors.newRequestId());
     }
     response.writeHead(status, headers);
     response.end(body);
@@ -128,7 +157,13 @@ export class SqlEndpoint {
     await streamBody(response, parts, start, runtime, limits.stallTimeoutMs);
   }
 
-  #fail(error: unknown, request: IncomingMessage, response: ServerResponse, signal: AbortSignal): void {
+  #fail(
+    error: unknown,
+    request: IncomingMessage,
+    response: ServerResponse,
+    signal: AbortSignal,
+    trace: TraceSpan | undefined,
+  ): void {
     const { server, log } = this.#options;
     if (error instanceof ClientGoneError || signal.aborted) {
       log.debug({ err: error }, 'the client went away before its answer was complete');
@@ -137,7 +172,7 @@ export class SqlEndpoint {
       log.info({ err: error }, 'a streamed answer was cut off');
       response.destroy();
     } else {
-      server.errors.send(request, response, error);
+      server.errors.send(request, response, error, {}, trace);
     }
   }
 }

@@ -35,7 +35,7 @@ export interface LoggedDatabase {
 
 export interface CommitLogOptions {
   readonly runtime: Runtime;
-  readonly store: LogStore;
+  readonly store: Pick<LogStore, 'create'>;
   readonly epoch: NodeEpoch;
   /** Position of the first object. @default 0 */
   readonly firstPosition?: number;

@@ -277,8 +277,8 @@ describe('the gate', () => {
 
   it('is noticed to let an answer out because time passed', async () => {
     class ImpatientGate extends DurabilityGate {
-      override async wait(commit: number): Promise<void> {
-        await super.wait(commit).catch(() => undefined);
+      override async wait(commit: number): Promise<number | undefined> {
+        return super.wait(commit).catch(() => undefined);
       }
     }
     const runtime = new VirtualRuntime();
