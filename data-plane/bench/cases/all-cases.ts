@@ -1,5 +1,6 @@
 import type { BenchCase } from './bench-case.js';
 import { branchCase } from './branch.js';
+import { clusterCase } from './cluster.js';
 import { coldOpenCase } from './cold-open.js';
 import { creationCase } from './creation.js';
 import { costCase } from './cost.js';
@@ -17,6 +18,7 @@ export const allCases: readonly BenchCase[] = [
   ...statementCases,
   writersCase,
   postgresqlCase,
+  clusterCase,
   creationCase,
   branchCase,
   coldOpenCase,

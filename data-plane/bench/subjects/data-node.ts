@@ -23,7 +23,7 @@ export interface BenchDatabase {
 }
 
 /** Settings of the node by the names of its environment; the rest are the product's defaults. */
-export type NodeEnvironment = Readonly<Record<`TURSO_BYOC_${string}`, string>>;
+export type NodeEnvironment = Readonly<Record<`TURSO_BYOC_${string}` | `AWS_${string}`, string>>;
 
 const closedPollMs = 50;
 /** Added by Node.js to every answer. */

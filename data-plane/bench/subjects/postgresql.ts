@@ -5,12 +5,11 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { access, chown, constants, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { cpuSecondsOfEnded } from '../processes/cpu-time.js';
+import { freePort } from './free-port.js';
 
 const run = promisify(execFile);
 const role = 'bench';
@@ -158,13 +157,4 @@ function measured(log: string): Pick<PostgresqlLoad, 'perSecond' | 'latenciesMs'
   }
   if (!(lastMs > firstMs)) throw new Error(`pgbench measured nothing: ${log.slice(0, 200)}`);
   return { perSecond: lines.length / ((lastMs - firstMs) / 1_000), latenciesMs };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
