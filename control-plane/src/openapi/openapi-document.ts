@@ -2,6 +2,7 @@
 import type { FastifyInstance, RouteOptions } from 'fastify';
 import type { Access, JsonSchema, RouteConfig } from '../api/define-route.js';
 import { namedSchemas } from '../api/schemas.js';
+import { tagOf, tags } from './tags.js';
 
 /** What the document says of one route. */
 export interface DocumentedRoute {
@@ -56,6 +57,7 @@ export function openApiDocument(routes: readonly DocumentedRoute[], release: str
         'Databases and groups are named by name or id. Every success has status 200; every error has the body `Error`.',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
+    tags: tags.map((name) => ({ name })),
     paths: withReferences(paths, new Map(Object.entries(named).map(([name, schema]) => [schema, name]))),
     components: {
       securitySchemes: { platformToken: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } },
@@ -106,6 +108,7 @@ function operationOf({ method, url, route, schema }: DocumentedRoute): JsonSchem
   return {
     operationId: `${operation}${formOf(url)}`,
     summary: schema.summary ?? operation,
+    tags: [tagOf(url)],
     ...(parameters.length > 0 && { parameters }),
     ...(takesBody && { requestBody: { required: true, content: { 'application/json': { schema: schema.body } } } }),
     responses: {

@@ -194,7 +194,7 @@ export function registerDatabaseRoutes(app: FastifyInstance, context: ApiContext
     method: 'DELETE',
     url: '/databases/:database',
     operation: 'deleteDatabase',
-    summary: 'Deletes a database, unless it is protected.',
+    summary: 'Deletes a database, unless it is protected or under a legal hold.',
     access: mayDo('db:delete'),
     audit: 'db-delete',
     body: anything,

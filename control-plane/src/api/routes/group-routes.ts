@@ -131,7 +131,8 @@ export function registerGroupRoutes(app: FastifyInstance, context: ApiContext): 
     method: 'DELETE',
     url: '/groups/:group',
     operation: 'deleteGroup',
-    summary: 'Deletes a group with all its databases, unless one of them or the group is protected.',
+    summary:
+      'Deletes a group with all its databases, unless one of them or the group is protected, or one is under a legal hold.',
     access: mayDo('group:delete'),
     audit: 'group-delete',
     body: anything,
