@@ -98,8 +98,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'the gate ignores durability',
     file: 'database/durability-gate.js',
-    from: 'if (commit > this.#durable)\n            await this.durableAt(commit);',
-    to: '',
+    from: 'commit > this.#durable ? await this.durableAt(commit) : undefined;',
+    to: 'undefined;',
   },
   {
     name: 'the gate ignores the lease',
