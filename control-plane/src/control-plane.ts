@@ -34,6 +34,7 @@ import { organization } from './organization.js';
 import { Limiter } from './limits/limiter.js';
 import { ControlMetrics } from './metering/control-metrics.js';
 import { serveMetrics } from './metering/metrics-server.js';
+import { UsageCollector } from './metering/usage-collector.js';
 import { Operations } from './fleet/operations.js';
 import { release } from './release.js';
 import { IdentityProvider } from './sign-in/identity-provider.js';
@@ -124,6 +125,13 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     retryBudgetMs: migrationRetryBudgetMs,
     attemptTimeoutMs,
   });
+  const usage = new UsageCollector({
+    catalog,
+    admin,
+    clock,
+    logger,
+    onCollected: (outcome, batches) => metrics.usageCollected(outcome, batches),
+  });
   const signIn = await openSignIn(config, { catalog, platformTokens, authenticator, clock });
   const bootstrapDigest = await bootstrapDigestOf(config);
   const { app: api } = buildPlatformApi(
@@ -136,6 +144,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       metrics,
       groups: new RememberedGroups(catalog, clock),
       operations,
+      usage,
       ...(signIn && { signIn }),
       ...(config.oidc && { publicUrl: config.oidc.publicUrl }),
       ...(bootstrapDigest !== undefined && { bootstrapDigest }),
@@ -170,6 +179,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
         });
   embedded?.start();
   reconciler.wake();
+  usage.start();
   // What a crash has left, beside databases; a failure is told, and the next start tries again.
   const takeUp = async (): Promise<void> => {
     await accessRules.publish();
@@ -195,6 +205,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       const windingUp = async (): Promise<void> => {
         await takenUp;
         await operations.stop();
+        await usage.stop();
         await reconciler.stop();
         await audit.stop();
         await exporter.stop();

@@ -1,4 +1,5 @@
 /** The official Platform SDK against a whole local system: every call it has. */
+import { setTimeout as delay } from 'node:timers/promises';
 import { createClient } from '@tursodatabase/api';
 import { startLocalSystemForTests, type LocalSystemForTests } from './support/local-system-for-tests.js';
 
@@ -105,6 +106,7 @@ describe('@tursodatabase/api', () => {
     const { api } = local;
     const { id } = await api.databases.create('metered');
     const usage = { rows_read: 0, rows_written: 0, storage_bytes: expect.any(Number) as number, bytes_synced: 0 };
+    const used = async (): Promise<object> => (await api.databases.usage('metered', { from })).usage;
     const from = new Date('2026-01-01T00:00:00Z');
     expect(await api.databases.usage('metered', { from, to: new Date() })).toMatchObject({
       uuid: id,
@@ -112,6 +114,11 @@ describe('@tursodatabase/api', () => {
       usage,
     });
     await expect(api.databases.usage('metered', { from: 'yesterday' })).rejects.toThrow();
+    const client = local.open('metered', (await api.databases.createToken('metered')).jwt);
+    await client.batch(['CREATE TABLE t (a)', 'INSERT INTO t VALUES (1), (2)', 'SELECT * FROM t'], 'write');
+    // Collected once in ten seconds at most, however often it is asked for.
+    for (let now = await used(); !('rows_read' in now) || now.rows_read === 0; now = await used()) await delay(250);
+    expect(await used()).toMatchObject({ rows_read: 2, rows_written: 2, bytes_synced: 0 });
     await expect(api.databases.updateVersion('metered')).resolves.not.toThrow();
   });
 

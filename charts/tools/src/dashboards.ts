@@ -138,7 +138,15 @@ const dataPanels: readonly Panel[] = [
     shows: [
       [rate(`${data}store_bytes_total`, 'direction'), '{{direction}}'],
       [rate(`${data}sealed_bytes_total`, 'objects'), 'sealed: {{objects}}'],
-      [rate(`${data}synced_bytes_total`), 'sent to synced copies'],
+      [rate(`${data}synced_bytes_total`), 'to and from synced copies'],
+    ],
+  },
+  {
+    title: 'Usage: rows and statements a second',
+    unit: 'ops',
+    shows: [
+      [rate(`${data}rows_total`, 'direction'), 'rows {{direction}}'],
+      [rate(`${data}statements_total`), 'statements'],
     ],
   },
   {
@@ -269,6 +277,14 @@ const controlPanels: readonly Panel[] = [
     shows: [
       [increase(`${control}audit_exports_total`, 'outcome'), '{{outcome}}'],
       [increase(`${control}audit_exported_entries_total`), 'entries'],
+    ],
+  },
+  {
+    title: 'Usage: collections from data nodes',
+    unit: 'short',
+    shows: [
+      [increase(`${control}usage_collections_total`, 'outcome'), '{{outcome}}'],
+      [increase(`${control}usage_batches_total`), 'batches'],
     ],
   },
   {

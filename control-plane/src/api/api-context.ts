@@ -12,6 +12,7 @@ import type { Reconciler } from '../databases/reconciler.js';
 import type { Operations } from '../fleet/operations.js';
 import type { Limiter } from '../limits/limiter.js';
 import type { ControlMetrics } from '../metering/control-metrics.js';
+import type { UsageCollector } from '../metering/usage-collector.js';
 import type { SignIn } from '../sign-in/sign-in.js';
 
 /** What the routes of the Platform API work with. */
@@ -29,6 +30,7 @@ export interface ApiContext {
   readonly metrics: ControlMetrics;
   readonly groups: RememberedGroups;
   readonly operations: Operations;
+  readonly usage: Pick<UsageCollector, 'refresh'>;
   /** Absent where no identity provider is set up. */
   readonly signIn?: SignIn;
   /** Where people reach the Platform API. */

@@ -270,6 +270,22 @@ const migrations: readonly ((context: MigrationContext) => InStatement[])[] = [
     // Created for a file that is uploaded to the data plane.
     'ALTER TABLE databases ADD COLUMN awaits_file INTEGER NOT NULL DEFAULT 0',
   ],
+  () => [
+    // What databases, and those of an organization together, used on a day (days since 1970, UTC).
+    `CREATE TABLE usage (
+       scope TEXT NOT NULL CHECK (scope IN ('database', 'organization')),
+       subject TEXT NOT NULL,
+       day INTEGER NOT NULL,
+       rows_read INTEGER NOT NULL,
+       rows_written INTEGER NOT NULL,
+       bytes_synced INTEGER NOT NULL,
+       queries INTEGER NOT NULL,
+       PRIMARY KEY (scope, subject, day)
+     ) WITHOUT ROWID`,
+    'CREATE INDEX usage_by_day ON usage (day)',
+    // The last batch of each data node's epoch that is in it: no batch is added twice.
+    'CREATE TABLE usage_sources (epoch TEXT PRIMARY KEY, sequence INTEGER NOT NULL, at_ms INTEGER NOT NULL) WITHOUT ROWID',
+  ],
 ];
 
 /**

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { newDatabaseId, type DatabaseId } from '@turso-byoc/data-plane/identity.js';
-import { hostLabel } from '@turso-byoc/data-plane/naming/host-label.js';
+import { hostLabel, systemOrganization } from '@turso-byoc/data-plane/naming/host-label.js';
 import type { TokenMinter } from '../auth/token-minter.js';
 import type { Clock } from '../clock.js';
 import { AdminRefusal, type AdminClient } from '../data-node/admin-client.js';
@@ -10,7 +10,7 @@ import { migrateCatalog } from './migrations.js';
 import { mintedTokenRecord } from './minted-tokens.js';
 
 /** The catalog's own address on the data plane. No call of the Platform API reaches this organization. */
-export const catalogAddress = { database: 'catalog', organization: 'system' } as const;
+export const catalogAddress = { database: 'catalog', organization: systemOrganization } as const;
 
 export interface OpenCatalogOptions {
   readonly admin: AdminClient;

@@ -1,6 +1,8 @@
 import { requestIdHeader } from '@turso-byoc/data-plane/server/request-id.js';
 import { presentRequestId } from '../api/request-id.js';
 import { databaseId, type DatabaseId, type EngineName } from '@turso-byoc/data-plane/identity.js';
+import type { UsagePage } from '@turso-byoc/data-plane/metering/stored-usage.js';
+import type { UsageBatch } from '@turso-byoc/data-plane/metering/usage-batch.js';
 import type { CipherName } from '@turso-byoc/data-plane/keys/ciphers.js';
 import type { Clock } from '../clock.js';
 import { ControlPlaneError } from '../errors/catalogue.js';
@@ -175,6 +177,25 @@ export class AdminClient {
     const { bytes } = reply.body;
     if (reply.status !== 200 || typeof bytes !== 'number') throw refusal(reply);
     return bytes;
+  }
+
+  /**
+   * The first batches of what databases used, and whether there are more; none from a data node of a release that counts
+   * nothing. Tried once: whoever asks comes back anyway. Throws `DATA_PLANE_…`.
+   */
+  async usage(): Promise<UsagePage> {
+    const reply = await this.#call('GET', '/admin/v1/usage', undefined, 0);
+    const { batches, more } = reply.body as { batches?: UsagePage['batches']; more?: unknown };
+    if (reply.status === 404) return { batches: [], more: false };
+    if (reply.status !== 200 || !Array.isArray(batches)) throw refusal(reply);
+    return { batches: batches as UsagePage['batches'], more: more === true };
+  }
+
+  /** Lets the data nodes forget batches that the catalog holds. Throws `DATA_PLANE_…`. */
+  async usageCollected(batches: readonly Pick<UsageBatch, 'epoch' | 'sequence'>[]): Promise<void> {
+    const named = batches.map(({ epoch, sequence }) => ({ epoch, sequence }));
+    const reply = await this.#call('POST', '/admin/v1/usage/collected', { batches: named });
+    if (reply.status !== 200) throw refusal(reply);
   }
 
   /** Brings a deleted database back under this name, or finds that it is. Throws `AdminRefusal`. */

@@ -20,6 +20,8 @@ export class ControlMetrics {
   readonly #reconciled: Counter<'outcome'>;
   readonly #exports: Counter<'outcome'>;
   readonly #exportedEntries: Counter;
+  readonly #usageCollections: Counter<'outcome'>;
+  readonly #usageBatches: Counter;
   readonly #signIns: Counter<'outcome'>;
   /** Databases and groups whose creation or deletion was found unfinished by the last look. */
   readonly reconcilerBacklog: WatchedGauge;
@@ -89,6 +91,17 @@ export class ControlMetrics {
       help: 'Audit entries that were exported.',
       registers,
     });
+    this.#usageCollections = new Counter({
+      name: `${prefix}usage_collections_total`,
+      help: 'Collections of what the data nodes counted, once a minute and for answers, by outcome.',
+      labelNames: ['outcome'],
+      registers,
+    });
+    this.#usageBatches = new Counter({
+      name: `${prefix}usage_batches_total`,
+      help: 'Batches of usage that were put into the catalog, those that were there already included.',
+      registers,
+    });
     this.#signIns = new Counter({
       name: `${prefix}sign_ins_total`,
       help: 'Sign-ins through the identity provider that came back from it, by outcome.',
@@ -98,7 +111,8 @@ export class ControlMetrics {
     this.processes = new ProcessMetrics(this.#registry, 'control');
     // A counter that begins with its first event would hide that event from whoever looks for an increase.
     for (const outcome of ['done', 'failed']) {
-      for (const counter of [this.#reconciled, this.#exports, this.#signIns]) counter.inc({ outcome }, 0);
+      for (const counter of [this.#reconciled, this.#exports, this.#usageCollections, this.#signIns])
+        counter.inc({ outcome }, 0);
       for (const operation of ['read', 'write']) this.#catalogCalls.inc({ operation, outcome }, 0);
     }
     for (const code of ['RATE_LIMITED', 'QUOTA_EXCEEDED', 'INTERNAL', 'DATA_PLANE_UNAVAILABLE']) {
@@ -129,6 +143,11 @@ export class ControlMetrics {
   exported(outcome: 'done' | 'failed', entries: number): void {
     this.#exports.inc({ outcome });
     this.#exportedEntries.inc(entries);
+  }
+
+  usageCollected(outcome: 'done' | 'failed', batches: number): void {
+    this.#usageCollections.inc({ outcome });
+    this.#usageBatches.inc(batches);
   }
 
   signedIn(outcome: 'done' | 'failed'): void {

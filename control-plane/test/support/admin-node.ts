@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { UsageBatch } from '@turso-byoc/data-plane/metering/usage-batch.js';
 
 interface Stored {
   readonly id: string;
@@ -22,6 +23,10 @@ export class AdminNodeForTests {
   readonly databases = new Map<string, Stored>();
   /** Answers everything with 503 while it is set. */
   isAway = false;
+  /** What databases used, until it is collected. */
+  readonly usage: UsageBatch[] = [];
+  /** Answers with an error when it is asked for usage. */
+  failsUsage = false;
   readonly #server = createServer((request, response) => void this.#answer(request, response));
 
   async listen(): Promise<string> {
@@ -46,7 +51,8 @@ export class AdminNodeForTests {
 
   #carryOut(method: string, url: string, body: any): [number, unknown] {
     const { pathname, searchParams } = new URL(url, 'http://admin');
-    const [, , , , id = '', action = ''] = pathname.split('/');
+    const [, , , kind, id = '', action = ''] = pathname.split('/');
+    if (kind === 'usage') return this.#carryOutUsage(method, body);
     if (method === 'POST' && id === '') return this.#create(body);
     if (method === 'GET' && id === '') {
       const after = searchParams.get('after') ?? '';
@@ -70,6 +76,17 @@ export class AdminNodeForTests {
       found.name = body.name ?? found.name;
     }
     return [200, { database: found }];
+  }
+
+  #carryOutUsage(method: string, body: any): [number, unknown] {
+    if (this.failsUsage) return [500, { code: 'STORE_OBJECT_CORRUPT', message: 'damaged' }];
+    // Two a page, so that there are pages.
+    if (method === 'GET') return [200, { batches: this.usage.slice(0, 2), more: this.usage.length > 2 }];
+    for (const { epoch, sequence } of body.batches) {
+      const place = this.usage.findIndex((batch) => batch.epoch === epoch && batch.sequence === sequence);
+      if (place >= 0) this.usage.splice(place, 1);
+    }
+    return [200, {}];
   }
 
   #create(body: any): [number, unknown] {

@@ -17,6 +17,7 @@ import { DatabaseLifecycle } from '../../src/databases/database-lifecycle.js';
 import { Reconciler } from '../../src/databases/reconciler.js';
 import { Operations } from '../../src/fleet/operations.js';
 import { ControlMetrics } from '../../src/metering/control-metrics.js';
+import { UsageCollector } from '../../src/metering/usage-collector.js';
 import { Limiter } from '../../src/limits/limiter.js';
 import { RememberedGroups } from '../../src/catalog/remembered-groups.js';
 import { AdminNodeForTests } from './admin-node.js';
@@ -98,6 +99,7 @@ export async function startApiForTests(
       limiter: new Limiter(catalog, clock),
       groups: new RememberedGroups(catalog, clock),
       operations,
+      usage: new UsageCollector({ catalog, admin, clock, logger }),
       bootstrapDigest: createHash('sha256').update(bootstrapToken).digest('hex'),
       clock,
       organization: 'default',

@@ -6,6 +6,7 @@ import { isDamage } from './carry-fragments.js';
 import { CommitWaiters, type WaitEnd } from './commit-waiters.js';
 import type { DatabaseRequest } from './database-service.js';
 import type { DurabilityGate } from './durability-gate.js';
+import { meteredParts } from './metered-parts.js';
 import type { NodeContext } from './node-context.js';
 import { preparePull, type PreparedPull } from './pull-updates.js';
 import type { OwnedDatabase } from './ready-database.js';
@@ -42,6 +43,8 @@ export interface PulledDatabase {
   readonly owned: () => OwnedDatabase;
   readonly gate: DurabilityGate;
   readonly defunct: () => ByocError | undefined;
+  /** So many bytes went to a client that replicates the database. */
+  readonly onSynced: (bytes: number) => void;
   /** Root pages of the b-trees that a query opens, asked for by a request. Throws what is wrong with the query. */
   readonly rootsOf: (query: string, request: DatabaseRequest) => Promise<readonly number[]>;
 }
@@ -137,24 +140,11 @@ export class DatabasePulls {
   #counted(prepared: PreparedPull, signal: AbortSignal, ended: () => void): PreparedPull {
     this.#sending += 1;
     const unlisten = onAbort(signal, () => void body.return?.().catch(() => undefined));
-    const body = onStreamEnd(this.#metered(prepared.body), () => {
+    const body = onStreamEnd(meteredParts(prepared.body, this.#database.onSynced), () => {
       this.#sending -= 1;
       unlisten();
       ended();
     });
     return { ...prepared, body };
-  }
-
-  #metered(parts: AsyncIterableIterator<Buffer>): AsyncIterableIterator<Buffer> {
-    const stream: AsyncIterableIterator<Buffer> = {
-      next: async () => {
-        const next = await parts.next();
-        if (next.done !== true) this.#context.onSynced(next.value.length);
-        return next;
-      },
-      return: async () => (await parts.return?.()) ?? { done: true, value: undefined },
-      [Symbol.asyncIterator]: () => stream,
-    };
-    return stream;
   }
 }

@@ -3,6 +3,7 @@ import type { DatabaseLimits } from '../engine/ipc/messages.js';
 import type { DatabaseId, NodeEpoch } from '../identity.js';
 import type { KeyService } from '../keys/key-service.js';
 import type { KeyWatch } from '../keys/key-watch.js';
+import type { UsageSink } from '../metering/usage-log.js';
 import type { ObjectStore } from '../object-store/object-store.js';
 import type { ObjectVersions } from '../object-store/object-versions.js';
 import type { FindRecovery } from '../ownership/claim.js';
@@ -69,8 +70,8 @@ export interface NodeContext {
   readonly prefersAnotherNode: (id: DatabaseId) => boolean;
   readonly limits: DatabaseLimits;
   readonly policy: DatabasePolicy;
-  /** So many bytes of pages were given to a client that replicates a database. */
-  readonly onSynced: (bytes: number) => void;
+  /** Where what databases use is counted. */
+  readonly usage: UsageSink;
   /** Structured log line about one database; never data, parameters or keys. */
   readonly report: (event: string, fields: Readonly<Record<string, unknown>>) => void;
   readonly observer?: NodeObserver;

@@ -13,6 +13,8 @@ import { asByocError, ByocError } from '../errors/catalogue.js';
 import type { DatabaseId } from '../identity.js';
 import type { PresentedKey } from '../keys/client-key.js';
 import type { Sealer } from '../keys/sealing.js';
+import type { UsageCounts } from '../metering/usage-batch.js';
+import { systemOrganization } from '../naming/host-label.js';
 import type { LoggedDatabase } from '../storage/commit-log.js';
 import { commitDefect, type Commit, type FragmentDigest } from '../storage/fragment.js';
 import type { FragmentLocation } from '../storage/log-location.js';
@@ -140,6 +142,7 @@ export class OpenDatabase implements LoggedDatabase {
         await this.#gate.wait(this.#gate.durable);
       },
       execute: async (request) => this.execute(request),
+      onSynced: (bytesSynced) => this.#count({ bytesSynced }),
     });
     this.#gate = new DurabilityGate(context.runtime, context.lease, 0, context.policy.durabilityTimeoutMs);
     this.#pulls = new DatabasePulls(context, {
@@ -147,6 +150,7 @@ export class OpenDatabase implements LoggedDatabase {
       gate: this.#gate,
       defunct: () => this.#defunct,
       rootsOf: async (query, request) => this.#rootsOf(query, request),
+      onSynced: (bytesSynced) => this.#count({ bytesSynced }),
     });
     this.#handedCommit = 0;
     this.#lastTimeMs = 0;
@@ -415,6 +419,7 @@ export class OpenDatabase implements LoggedDatabase {
       {
         onCommit: (commit, databasePages, pages, last) => this.#takeCommit(stay, commit, databasePages, pages, last),
         onStreams: (open) => (this.#openStreams = open),
+        onUsage: ({ rowsRead, rowsWritten, queries }) => this.#count({ rowsRead, rowsWritten, queries }),
         onLost: (reason) => stay.onLost(reason),
         onRetiring: (isFree) => stay.onRetiring(isFree),
       },
@@ -427,6 +432,11 @@ export class OpenDatabase implements LoggedDatabase {
     stay.checkpoint = async (commit) => slot.checkpoint(opened, commit);
     this.#changes.foldIfDue();
     return session;
+  }
+
+  /** What the deployment does for itself is nobody's usage; counting it would keep an idle deployment busy. */
+  #count(counts: Partial<UsageCounts>): void {
+    if (this.manifest.organization !== systemOrganization) this.#context.usage.count(this.id, counts);
   }
 
   /** The engine process is to end: leave it when no request and no stream is under way. */

@@ -11,6 +11,7 @@ import type { Frame } from '../storage/frame-stream.js';
 import { readImage } from '../storage/generation-image.js';
 import type { SqlRequest, SqlResponse } from './database-service.js';
 import { jsonAnswer, type FileAnswer, type FileOperation, type FileRequest } from './file-request.js';
+import { meteredParts } from './metered-parts.js';
 import type { NodeContext } from './node-context.js';
 import type { OwnedDatabase } from './ready-database.js';
 import { ReplicaHistory, unsynchronizedGeneration } from './replica-history.js';
@@ -22,6 +23,8 @@ export interface ReplicatedDatabase {
   /** Resolves when what was stored up to now may leave the node: its lease holds. */
   readonly mayLeave: () => Promise<void>;
   readonly execute: (request: SqlRequest) => Promise<SqlResponse>;
+  /** So many bytes of pages and frames went to a replica, or came from one. */
+  readonly onSynced: (bytes: number) => void;
 }
 
 /** Most frames of one answer; official clients ask for as many. */
@@ -53,11 +56,14 @@ export class Replicas {
       case 'replica-info':
         return this.#leaving(jsonAnswer(200, { current_generation: await this.#history.currentGeneration() }));
       case 'replica-export':
-        return this.#leaving(await this.#export(operation.generation));
+        return this.#metered(await this.#leaving(await this.#export(operation.generation)));
       case 'replica-pull':
-        return this.#leaving(await this.#pull(operation));
-      case 'replica-push':
-        return this.#leaving(jsonAnswer(200, await this.#pushes.take(operation, request)));
+        return this.#metered(await this.#leaving(await this.#pull(operation)));
+      case 'replica-push': {
+        const answer = await this.#leaving(jsonAnswer(200, await this.#pushes.take(operation, request)));
+        this.#database.onSynced(request.body.length);
+        return answer;
+      }
       default:
         throw new ByocError('UPLOAD_NOT_AWAITED', 'this database has a content already');
     }
@@ -72,6 +78,15 @@ export class Replicas {
 
   async #leaving(answer: FileAnswer): Promise<FileAnswer> {
     await this.#database.mayLeave();
+    return answer;
+  }
+
+  /** Counts the content of a file as it leaves. */
+  #metered(answer: FileAnswer): FileAnswer {
+    const { status, body } = answer;
+    if (status !== 200) return answer;
+    if (!Buffer.isBuffer(body)) return { ...answer, body: meteredParts(body, this.#database.onSynced) };
+    this.#database.onSynced(body.length);
     return answer;
   }
 

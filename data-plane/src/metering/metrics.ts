@@ -9,6 +9,7 @@ import type { StoreRequest } from './counting-object-store.js';
 import { DatabaseMetrics } from './database-metrics.js';
 import { ProcessMetrics } from './process-metrics.js';
 import { TraceMetrics } from './trace-metrics.js';
+import type { UsageCounts } from './usage-batch.js';
 import { WatchedGauge, WatchedGaugeBy } from './watched-gauge.js';
 
 /** How a request ended; `aborted` = the client went away before it had the whole answer. */
@@ -38,6 +39,8 @@ export class Metrics {
   readonly #authFailures: Counter<'code'>;
   readonly #engineRestarts: Counter<'cause'>;
   readonly #syncedBytes: Counter;
+  readonly #rows: Counter<'direction'>;
+  readonly #statements: Counter;
   readonly #condemned: Counter;
   readonly #recovered: Counter;
   readonly #storeRequests: Counter<'operation' | 'outcome' | 'objects'>;
@@ -128,7 +131,18 @@ export class Metrics {
     });
     this.#syncedBytes = new Counter({
       name: `${prefix}synced_bytes_total`,
-      help: 'Bytes of answers to clients that replicate databases.',
+      help: 'Bytes of pages and frames that clients that replicate databases were sent, and sent.',
+      registers,
+    });
+    this.#rows = new Counter({
+      name: `${prefix}rows_total`,
+      help: 'Rows that statements of clients gave back and wrote, by direction: what usage counts.',
+      labelNames: ['direction'],
+      registers,
+    });
+    this.#statements = new Counter({
+      name: `${prefix}statements_total`,
+      help: 'Statements of clients that were run.',
       registers,
     });
     this.#condemned = new Counter({
@@ -213,6 +227,7 @@ export class Metrics {
 
   /** A counter that begins with its first event would hide that event from whoever looks for an increase. */
   #beginAtZero(): void {
+    for (const direction of ['read', 'written']) this.#rows.inc({ direction }, 0);
     for (const { counts } of this.#requests.values()) counts.get('5xx')?.inc(0);
     for (const [code, { status }] of Object.entries(catalogue)) if (status >= 500) this.#errors.inc({ code }, 0);
     for (const cause of ['deadline', 'crash', 'killed', 'protocol']) this.#engineRestarts.inc({ cause }, 0);
@@ -244,9 +259,12 @@ export class Metrics {
     this.#engineRestarts.inc({ cause });
   }
 
-  /** So many bytes of pages were given to a client that replicates a database. */
-  bytesSynced(bytes: number): void {
-    this.#syncedBytes.inc(bytes);
+  /** A database used so much. */
+  used({ bytesSynced, rowsRead, rowsWritten, queries }: Partial<UsageCounts>): void {
+    if (bytesSynced !== undefined) this.#syncedBytes.inc(bytesSynced);
+    if (rowsRead !== undefined) this.#rows.inc({ direction: 'read' }, rowsRead);
+    if (rowsWritten !== undefined) this.#rows.inc({ direction: 'written' }, rowsWritten);
+    if (queries !== undefined) this.#statements.inc(queries);
   }
 
   nodeCondemned(): void {

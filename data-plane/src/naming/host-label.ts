@@ -6,6 +6,9 @@ export interface DatabaseAddress {
   readonly organization: string;
 }
 
+/** Of databases that the deployment has for itself. No client's database is in it. */
+export const systemOrganization = 'system';
+
 const databaseName = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/;
 const organizationName = /^[a-z0-9]+$/;
 /** A DNS label is at most this long. */

@@ -21,6 +21,9 @@ import { ByocError, isByocError } from '../errors/catalogue.js';
 import type { NodeEpoch } from '../identity.js';
 import type { KeyService } from '../keys/key-service.js';
 import { KeyWatch, type KeyWatchOptions, type KeyWatchSettings } from '../keys/key-watch.js';
+import { StoredUsage, type UsageReader } from '../metering/stored-usage.js';
+import type { UsageCounts } from '../metering/usage-batch.js';
+import { UsageLog } from '../metering/usage-log.js';
 import type { ObjectStore } from '../object-store/object-store.js';
 import type { LogStore } from '../storage/log-store/log-store.js';
 import type { ObjectVersions } from '../object-store/object-versions.js';
@@ -70,8 +73,8 @@ export interface NodeCoreOptions {
   /** Absent when nothing is traced. */
   readonly tracing?: Tracing | undefined;
   readonly onCondemned?: (epoch: NodeEpoch) => void;
-  /** So many bytes of pages were given to a client that replicates a database. */
-  readonly onSynced?: (bytes: number) => void;
+  /** A database used so much. */
+  readonly onUsage?: (counts: Partial<UsageCounts>) => void;
   readonly onRecovered?: (epoch: NodeEpoch) => void;
 }
 
@@ -85,6 +88,8 @@ const rememberedOwners = 100_000;
 export class NodeCore {
   /** What the servers serve; requests for databases of other nodes are passed on. */
   readonly databases: RoutedDatabases;
+  /** What databases used, of all nodes. */
+  readonly usage: UsageReader;
   readonly #options: NodeCoreOptions;
   readonly #own: OwnRecord;
   readonly #watch: NodeWatch;
@@ -95,6 +100,7 @@ export class NodeCore {
   readonly #formats: FormatLevel;
   readonly #maintenance: LogMaintenance;
   readonly #keyWatch: KeyWatch;
+  readonly #usage: UsageLog;
   #state: 'serving' | 'draining' | 'fenced' = 'serving';
 
   /**
@@ -189,6 +195,8 @@ export class NodeCore {
       takesDatabases: () => this.#state === 'serving',
       maxRemembered: rememberedOwners,
     });
+    this.#usage = new UsageLog({ runtime, store: dataStore, epoch, report, onCounted: options.onUsage });
+    this.usage = new StoredUsage({ runtime, store: dataStore, own: this.#usage, report });
     const context: NodeContext = {
       runtime,
       deployment: options.deployment,
@@ -210,7 +218,7 @@ export class NodeCore {
       prefersAnotherNode: (id) => locator.prefersAnother(id),
       limits: options.limits,
       policy: options.policy,
-      onSynced: (bytes) => options.onSynced?.(bytes),
+      usage: this.#usage,
       report,
       ...(options.observer && { observer: options.observer }),
       tracing: options.tracing,
@@ -300,7 +308,9 @@ export class NodeCore {
     await Promise.all([this.#maintenance.freeze(), this.#own.change({ state: 'draining' }, { urgent: true })]);
     await this.#local.handOver();
     await this.#local.close();
-    const { runtime, dataStore } = this.#options;
+    const { runtime, dataStore, report } = this.#options;
+    // Not worth a failure of the rest.
+    await this.#usage.store().catch((error: unknown) => report('usage was not stored', { error: String(error) }));
     await endEpoch(runtime, dataStore, this.#own, this.#log, () => this.#unfolded.byDatabase(), this.#formats);
   }
 
@@ -309,6 +319,7 @@ export class NodeCore {
     this.#sweep.stop();
     this.#watch.stop();
     this.#keyWatch.stop();
+    this.#usage.stop();
     await this.#own.stop();
     await this.#maintenance.stop();
   }

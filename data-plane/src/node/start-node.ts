@@ -177,7 +177,7 @@ export async function startNode({ settings, openStore, version, log, onFenced }:
     observer: metrics.databases.observer,
     tracing,
     onCondemned: () => metrics.nodeCondemned(),
-    onSynced: (bytes) => metrics.bytesSynced(bytes),
+    onUsage: (counts) => metrics.used(counts),
     onRecovered: () => metrics.epochRecovered(),
   });
   const { epoch, databases } = core;
@@ -209,7 +209,7 @@ export async function startNode({ settings, openStore, version, log, onFenced }:
     drain,
     tracing,
   });
-  const adminServer = createAdminServer({ databases, credential, metrics, runtime, log });
+  const adminServer = createAdminServer({ databases, usage: core.usage, credential, metrics, runtime, log });
   await dataServer.listen({ host: settings.httpHost, port: settings.httpPort });
   await adminServer.listen({ host: settings.adminHost, port: settings.adminPort });
   await core.serveAt({

@@ -1,5 +1,6 @@
 import { cipherNames } from '../keys/ciphers.js';
 import { holdActorSchema, holdReasonSchema, holdReferenceSchema } from '../storage/legal-hold.js';
+import { maxPageBatches } from '../metering/stored-usage.js';
 
 /** JSON Schemas of the admin interface's requests. Names are checked by `assertDatabaseAddress`, which says more. */
 const id = { type: 'string', pattern: '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$' } as const;
@@ -125,4 +126,26 @@ export const rewrapSchema = {
   required: ['keyId'],
   additionalProperties: false,
   properties: { keyId },
+} as const;
+
+export const collectedUsageSchema = {
+  type: 'object',
+  required: ['batches'],
+  additionalProperties: false,
+  properties: {
+    batches: {
+      type: 'array',
+      minItems: 1,
+      maxItems: maxPageBatches,
+      items: {
+        type: 'object',
+        required: ['epoch', 'sequence'],
+        additionalProperties: false,
+        properties: {
+          epoch: { type: 'string', pattern: '^[0-9a-f]{32}$' },
+          sequence: { type: 'integer', minimum: 1, maximum: 999_999_999_999 },
+        },
+      },
+    },
+  },
 } as const;

@@ -1,7 +1,9 @@
 import type { AddressInfo } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { collectingLog, ListedDatabases, shop } from '../../test/support/data-server-fixture.js';
+import type { NodeEpoch } from '../identity.js';
 import { Metrics } from '../metering/metrics.js';
+import type { UsageReader } from '../metering/stored-usage.js';
 import { systemRuntime } from '../runtime.js';
 import { createAdminServer } from './admin-server.js';
 
@@ -20,13 +22,34 @@ let databases: ListedDatabases;
 let metrics: Metrics;
 let logLines: Record<string, unknown>[];
 
+const batch = {
+  epoch: 'e'.repeat(32) as NodeEpoch,
+  sequence: 7,
+  hourMs: 0,
+  databases: [[shop.id, 1, 2, 3, 4]] as const,
+};
+let removed: unknown[];
+const usage: UsageReader = {
+  page: async () => ({ batches: [batch], more: true }),
+  remove: async (batches) => void removed.push(...batches),
+};
+
 beforeEach(async () => {
+  removed = [];
   databases = new ListedDatabases([shop]);
   metrics = new Metrics();
   const collecting = collectingLog();
   logLines = collecting.logLines;
   const limits = { closeGraceMs: 1 };
-  app = createAdminServer({ databases, credential, metrics, runtime: systemRuntime, log: collecting.log, limits });
+  app = createAdminServer({
+    databases,
+    usage,
+    credential,
+    metrics,
+    runtime: systemRuntime,
+    log: collecting.log,
+    limits,
+  });
   await app.listen({ host: '127.0.0.1', port: 0 });
   url = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`;
 });
@@ -306,9 +329,24 @@ describe('the credential', () => {
 
   it('must not be a short one', () => {
     const log = collectingLog().log;
-    const create = () => createAdminServer({ databases, credential: 'short', metrics, runtime: systemRuntime, log });
+    const create = () =>
+      createAdminServer({ databases, usage, credential: 'short', metrics, runtime: systemRuntime, log });
     expect(create).toThrow(RangeError);
   });
+});
+
+it('usage is given in batches, which are removed when they are said to be added up', async () => {
+  expect(await call('GET', '/admin/v1/usage')).toEqual({ status: 200, body: { batches: [batch], more: true } });
+  const { epoch, sequence } = batch;
+  const collected = async (batches: unknown) => (await call('POST', '/admin/v1/usage/collected', { batches })).status;
+  for (const batches of [[], [{ epoch }], [{ epoch: '../x', sequence }], [{ epoch, sequence: 0 }], 'all']) {
+    expect(await collected(batches)).toBe(400);
+  }
+  expect(await collected(Array.from({ length: 65 }, () => ({ epoch, sequence })))).toBe(400);
+  expect(removed).toEqual([]);
+  expect(await collected([{ epoch, sequence }])).toBe(200);
+  expect(removed).toEqual([{ epoch, sequence }]);
+  expect((await call('GET', '/admin/v1/usage', undefined, 'Bearer no')).status).toBe(401);
 });
 
 it('metrics are given in the Prometheus text format', async () => {

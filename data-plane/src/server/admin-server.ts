@@ -9,10 +9,13 @@ import { ByocError } from '../errors/catalogue.js';
 import { errorBody } from '../errors/error-body.js';
 import type { DatabaseId } from '../identity.js';
 import type { Metrics } from '../metering/metrics.js';
+import type { UsageReader } from '../metering/stored-usage.js';
+import type { UsageBatch } from '../metering/usage-batch.js';
 import { assertDatabaseAddress } from '../naming/host-label.js';
 import type { Runtime } from '../runtime.js';
 import { AdminCredential } from './admin-credential.js';
 import {
+  collectedUsageSchema,
   creationsSchema,
   databaseIdSchema,
   holdReleaseSchema,
@@ -50,6 +53,7 @@ export interface AdminServerOptions {
     | 'changeHold'
     | 'holds'
   >;
+  readonly usage: UsageReader;
   /** The bearer credential that the control plane and the metrics collector present. */
   readonly credential: string;
   readonly metrics: Metrics;
@@ -69,7 +73,7 @@ const maxInventoryPage = 200;
  * Creation, deletion and undeletion may be repeated: the same call again gives the same answer.
  */
 export function createAdminServer(options: AdminServerOptions): FastifyInstance {
-  const { databases, metrics, runtime, log } = options;
+  const { databases, usage, metrics, runtime, log } = options;
   const credential = new AdminCredential(options.credential);
   const limits = { ...defaultHttpLimits, maxBodyBytes: 64 * 1024, ...options.limits };
   const create = async (database: NewDatabase, isForwarded: boolean): Promise<DatabaseDescription> => {
@@ -261,6 +265,18 @@ export function createAdminServer(options: AdminServerOptions): FastifyInstance 
         { schema: { params: databaseIdSchema, querystring: holdReleaseSchema } },
         async ({ params: { id }, query: release, headers }, reply) =>
           sendJson(reply, await changeHold(id, { kind: 'release', release }, headers[forwardedHeader] !== undefined)),
+      );
+
+      // What databases used, of all nodes, until it is said to have been added up.
+      routes.get(`${adminPrefix}/usage`, async (_request, reply) => sendJson(reply, await usage.page()));
+
+      routes.post<{ Body: { batches: readonly Pick<UsageBatch, 'epoch' | 'sequence'>[] } }>(
+        `${adminPrefix}/usage/collected`,
+        { schema: { body: collectedUsageSchema } },
+        async (request, reply) => {
+          await usage.remove(request.body.batches);
+          return sendJson(reply, {});
+        },
       );
 
       routes.get(`${adminPrefix}/metrics`, async (_request, reply) => {

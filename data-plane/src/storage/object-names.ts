@@ -65,6 +65,13 @@ export function recoveryRecordName(epoch: NodeEpoch): string {
   return `recoveries/${epoch}`;
 }
 
+export const usagePrefix = 'usage/';
+
+/** What databases used, as one epoch counted it: one of its batches, counted from 1. In the data store. */
+export function usageBatchName(epoch: NodeEpoch, sequence: number): string {
+  return `${usagePrefix}${epoch}/${padded(sequence)}`;
+}
+
 export const deploymentRecordName = 'deployment';
 
 /** Says which versions of the stored formats may be written. In the data store. */

@@ -51,4 +51,24 @@ describe.each(['libsql', 'tursodb'] as const)('rows written, %s', (engineName) =
     const { results } = await engine.run(database, ['PRAGMA table_info(t)', 'EXPLAIN SELECT * FROM t', 'SELECT 1']);
     expect(results.map(({ response }) => response?.result?.rows_read)).toEqual([0, 0, 1]);
   });
+
+  it('and all of it is told, a little later and before the database is closed, also of statements that failed', async () => {
+    const from = engine.messages.length;
+    const other = await engine.open(engineName);
+    await engine.run(other, ['CREATE TABLE u (a UNIQUE)', 'INSERT INTO u VALUES (1), (2)', 'SELECT * FROM u']);
+    await engine.run(other, ['INSERT INTO u VALUES (3), (1)', 'no statement']);
+    const told = await engine.until(
+      (message) => (message.type === 'usage' && message.database === other ? message : undefined),
+      from,
+    );
+    expect(told).toMatchObject({ queries: 4, rowsRead: 2, rowsWritten: 2 });
+    await engine.run(other, ['SELECT 1']);
+    engine.send({ type: 'close', database: other });
+    await engine.until((message) => (message.type === 'closed' && message.database === other ? true : undefined), from);
+    const all = engine.messages.slice(from).filter((message) => message.type === 'usage' && message.database === other);
+    expect(all).toEqual([told, { type: 'usage', database: other, queries: 1, rowsRead: 1, rowsWritten: 0 }]);
+    expect(engine.messages.findIndex((message) => message.type === 'closed')).toBeGreaterThan(
+      engine.messages.indexOf(all[1]!),
+    );
+  });
 });

@@ -20,12 +20,16 @@ async function residentBytes(pid: number): Promise<number> {
   return Number(/^VmRSS:\s*(\d+) kB$/m.exec(status)?.[1]) * 1024;
 }
 
-/** Requests to the store but for those by which nodes know of each other: these are a node's, however many databases it has. */
+/**
+ * Requests to the store but for those by which nodes know of each other, and the one by which a node stores, a minute after
+ * databases were used, what they used: these are a node's, however many databases it has.
+ */
 async function requestsForDatabases(node: DataNode): Promise<number> {
   // All of one moment: a beat of the node between two looks would be counted in one of them.
   const metrics = await node.metrics();
   const counted = (...labels: string[]): number => countedIn(metrics, 'store_requests_total', ...labels);
-  return counted() - counted('objects="nodes"') - counted('objects="members"') - counted('objects="format-level"');
+  const ofTheNode = ['nodes', 'members', 'format-level', 'usage'];
+  return ofTheNode.reduce((rest, objects) => rest - counted(`objects="${objects}"`), counted());
 }
 
 /** What a node and its engine processes do in a window of time. */

@@ -1,9 +1,10 @@
 import type { FastifyInstance } from 'fastify';
-import { countsOfOrganization } from '../../catalog/usage.js';
+import type { UsageCounts } from '@turso-byoc/data-plane/metering/usage-batch.js';
+import { countsOfOrganization, daysOf, usageByDatabase, usageOf, type UsagePeriod } from '../../catalog/usage.js';
 import { ControlPlaneError } from '../../errors/catalogue.js';
 import type { ApiContext } from '../api-context.js';
 import { defineRoute, mayDo } from '../define-route.js';
-import { requireDatabase, requireOrganization } from '../named-resources.js';
+import { onlyGroup, requireDatabase, requireOrganization } from '../named-resources.js';
 import { anything, input, integer, list, object, text } from '../schemas.js';
 import { isUnasked } from '../unasked.js';
 
@@ -12,54 +13,64 @@ const usageObject = object({
   rows_written: integer,
   storage_bytes: integer,
   bytes_synced: integer,
+  queries: integer,
 });
 const period = input({ from: text, to: text });
 /** RFC 3339, as Go parses it. */
 const timePattern = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:Z|[+-]\d{2}:\d{2})$/;
 
-/** What the deployment does not count yet, by the names of the Platform API. */
-const notMetered = ['rows_read', 'rows_written', 'bytes_synced'];
+/** Organizations with more databases are answered without what each of them used. */
+const mostListed = 1_000;
 
 interface PeriodQuery {
   Querystring: { from?: string; to?: string };
 }
 
 /**
- * Usage, as far as it is known: how many databases and groups there are, and what a database stores. Rows and synced bytes
- * are not counted yet; they are 0, and `not_metered` says so.
+ * Usage, as the data nodes counted it, in whole days (UTC). Only what a single database stores is known; for an organization
+ * `storage_bytes` is 0, and `not_metered` says so.
  */
 export function registerUsageRoutes(app: FastifyInstance, context: ApiContext): void {
+  const { catalog, clock } = context;
+
   defineRoute<PeriodQuery>(app, {
     method: 'GET',
     url: '/usage',
     operation: 'getOrganizationUsage',
-    summary: 'What the organization has.',
+    summary: 'What the organization has, and what its databases used, in whole days.',
     access: mayDo('organization:read'),
     query: period,
     answer: object({
       organization: object({ uuid: text, usage: anything, databases: list(anything), not_metered: list(text) }),
     }),
     handler: async (request) => {
-      assertPeriod(request.query);
+      const days = periodOf(request.query, clock.now());
       const { uuid, slug } = await requireOrganization(request, context);
-      const { databases, groups } = await countsOfOrganization(context.catalog, slug);
+      await context.usage.refresh();
+      const { databases, groups } = await countsOfOrganization(catalog, slug);
       const usage = {
-        rows_read: 0,
-        rows_written: 0,
-        storage_bytes: 0,
-        bytes_synced: 0,
+        ...toUsage(await usageOf(catalog, 'organization', slug, days), 0),
         databases,
         groups,
         locations: 1,
       };
-      return { organization: { uuid, usage, databases: [], not_metered: [...notMetered, 'storage_bytes'] } };
+      const only = { organization: slug, groupUuid: onlyGroup(request) };
+      const each = databases > mostListed ? [] : await usageByDatabase(catalog, only, days);
+      return {
+        organization: {
+          uuid,
+          usage,
+          databases: each.map(({ uuid: database, counts }) => toDatabaseUsage(database, toUsage(counts, 0))),
+          not_metered: ['storage_bytes'],
+        },
+      };
     },
   });
   defineRoute<PeriodQuery & { Params: { database: string } }>(app, {
     method: 'GET',
     url: '/databases/:database/usage',
     operation: 'getDatabaseUsage',
-    summary: 'What a database stores.',
+    summary: 'What a database stores, and what it used, in whole days.',
     access: mayDo('read'),
     query: period,
     answer: object({
@@ -68,15 +79,17 @@ export function registerUsageRoutes(app: FastifyInstance, context: ApiContext): 
         instances: list(object({ uuid: text, usage: usageObject })),
         usage: usageObject,
         total: usageObject,
-        not_metered: list(text),
       }),
     }),
     handler: async (request) => {
-      assertPeriod(request.query);
+      const days = periodOf(request.query, clock.now());
       const { uuid } = await requireDatabase(request, request.params.database, context);
-      const storageBytes = await context.admin.storedBytes(uuid);
-      const usage = { rows_read: 0, rows_written: 0, storage_bytes: storageBytes, bytes_synced: 0 };
-      return { database: { uuid, instances: [{ uuid, usage }], usage, total: usage, not_metered: notMetered } };
+      await context.usage.refresh();
+      const [storageBytes, counts] = await Promise.all([
+        context.admin.storedBytes(uuid),
+        usageOf(catalog, 'database', uuid, days),
+      ]);
+      return { database: toDatabaseUsage(uuid, toUsage(counts, storageBytes)) };
     },
   });
   defineRoute<{ Params: { database: string } }>(app, {
@@ -93,15 +106,42 @@ export function registerUsageRoutes(app: FastifyInstance, context: ApiContext): 
   });
 }
 
-/** Throws `PERIOD_INVALID`, in the words of the Platform API. */
-function assertPeriod(query: PeriodQuery['Querystring']): void {
-  for (const name of ['from', 'to'] as const) {
-    const value = query[name];
-    if (isUnasked(value) || (value !== undefined && timePattern.test(value) && !Number.isNaN(Date.parse(value))))
-      continue;
-    throw new ControlPlaneError(
-      'PERIOD_INVALID',
-      `invalid ${name} parameter: parsing time ${JSON.stringify(value)} as "2006-01-02T15:04:05Z07:00"`,
-    );
-  }
+type Usage = ReturnType<typeof toUsage>;
+
+function toUsage({ rowsRead, rowsWritten, bytesSynced, queries }: UsageCounts, storageBytes: number) {
+  return {
+    rows_read: rowsRead,
+    rows_written: rowsWritten,
+    storage_bytes: storageBytes,
+    bytes_synced: bytesSynced,
+    queries,
+  };
+}
+
+/** A database has one instance, the primary. Documents say `total`, clients read `usage`. */
+function toDatabaseUsage(uuid: string, usage: Usage) {
+  return { uuid, instances: [{ uuid, usage }], usage, total: usage };
+}
+
+/**
+ * The days that were asked for. @default from the first of the month (UTC) until now. Throws `PERIOD_INVALID`, for a time in
+ * the words of the Platform API.
+ */
+function periodOf({ from, to }: PeriodQuery['Querystring'], nowMs: number): UsagePeriod {
+  const now = new Date(nowMs);
+  const fromMs = timeOf('from', from) ?? Date.UTC(now.getUTCFullYear(), now.getUTCMonth(), 1);
+  const toMs = timeOf('to', to) ?? Math.max(nowMs, fromMs);
+  if (fromMs > toMs) throw new ControlPlaneError('PERIOD_INVALID', 'invalid period: from is after to');
+  return daysOf(fromMs, toMs);
+}
+
+/** Milliseconds since 1970, or undefined when nothing is asked for. */
+function timeOf(name: 'from' | 'to', value: string | undefined): number | undefined {
+  if (value === undefined || isUnasked(value)) return undefined;
+  const timeMs = timePattern.test(value) ? Date.parse(value) : NaN;
+  if (!Number.isNaN(timeMs)) return timeMs;
+  throw new ControlPlaneError(
+    'PERIOD_INVALID',
+    `invalid ${name} parameter: parsing time ${JSON.stringify(value)} as "2006-01-02T15:04:05Z07:00"`,
+  );
 }

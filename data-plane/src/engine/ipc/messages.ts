@@ -110,7 +110,18 @@ export type FromEngine =
   /** The local copy can no longer be trusted and was closed; every request of it that has no answer will get none. */
   | { readonly type: 'poisoned'; readonly database: number; readonly reason: string }
   /** Streams that outlive a request (open transactions, stored SQL); sent when the number changes to or from zero. */
-  | { readonly type: 'streams'; readonly database: number; readonly open: number };
+  | { readonly type: 'streams'; readonly database: number; readonly open: number }
+  /** What statements of the database did since the last message of this type; gathered, so it comes a little late. */
+  | ({ readonly type: 'usage'; readonly database: number } & StatementUsage);
+
+/** What statements did, whether or not it was rolled back later. */
+export interface StatementUsage {
+  /** Statements that were run. */
+  readonly queries: number;
+  /** As in results: rows that came back. */
+  readonly rowsRead: number;
+  readonly rowsWritten: number;
+}
 
 /** One page inside a `commit` message: its number, then its content. */
 export const pageRecordBytes = 4 + 4096;
@@ -133,6 +144,7 @@ const typeCodes = {
   checkpointed: 20,
   poisoned: 21,
   streams: 22,
+  usage: 23,
 } as const;
 
 /** Flags of a request. */
@@ -258,6 +270,14 @@ export function encodeMessage(message: Message): Buffer {
       buffer.writeUInt32LE(message.open, 9);
       return buffer;
     }
+    case 'usage': {
+      const buffer = frame('usage', 28);
+      buffer.writeUInt32LE(message.database, 5);
+      buffer.writeDoubleLE(message.queries, 9);
+      buffer.writeDoubleLE(message.rowsRead, 17);
+      buffer.writeDoubleLE(message.rowsWritten, 25);
+      return buffer;
+    }
   }
 }
 
@@ -323,6 +343,8 @@ export function decodeMessage(buffer: Buffer): Message {
       return { type: 'checkpointed', database: u32(1), commit: f64(5), done: flag(13) };
     case typeCodes.streams:
       return { type: 'streams', database: u32(1), open: u32(5) };
+    case typeCodes.usage:
+      return { type: 'usage', database: u32(1), queries: f64(5), rowsRead: f64(13), rowsWritten: f64(21) };
     default:
       throw new Error(`unknown engine frame type ${buffer.readUInt8(0)}`);
   }

@@ -10,6 +10,7 @@ const fromEngineTypes: ReadonlySet<string> = new Set<FromEngine['type']>([
   'checkpointed',
   'poisoned',
   'streams',
+  'usage',
 ]);
 
 /** Frames that are shorter together are joined before they are written: the kernel takes one piece faster than many. */

@@ -294,6 +294,9 @@ export class EngineSlot {
         database.events.onStreams(message.open);
         this.#letLeave(database);
         break;
+      case 'usage':
+        database.events.onUsage?.(message);
+        break;
     }
   }
 

@@ -1,7 +1,7 @@
 /** One open database inside one engine process: who waits for what. */
 import { ByocError, catalogue, type ErrorCode } from '../../errors/catalogue.js';
 import type { DatabaseId } from '../../identity.js';
-import type { RequestKind, Restrictions } from '../ipc/messages.js';
+import type { RequestKind, Restrictions, StatementUsage } from '../ipc/messages.js';
 import type { LostRequest } from './engine-exit.js';
 
 /** What an engine process says about a database, in the order in which it happened. Nothing comes before `open` resolves. */
@@ -13,6 +13,8 @@ export interface DatabaseEvents {
   readonly onCommit: (commit: number, databasePages: number, pages: Uint8Array, last: boolean) => void;
   /** The number of streams that outlive their request changed to or from zero. */
   readonly onStreams: (open: number) => void;
+  /** What statements did since it was last told. The engine process is not trusted with the numbers. */
+  readonly onUsage?: (usage: StatementUsage) => void;
   /**
    * The engine process ended, or gave the database up. Called once, before the `onLost` of its requests; no event
    * follows. Not called for a database that was closed by `close` or never opened.

@@ -13,6 +13,7 @@ import { ConnectionPool } from './connection-pool.js';
 import type { Outbox } from './outbox.js';
 import { PoisonedError } from './poisoned.js';
 import type { StatementGate } from './statement-gate.js';
+import { UsageReport } from './usage-report.js';
 import { WalIndex } from './wal-index.js';
 import { WalReader, type AppendedFrame, type WalScratch } from './wal-reader.js';
 import { WriteLock } from './write-lock.js';
@@ -48,6 +49,7 @@ export class DatabaseHost {
   readonly recorder: Pick<FlightRecorder, 'begin' | 'idle'>;
   readonly writeLock = new WriteLock();
   readonly pool: ConnectionPool;
+  readonly usage: UsageReport;
   /** Splits texts and judges statements of every connection that sees the committed schema. */
   readonly gate: StatementGate;
   readonly newGate: () => StatementGate;
@@ -71,6 +73,7 @@ export class DatabaseHost {
     this.#adapter = options.adapter;
     this.#outbox = options.outbox;
     this.#onPoisoned = options.onPoisoned;
+    this.usage = new UsageReport(options.database, options.outbox, options.runtime);
     this.pool = new ConnectionPool({
       runtime: options.runtime,
       open: () => new Connection(options.adapter.open(options.path, { maxPages: options.limits.maxPages }), this.gate),
@@ -191,8 +194,9 @@ export class DatabaseHost {
     this.#ended = true;
   }
 
-  /** Closes every connection, after `end`; open transactions are lost. */
+  /** Closes every connection, after `end`; open transactions are lost. The last words about the database are what it did. */
   close(): void {
+    this.usage.report();
     try {
       this.pool.closeAll();
     } finally {

@@ -46,51 +46,58 @@ export function* executeStatement(execution: Execution): Task<StatementOutcome> 
   let lastInsertRowid: bigint | null = null;
   const countsWrites = prepared.changesRows;
   const changesBefore = countsWrites ? connection.engine.totalChanges() : 0;
-  sink.begin(columns);
-  if (columns.length === 0) {
-    if (plan.transactionControl === 'begin-readonly' && host.engine === 'tursodb') {
-      // The Turso engine does not know this form of BEGIN; the session keeps writes out of the transaction.
-      connection.engine.exec('BEGIN');
-    } else {
-      const result = statement.run(values);
-      if (prepared.changesRows) changes = result.changes;
-      if (prepared.inserts) lastInsertRowid = result.lastInsertRowid;
-    }
-  } else {
-    let finished = false;
-    try {
-      if (plan.isReadOnly) {
-        for (const row of statement.rows(values)) {
-          rowsRead++;
-          if (!sink.row(row)) {
-            truncated = true;
-            break;
-          }
-          const signal = sink.waitFor();
-          if (signal || rowsRead % rowsPerYield === 0) yield* pause(execution, signal);
-        }
-        finished = !truncated;
+  let rowsWritten = 0;
+  let durationMs = 0;
+  try {
+    sink.begin(columns);
+    if (columns.length === 0) {
+      if (plan.transactionControl === 'begin-readonly' && host.engine === 'tursodb') {
+        // The Turso engine does not know this form of BEGIN; the session keeps writes out of the transaction.
+        connection.engine.exec('BEGIN');
       } else {
-        // Its rows are all there with the first step; it runs to its end, so that the lock is not held for a reader.
-        for (const row of statement.rows(values)) {
-          rowsRead++;
-          truncated ||= !sink.row(row);
-        }
-        finished = true;
+        const result = statement.run(values);
+        if (prepared.changesRows) changes = result.changes;
+        if (prepared.inserts) lastInsertRowid = result.lastInsertRowid;
       }
-    } finally {
-      if (!finished) connection.forget(sql);
+    } else {
+      let finished = false;
+      try {
+        if (plan.isReadOnly) {
+          for (const row of statement.rows(values)) {
+            rowsRead++;
+            if (!sink.row(row)) {
+              truncated = true;
+              break;
+            }
+            const signal = sink.waitFor();
+            if (signal || rowsRead % rowsPerYield === 0) yield* pause(execution, signal);
+          }
+          finished = !truncated;
+        } else {
+          // Its rows are all there with the first step; it runs to its end, so that the lock is not held for a reader.
+          for (const row of statement.rows(values)) {
+            rowsRead++;
+            truncated ||= !sink.row(row);
+          }
+          finished = true;
+        }
+      } finally {
+        if (!finished) connection.forget(sql);
+      }
+      if (prepared.changesRows) {
+        const result = connection.engine.lastChange();
+        changes = result.changes;
+        if (prepared.inserts) lastInsertRowid = result.lastInsertRowid;
+      }
     }
-    if (prepared.changesRows) {
-      const result = connection.engine.lastChange();
-      changes = result.changes;
-      if (prepared.inserts) lastInsertRowid = result.lastInsertRowid;
-    }
+    durationMs = host.runtime.monotonicMs() - startedAtMs;
+    rowsWritten = countsWrites ? Math.max(0, connection.engine.totalChanges() - changesBefore) : 0;
+    if (prepared.deletes) rowsWritten -= Math.min(rowsWritten, changes);
+  } finally {
+    // Also of a statement that failed or was left: what came out of it until then was read.
+    if (prepared.isFreeToRead) rowsRead = 0;
+    host.usage.count(rowsRead, rowsWritten);
   }
-  const durationMs = host.runtime.monotonicMs() - startedAtMs;
-  let rowsWritten = countsWrites ? Math.max(0, connection.engine.totalChanges() - changesBefore) : 0;
-  if (prepared.deletes) rowsWritten -= Math.min(rowsWritten, changes);
-  if (prepared.isFreeToRead) rowsRead = 0;
   return { changes, lastInsertRowid, rowsRead, rowsWritten, durationMs, truncated };
 }
 

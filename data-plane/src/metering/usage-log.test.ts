@@ -1,0 +1,166 @@
+import { FaultyObjectStore, someFaults } from '../../test/faulty-object-store.js';
+import { MemoryStore } from '../../test/memory-store.js';
+import { testSeeds } from '../../test/seeded-random.js';
+import { VirtualRuntime } from '../../test/virtual-runtime.js';
+import type { DatabaseId, NodeEpoch } from '../identity.js';
+import type { ObjectStore } from '../object-store/object-store.js';
+import { usageBatchName } from '../storage/object-names.js';
+import { StoredUsage } from './stored-usage.js';
+import { maxBatchDatabases, type UsageBatch, type UsageCounts } from './usage-batch.js';
+import { storeUsageAfterMs, UsageLog } from './usage-log.js';
+
+const epoch = 'e'.repeat(32) as NodeEpoch;
+const id = (number: number): DatabaseId => `00000000-0000-4000-8000-${String(number).padStart(12, '0')}` as DatabaseId;
+
+function node(store: ObjectStore = new MemoryStore(), runtime = new VirtualRuntime()) {
+  const reports: string[] = [];
+  const counted: Partial<UsageCounts>[] = [];
+  const report = (event: string): number => reports.push(event);
+  const log = new UsageLog({ runtime, store, epoch, report, onCounted: (counts) => counted.push(counts) });
+  return { runtime, store, log, reports, counted, usage: new StoredUsage({ runtime, store, own: log, report }) };
+}
+
+/** Adds batches up as the control plane does. */
+class Sum {
+  readonly total = [0, 0, 0, 0];
+  #last = 0;
+
+  add({ sequence, databases }: UsageBatch): void {
+    if (sequence <= this.#last) return;
+    this.#last = sequence;
+    for (const [, ...counts] of databases) counts.forEach((count, place) => (this.total[place]! += count));
+  }
+}
+
+describe('usage of a node', () => {
+  it('is stored a minute after the first count, all databases together, and costs nothing while none is used', async () => {
+    const { runtime, store, log, usage } = node();
+    expect(runtime.timers).toBe(0);
+    log.count(id(1), { rowsRead: 2, queries: 1 });
+    log.count(id(2), { bytesSynced: 4_096 });
+    log.count(id(1), { rowsRead: 3, rowsWritten: 1, queries: 2 });
+    await runtime.advance(storeUsageAfterMs - 1);
+    expect((store as MemoryStore).objects.size).toBe(0);
+    await runtime.advance(1);
+    expect([...(store as MemoryStore).objects.keys()]).toEqual([usageBatchName(epoch, 1)]);
+    expect(runtime.timers).toBe(0);
+    const { batches, more } = await usage.page();
+    expect({ batches, more }).toEqual({
+      more: false,
+      batches: [
+        {
+          epoch,
+          sequence: 1,
+          hourMs: Math.floor(runtime.nowMs() / 3_600_000) * 3_600_000,
+          databases: [
+            [id(1), 5, 1, 0, 3],
+            [id(2), 0, 0, 4_096, 0],
+          ],
+        },
+      ],
+    });
+    await usage.remove(batches);
+    expect(await usage.page()).toEqual({ batches: [], more: false });
+    expect((store as MemoryStore).objects.size).toBe(0);
+  });
+
+  it('goes to the hour in which it was counted', async () => {
+    const { runtime, log, usage } = node();
+    const toNextHourMs = 3_600_000 - (runtime.nowMs() % 3_600_000);
+    await runtime.advance(toNextHourMs - 1);
+    log.count(id(1), { queries: 1 });
+    await runtime.advance(1);
+    log.count(id(1), { queries: 2 });
+    const { batches } = await usage.page();
+    expect(batches.map(({ databases: [entry] }) => entry?.[4])).toEqual([1, 2]);
+    expect(batches[1]!.hourMs - batches[0]!.hourMs).toBe(3_600_000);
+  });
+
+  it('takes no numbers that are no counts, whoever sends them', async () => {
+    const { runtime, log, usage, counted } = node();
+    for (const number of [NaN, Infinity, -1, 0, 0.5, 2 ** 60]) log.count(id(1), { rowsRead: number, queries: number });
+    expect([runtime.timers, counted]).toEqual([0, []]);
+    log.count(id(1), { rowsRead: -5, queries: 1 });
+    log.count(id(1), { rowsRead: Number.MAX_SAFE_INTEGER });
+    log.count(id(1), { rowsRead: Number.MAX_SAFE_INTEGER });
+    expect((await usage.page()).batches[0]?.databases).toEqual([[id(1), Number.MAX_SAFE_INTEGER, 0, 0, 1]]);
+    expect(counted[0]).toEqual({ queries: 1 });
+  });
+
+  it('is cut into batches that can be handed on page by page', async () => {
+    const { log, usage } = node();
+    const databases = 5 * maxBatchDatabases + 1;
+    for (let number = 0; number < databases; number++) log.count(id(number), { queries: 1 });
+    const sum = new Sum();
+    let pages = 0;
+    for (let more = true; more; pages++) {
+      const page = await usage.page();
+      page.batches.forEach((batch) => sum.add(batch));
+      await usage.remove(page.batches);
+      ({ more } = page);
+    }
+    expect(sum.total[3]).toBe(databases);
+    expect(pages).toBeGreaterThan(1);
+  });
+
+  it.each(testSeeds(30))(
+    'is counted exactly once under faults of the store, and of whoever adds it up (seed %i)',
+    async (seed) => {
+      const runtime = new VirtualRuntime(seed);
+      const stored = new MemoryStore();
+      const faulty = new FaultyObjectStore(runtime, stored, { ...someFaults, unavailable: 25 }, seed);
+      const { log, usage } = node(faulty, runtime);
+      const sum = new Sum();
+      let counted = 0;
+      for (let round = 0; round < 12; round++) {
+        for (let number = 0; number < 20; number++) {
+          log.count(id(number), { rowsRead: round, queries: 1 });
+          counted += round;
+        }
+        await runtime.advance(runtime.randomFraction() * 2 * storeUsageAfterMs);
+        // Whoever adds up may die, or fail, before it has removed what it added.
+        const collecting = usage.page().then(async ({ batches }) => {
+          batches.forEach((batch) => sum.add(batch));
+          if (runtime.randomFraction() < 0.6) await usage.remove(batches);
+        });
+        await runtime.run(collecting.catch(() => undefined));
+      }
+      faulty.heal();
+      await runtime.drain();
+      (await runtime.run(usage.page())).batches.forEach((batch) => sum.add(batch));
+      expect(sum.total).toEqual([counted, 0, 0, 240]);
+    },
+  );
+
+  it('keeps what it cannot store, tells of it, and tries again', async () => {
+    const runtime = new VirtualRuntime();
+    const stored = new MemoryStore();
+    let isAway = true;
+    const store: ObjectStore = Object.assign(Object.create(stored) as ObjectStore, {
+      put: async (...given: Parameters<ObjectStore['put']>) => {
+        if (isAway) throw new (await import('../object-store/object-store.js')).StoreUnavailableError('away');
+        return stored.put(...given);
+      },
+    });
+    const { log, reports } = node(store, runtime);
+    log.count(id(1), { queries: 1 });
+    await runtime.advance(storeUsageAfterMs + 10_000);
+    expect(reports).toEqual(['usage was not stored']);
+    log.count(id(1), { queries: 1 });
+    isAway = false;
+    await runtime.drain();
+    expect(stored.objects.size).toBe(2);
+  });
+
+  it('leaves a damaged batch where it is, and goes on with the others', async () => {
+    const { store, log, usage, reports } = node();
+    log.count(id(1), { queries: 1 });
+    await log.store();
+    log.count(id(1), { queries: 2 });
+    await log.store();
+    const first = (store as MemoryStore).objects.get(usageBatchName(epoch, 1))!;
+    first.body[first.body.length - 3]! ^= 1;
+    expect((await usage.page()).batches.map(({ sequence }) => sequence)).toEqual([2]);
+    expect(reports).toEqual(['a batch of usage is damaged']);
+  });
+});
