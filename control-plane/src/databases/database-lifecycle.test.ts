@@ -15,6 +15,7 @@ const key = Buffer.alloc(32, 0xa7).toString('base64');
 class ListedDatabases {
   readonly databases = new Map<string, AdminDatabase>();
   readonly deleted = new Set<string>();
+  readonly held = new Set<string>();
   isAway = false;
 
   async create(database: AdminDatabase): Promise<void> {
@@ -34,7 +35,12 @@ class ListedDatabases {
     return this.databases.has(id);
   }
 
+  async isHeld(id: string): Promise<boolean> {
+    return this.held.has(id);
+  }
+
   async delete(id: string): Promise<void> {
+    if (this.held.has(id)) throw new AdminRefusal(409, 'DATABASE_HELD', 'held');
     this.databases.delete(id);
     this.deleted.add(id);
   }
@@ -159,5 +165,24 @@ describe('a creation with a key that a client holds', () => {
     await lifecycle.delete(left);
     expect(await row()).toBeUndefined();
     expect(node.deleted.has(left.uuid)).toBe(true);
+  });
+
+  it('is there as before when a legal hold refuses its deletion, with its group unless that is half gone', async () => {
+    const record = await lifecycle.create(request);
+    const { group } = request;
+    node.held.add(record.uuid);
+    await expect(lifecycle.delete(record)).rejects.toMatchObject({ code: 'DATABASE_HELD' });
+    await expect(lifecycle.deleteGroup(group)).rejects.toMatchObject({ code: 'DATABASE_HELD' });
+    expect(await row()).toMatchObject({ state: 'ready' });
+    expect(await findGroup(catalog, 'acme', 'default')).toBeDefined();
+    // The hold comes after the look.
+    node.isHeld = async () => false;
+    await expect(lifecycle.deleteGroup(group)).rejects.toMatchObject({ code: 'DATABASE_HELD' });
+    expect(await findGroup(catalog, 'acme', 'default')).toBeUndefined();
+    expect(node.databases.has(record.uuid)).toBe(true);
+    node.held.clear();
+    await lifecycle.deleteGroup(group);
+    expect(node.databases.has(record.uuid)).toBe(false);
+    expect(await row()).toBeUndefined();
   });
 });
