@@ -367,6 +367,18 @@ if (helm === undefined) {
       expect(JSON.stringify(local['spec'].egress)).not.toContain('ipBlock');
     });
 
+    it('leads from data nodes to the collectors of traces that are named, which their settings name too', async () => {
+      const manifests = await manifestsOf('tuned');
+      const { egress } = named(manifests, 'NetworkPolicy', 'turso-data')['spec'];
+      const tracing = { namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'tracing' } } };
+      expect(egress).toContainEqual({ to: [tracing] });
+      expect(named(manifests, 'ConfigMap', 'turso-data')['data']).toMatchObject({
+        OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector.tracing:4318',
+      });
+      const standard = named(await manifestsOf('standard'), 'NetworkPolicy', 'release-turso-byoc-data')['spec'];
+      expect(standard.egress).toHaveLength(egress.length - 1);
+    });
+
     it('is left alone where the values say so', async () => {
       expect(ofKind(await manifestsOf('open'), 'NetworkPolicy')).toEqual([]);
     });

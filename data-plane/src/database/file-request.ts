@@ -1,6 +1,7 @@
 /** Requests for the file of a database rather than for what SQL says about it: uploads, exports, replicas. */
 import type { Restrictions } from '../engine/ipc/messages.js';
 import type { PresentedKey } from '../keys/client-key.js';
+import type { TraceSpan } from '../tracing/trace-span.js';
 import type { Admission } from './database-service.js';
 
 export type FileOperation =
@@ -46,6 +47,8 @@ export interface FileRequest {
   readonly isForwarded: boolean;
   /** What whoever sent it calls it; the other nodes that it is passed on to are told. */
   readonly requestId?: string | undefined;
+  /** What shows the work for it; absent when it is not traced. */
+  readonly trace?: TraceSpan | undefined;
   readonly clientKey?: PresentedKey | undefined;
 }
 

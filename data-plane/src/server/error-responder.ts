@@ -10,6 +10,7 @@ import { corsHeaders } from './cors.js';
 import { endAfterUpload, uploadRemains } from './request-body.js';
 import { givenRequestId } from './request-id.js';
 import { parseRequestTarget } from './request-target.js';
+import { noteError } from './request-trace.js';
 
 /** A failed request, and what its client is told. */
 export interface Refusal {
@@ -78,7 +79,7 @@ export class ErrorResponder {
     const traceId = trace?.traceId;
     const fields = { requestId, code: error.code, status: error.status, method, path, label, traceId };
     trace?.set({ 'turso.request.id': requestId });
-    trace?.fail(error.code);
+    if (trace) noteError(trace, error.code, error.status);
     if (error.status === 500) this.log.error({ ...fields, err: error }, 'request failed');
     else if (error.status > 500) this.log.warn({ ...fields, err: error }, 'request failed');
     else this.log.debug({ ...fields, reason: error.message }, 'request refused');

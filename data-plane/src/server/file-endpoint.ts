@@ -6,6 +6,8 @@ import { isChange, type FileAnswer, type FileOperation, type FileOperationKind }
 import { ByocError } from '../errors/catalogue.js';
 import type { Runtime } from '../runtime.js';
 import { uploadChunkBytes } from '../storage/uploaded-image.js';
+import type { TraceSpan } from '../tracing/trace-span.js';
+import type { Tracing } from '../tracing/tracing.js';
 import { presentedKey } from './client-key-headers.js';
 import { connectionSignal } from './connection-signal.js';
 import { corsHeaders } from './cors.js';
@@ -17,6 +19,8 @@ import type { HttpServer } from './http-server.js';
 import { givenRequestId } from './request-id.js';
 import { ClientGoneError, readBody, type BodyBudget } from './request-body.js';
 import type { RequestTarget } from './request-target.js';
+import { onResponseEnd } from './response-end.js';
+import { beginTrace, endTrace } from './request-trace.js';
 import { ClientStalledError, streamBody } from './response-stream.js';
 
 export interface FileEndpointOptions {
@@ -27,6 +31,8 @@ export interface FileEndpointOptions {
   readonly log: Logger;
   readonly limits: HttpLimits;
   readonly budget: BodyBudget;
+  /** Absent when nothing is traced. */
+  readonly tracing?: Tracing | undefined;
 }
 
 /** One request that somebody with a token sent. */
@@ -35,6 +41,8 @@ interface Asked {
   readonly request: IncomingMessage;
   readonly granted: GrantedAccess;
   readonly signal: AbortSignal;
+  /** Undefined when it is not traced. */
+  readonly trace: TraceSpan | undefined;
 }
 
 export class FileEndpoint {
@@ -52,7 +60,7 @@ export class FileEndpoint {
     request: IncomingMessage,
     response: ServerResponse,
   ): void {
-    this.#run(target, request, response, async (asked) => {
+    this.#run(kind, target, request, response, async (asked) => {
       const { limits, budget } = this.#options;
       const body = await readBody(request, limits.maxBodyBytes, budget);
       try {
@@ -65,7 +73,7 @@ export class FileEndpoint {
 
   /** Takes a whole file in one body, chunk by chunk. Never throws. */
   handleWholeFile(target: RequestTarget, request: IncomingMessage, response: ServerResponse): void {
-    this.#run(target, request, response, async (asked) => {
+    this.#run('upload', target, request, response, async (asked) => {
       const sizeBytes = Number(request.headers['content-length'] ?? NaN);
       if (!Number.isSafeInteger(sizeBytes)) {
         throw new ByocError('MALFORMED_REQUEST', 'a file in one body needs the header "Content-Length"');
@@ -84,7 +92,7 @@ export class FileEndpoint {
   }
 
   async #serve(
-    { target, request, granted, signal }: Asked,
+    { target, request, granted, signal, trace }: Asked,
     operation: FileOperation,
     body: Buffer,
   ): Promise<FileAnswer> {
@@ -99,7 +107,19 @@ export class FileEndpoint {
       const isForwarded = request.headers[forwardedHeader] !== undefined;
       const clientKey = presentedKey(request.headers);
       const requestId = givenRequestId(request.headers);
-      const asked = { operation, readOnly, restrictions, body, signal, admission, isForwarded, requestId, clientKey };
+      trace?.set({ 'turso.database.id': database.id });
+      const asked = {
+        operation,
+        readOnly,
+        restrictions,
+        body,
+        signal,
+        admission,
+        isForwarded,
+        requestId,
+        trace,
+        clientKey,
+      };
       return databases.serveFile(database.id, asked);
     };
     try {
@@ -137,18 +157,27 @@ export class FileEndpoint {
   }
 
   #run(
+    kind: FileOperationKind | 'upload',
     target: RequestTarget,
     request: IncomingMessage,
     response: ServerResponse,
     answer: (asked: Asked) => Promise<FileAnswer>,
   ): void {
     const signal = connectionSignal(request.socket);
+    const { tracing } = this.#options;
+    const trace = tracing && beginTrace(tracing, kind, request.headers);
+    if (trace) {
+      onResponseEnd(request, response, () =>
+        endTrace(trace, response.writableFinished ? response.statusCode : undefined),
+      );
+    }
     const run = async (): Promise<void> => {
       // Before the body is read: nobody without a token makes this process hold megabytes.
       const granted = await this.#options.access.grant(target, request.headers, request.socket);
-      await this.#send(response, await answer({ target, request, granted, signal }));
+      await this.#send(response, await answer({ target, request, granted, signal, trace }));
     };
-    run().catch((error: unknown) => this.#fail(error, request, response, signal));
+    const answered = trace ? trace.run(run) : run();
+    answered.catch((error: unknown) => this.#fail(error, request, response, signal, trace));
   }
 
   async #send(response: ServerResponse, { status, type, body, sizeBytes }: FileAnswer): Promise<void> {
@@ -170,7 +199,13 @@ export class FileEndpoint {
     response.end(body);
   }
 
-  #fail(error: unknown, request: IncomingMessage, response: ServerResponse, signal: AbortSignal): void {
+  #fail(
+    error: unknown,
+    request: IncomingMessage,
+    response: ServerResponse,
+    signal: AbortSignal,
+    trace: TraceSpan | undefined,
+  ): void {
     const { server, log } = this.#options;
     if (error instanceof ClientGoneError || signal.aborted) {
       log.debug({ err: error }, 'the client went away before its answer was complete');
@@ -179,7 +214,7 @@ export class FileEndpoint {
       log.info({ err: error }, 'a streamed answer was cut off');
       response.destroy();
     } else {
-      server.errors.send(request, response, error);
+      server.errors.send(request, response, error, {}, trace);
     }
   }
 }

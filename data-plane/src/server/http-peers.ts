@@ -25,6 +25,7 @@ import { originHeader, type ClientOrigins } from './client-origins.js';
 import { filePath } from './file-routes.js';
 import { forwardedHeader } from './forwarding.js';
 import { givenRequestId, requestIdHeader } from './request-id.js';
+import { noteError } from './request-trace.js';
 import { sqlPath } from './sql-routes.js';
 
 export interface HttpPeersOptions {
@@ -177,7 +178,7 @@ export class HttpPeers implements Peers {
     const requestId = given ?? givenRequestId(headers);
     const { label } = admission;
     const code = answeredError(body)?.code;
-    if (code !== undefined) trace?.fail(code);
+    if (trace && code !== undefined) noteError(trace, code, status);
     const fields = { requestId, code, status, label, node: `${host}:${httpPort}`, traceId: trace?.traceId };
     this.#options.log[status >= 500 ? 'warn' : 'debug'](fields, 'a request that was passed on was refused');
     return requestId;

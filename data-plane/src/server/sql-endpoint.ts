@@ -11,7 +11,6 @@ import { statusClass, type Metrics } from '../metering/metrics.js';
 import type { Runtime } from '../runtime.js';
 import type { Tracing } from '../tracing/tracing.js';
 import type { TraceSpan } from '../tracing/trace-span.js';
-import { traceparentHeader } from '../tracing/traceparent.js';
 import { presentedKey } from './client-key-headers.js';
 import { connectionSignal } from './connection-signal.js';
 import type { ClientOrigins } from './client-origins.js';
@@ -23,6 +22,7 @@ import type { HttpLimits } from './http-limits.js';
 import { shuttingDown, type HttpServer } from './http-server.js';
 import { givenRequestId, requestIdHeader } from './request-id.js';
 import type { RequestTarget } from './request-target.js';
+import { beginTrace, endTrace } from './request-trace.js';
 import { ClientGoneError, readBody, type BodyBudget } from './request-body.js';
 import { onResponseEnd } from './response-end.js';
 import { ClientStalledError, streamBody } from './response-stream.js';
@@ -69,31 +69,18 @@ export class SqlEndpoint {
     }
     const startedAtMs = runtime.monotonicMs();
     const signal = connectionSignal(request.socket);
-    const trace = tracing && this.#trace(tracing, kind, request);
+    const trace = tracing && beginTrace(tracing, kind, request.headers);
     server.drain.enter();
     onResponseEnd(request, response, () => {
       server.drain.leave();
       const finished = response.writableFinished;
       const status = finished ? statusClass(response.statusCode) : 'aborted';
-      if (finished) trace?.set({ 'http.response.status_code': response.statusCode });
-      else trace?.fail('aborted');
-      trace?.end();
+      endTrace(trace, finished ? response.statusCode : undefined);
       metrics.requestEnded(kind, status, runtime.monotonicMs() - startedAtMs);
     });
     const run = async (): Promise<void> => this.#answer(kind, target, request, response, signal, body, trace);
     const answered = trace ? trace.run(run) : run();
     answered.catch((error: unknown) => this.#fail(error, request, response, signal, trace));
-  }
-
-  #trace(tracing: Tracing, kind: DatabaseRequestKind, { headers }: IncomingMessage): TraceSpan | undefined {
-    const traceparent = headers[traceparentHeader];
-    return tracing.begin({
-      kind,
-      // Sent twice it is malformed.
-      traceparent: typeof traceparent === 'string' ? traceparent : undefined,
-      requestId: givenRequestId(headers),
-      isForwarded: headers[forwardedHeader] !== undefined,
-    });
   }
 
   async #answer(

@@ -91,7 +91,7 @@ export class TraceCollector {
     for (;;) {
       const spans = this.spans.filter((span) => span.traceId === traceId);
       if (isWhole(spans)) return spans;
-      if (Date.now() > deadline) throw new Error(`there is only ${JSON.stringify(this.spans, undefined, 1)}`);
+      if (Date.now() > deadline) throw new Error(`of ${this.spans.length} spans only ${JSON.stringify(spans)}`);
       await delay(20);
     }
   }

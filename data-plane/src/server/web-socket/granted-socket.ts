@@ -4,7 +4,7 @@
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Socket } from 'node:net';
-import type { SqlResponse } from '../../database/database-service.js';
+import type { DatabaseRequest, SqlResponse } from '../../database/database-service.js';
 import type { RequestKind } from '../../engine/ipc/messages.js';
 import { ByocError, isByocError } from '../../errors/catalogue.js';
 import { answeredError } from '../../errors/error-answer.js';
@@ -14,11 +14,12 @@ import type { GrantedAccess } from '../database-access.js';
 import { executeGranted } from '../granted-execution.js';
 import { shuttingDown } from '../http-server.js';
 import type { RequestTarget } from '../request-target.js';
+import { beginTrace, noteError } from '../request-trace.js';
 import type { SqlEndpointOptions } from '../sql-endpoint.js';
 
 export type GrantedSocketOptions = Pick<
   SqlEndpointOptions,
-  'access' | 'databases' | 'budget' | 'runtime' | 'metrics' | 'server'
+  'access' | 'databases' | 'budget' | 'runtime' | 'metrics' | 'server' | 'tracing'
 >;
 
 /** What a client left open is ended although the client is gone. */
@@ -72,38 +73,43 @@ export class GrantedSocket {
     body: Buffer,
     { continues, evenIfGone = false }: { readonly continues: boolean; readonly evenIfGone?: boolean },
   ): Promise<SqlResponse> {
-    const { databases, budget, runtime, metrics, server } = this.#options;
+    const { runtime, metrics, server, tracing } = this.#options;
     if (this.#signal.aborted && !evenIfGone) throw new ByocError('STREAM_EXPIRED', 'the client went away');
     if (server.drain.state === 'closing' && !continues) throw shuttingDown();
     const startedAtMs = runtime.monotonicMs();
-    const header = this.#authorization?.header;
-    const grant = async (): Promise<GrantedAccess> => this.#grant(header);
+    // The request that opened the connection is not what it belongs to.
+    const trace = tracing && beginTrace(tracing, kind, {});
+    const signal = evenIfGone ? neverAborted : this.#signal;
+    const run = async (): Promise<SqlResponse> => this.#run({ kind, body, signal, trace });
     let status: StatusClass = 'aborted';
     server.drain.enter();
     try {
-      const granted = await grant();
-      budget.take(body.length);
-      try {
-        const signal = evenIfGone ? neverAborted : this.#signal;
-        const clientKey = presentedKey(this.#headers);
-        const answer = await executeGranted(
-          databases,
-          granted,
-          { kind, body, signal, isForwarded: false, clientKey },
-          grant,
-        );
-        status = statusClass(answer.status);
-        if (answer.status === 200) return answer;
-        throw answeredError(await wholeBody(answer)) ?? new ByocError('INTERNAL', `status ${answer.status}`);
-      } finally {
-        budget.giveBack(body.length);
-      }
+      const answer = await (trace ? trace.run(run) : run());
+      status = statusClass(answer.status);
+      if (answer.status === 200) return answer;
+      throw answeredError(await wholeBody(answer)) ?? new ByocError('INTERNAL', `status ${answer.status}`);
     } catch (error) {
       if (isByocError(error)) status = statusClass(error.status);
+      if (trace && isByocError(error)) noteError(trace, error.code, error.status);
       throw error;
     } finally {
       server.drain.leave();
+      trace?.end();
       metrics.requestEnded(kind, status, runtime.monotonicMs() - startedAtMs);
+    }
+  }
+
+  async #run(asked: Pick<DatabaseRequest, 'body' | 'signal' | 'trace'> & { kind: RequestKind }): Promise<SqlResponse> {
+    const { databases, budget } = this.#options;
+    const header = this.#authorization?.header;
+    const grant = async (): Promise<GrantedAccess> => this.#grant(header);
+    const granted = await grant();
+    budget.take(asked.body.length);
+    try {
+      const clientKey = presentedKey(this.#headers);
+      return await executeGranted(databases, granted, { ...asked, isForwarded: false, clientKey }, grant);
+    } finally {
+      budget.giveBack(asked.body.length);
     }
   }
 
