@@ -30,6 +30,8 @@ beforeAll(async () => {
     OTEL_SERVICE_NAME: 'first',
   });
   second = await first.startBeside({ OTEL_SERVICE_NAME: 'second' });
+  // A node that sees another one join hands databases over; that is to be over.
+  await delay(3_000);
   // Ids decide which node opens a database; here it is to be the first one.
   for (let n = 0; n === 0 || (await first.counted('open_databases')) === 0; n++) {
     shop = await first.createDatabase(`shop${n}`);
