@@ -71,7 +71,9 @@ export class Postgresql {
       { ...user, cwd: directory, stdio: ['ignore', 'ignore', 'pipe'] },
     );
     let printed = '';
-    server.stderr?.on('data', (part: Buffer) => (printed = (printed + part.toString()).slice(-4_000)));
+    server.stderr.on('data', (part: Buffer) => {
+      printed = (printed + part.toString()).slice(-4_000);
+    });
     const postgresql = new Postgresql(installed, directory, port, server, stdout.trim());
     for (const untilMs = performance.now() + startMs; ; await sleep(pollMs)) {
       try {

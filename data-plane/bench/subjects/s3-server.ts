@@ -30,7 +30,9 @@ export class S3Server {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     let printed = '';
-    child.stderr?.on('data', (part: Buffer) => (printed = (printed + part.toString()).slice(-4_000)));
+    child.stderr.on('data', (part: Buffer) => {
+      printed = (printed + part.toString()).slice(-4_000);
+    });
     const server = new S3Server(child, `http://127.0.0.1:${port}`);
     for (const untilMs = performance.now() + startMs; ; await sleep(pollMs)) {
       try {

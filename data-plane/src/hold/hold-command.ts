@@ -60,7 +60,7 @@ async function main(): Promise<number> {
   if (values.release) {
     const before = await askNode<{ hold: HoldState }>(access, 'GET', path);
     const query = new URLSearchParams({ reference, requestedBy });
-    const { hold } = await askNode<{ hold: HoldState }>(access, 'DELETE', `${path}?${query}`);
+    const { hold } = await askNode<{ hold: HoldState }>(access, 'DELETE', `${path}?${query.toString()}`);
     print(hold);
     if (before.hold.holds.some((one) => one.reference === reference)) return 0;
     process.stderr.write(`no hold of database ${database} has the reference ${reference}\n`);

@@ -1,7 +1,10 @@
+import { ExportResultCode } from '@opentelemetry/core';
 import type { ReadableSpan, SpanExporter } from '@opentelemetry/sdk-trace';
 import { mostWaitingSpans, SpanQueue, type SpanOutcome } from './span-queue.js';
 
 type Done = Parameters<SpanExporter['export']>[1];
+
+const { SUCCESS: success, FAILED: failure } = ExportResultCode;
 
 const span = {
   spanContext: () => ({ traceId: 'a', spanId: 'b', traceFlags: 1 }),
@@ -37,13 +40,13 @@ describe('SpanQueue', () => {
     expect(counts).toEqual({ exported: 0, failed: 0, dropped: 10 });
 
     const [first] = underWay;
-    first?.done({ code: 0 });
+    first?.done({ code: success });
     expect(counts.exported).toBe(first?.count);
     queue.onEnd(span);
     expect(counts.dropped).toBe(10);
 
     const flushed = queue.forceFlush();
-    for (const { done } of underWay.slice(1)) done({ code: 0 });
+    for (const { done } of underWay.slice(1)) done({ code: success });
     await flushed;
     expect(counts).toEqual({ exported: mostWaitingSpans + 1, failed: 0, dropped: 10 });
     await queue.shutdown();
@@ -51,10 +54,10 @@ describe('SpanQueue', () => {
 
   it('says once that the collector fails, and once that it does not any more', async () => {
     const { queue, counts, failures, underWay } = queueBefore();
-    for (const code of [1, 1, 0, 0]) {
+    for (const code of [failure, failure, success, success]) {
       queue.onEnd(span);
       const flushed = queue.forceFlush().catch(() => undefined);
-      underWay.pop()?.done({ code, ...(code === 1 && { error: new Error('no') }) });
+      underWay.pop()?.done({ code, ...(code === failure && { error: new Error('no') }) });
       await flushed;
     }
     expect(failures).toEqual(['no', undefined]);

@@ -1,3 +1,4 @@
+import { ExportResultCode } from '@opentelemetry/core';
 import { BatchSpanProcessor, type ReadableSpan, type SpanExporter, type SpanProcessor } from '@opentelemetry/sdk-trace';
 
 /** `dropped`: the collector did not take what came before in time. `failed`: it refused, or did not answer. */
@@ -33,7 +34,7 @@ export class SpanQueue implements SpanProcessor {
     const counted: SpanExporter = {
       export: (spans, done) =>
         exporter.export(spans, (result) => {
-          this.#gone(spans.length, result.code === 0, result.error);
+          this.#gone(spans.length, result.code === ExportResultCode.SUCCESS, result.error);
           done(result);
         }),
       shutdown: async () => exporter.shutdown(),

@@ -221,11 +221,10 @@ describe('transactions', () => {
     await transaction.commit();
     expect(await numbers(db)).toEqual([1, 2, 3, 4, 5, 6]);
     const other = serverless(database);
-    await other
-      .transaction(async () => {
-        for (let n = 7; n <= 9; n++) await other.run('INSERT INTO t VALUES (?)', n);
-      })
-      .immediate();
+    const insertThree = other.transactionAsync(async (transaction) => {
+      for (let n = 7; n <= 9; n++) await transaction.run('INSERT INTO t VALUES (?)', n);
+    }) as { immediate: () => Promise<void> };
+    await insertThree.immediate();
     expect(await numbers(db)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
     const after = await Promise.all([first, second].map(async (node) => node.counted('requests_total')));
     for (const [index, count] of after.entries()) expect(count - before[index]!).toBeGreaterThan(4);

@@ -317,7 +317,7 @@ describe('a hold that is placed while something is being collected', () => {
         );
         const { outcome } = placing;
         const isExpected = outcome === 'held' && isByocError(failure, 'DATABASE_MOVED', 'DATABASE_HELD');
-        if (failure !== undefined && !isExpected) throw failure;
+        if (failure !== undefined && !isExpected) throw new Error('the collection failed', { cause: failure });
         return { outcome, calls: interruption.calls };
       };
       const { calls } = await play(Infinity);
