@@ -265,7 +265,7 @@ describe('transactions', () => {
     const nextHas = next.execute('INSERT INTO t VALUES (2)');
     await delay(50);
     const last = db.batch(['INSERT INTO t VALUES (3)'], 'write').catch((error: unknown) => error);
-    await delay(2_000);
+    await delay(2_500);
     await held.commit();
     await nextHas;
     const error = await last;
@@ -287,7 +287,7 @@ describe('answers that are lost', () => {
     await direct.batch(['CREATE TABLE writes (id TEXT PRIMARY KEY)', 'CREATE TABLE t (n)'], 'write');
     const lossy = client(
       { ...database, url: database.url.replace(balancer.url, proxy.url) },
-      { fetch: async (request: Request) => fetch(request, { signal: AbortSignal.timeout(1_000) }) },
+      { fetch: async (request: Request) => fetch(request, { signal: AbortSignal.timeout(3_000) }) },
     );
     return { proxy, lossy, direct };
   }
@@ -342,34 +342,43 @@ describe('answers that are lost', () => {
 
 // The last ones: they end a node.
 describe('the end of a node', () => {
+  /** A database with the node that serves it, and the other one. */
+  async function owned(name: string): Promise<{ database: TestDatabase; owner: DataNode; other: DataNode }> {
+    const nodes = [first, second];
+    const open = async (): Promise<number[]> => Promise.all(nodes.map(async (node) => node.counted('open_databases')));
+    // Databases of other cases may change hands, or be closed, at the same moment: then another one is made.
+    for (let attempt = 1; ; attempt++) {
+      const before = await open();
+      const database = await createDatabase(`${name}-${attempt}`);
+      await client(database).batch(['CREATE TABLE writes (id TEXT PRIMARY KEY)', 'CREATE TABLE t (n)'], 'write');
+      const more = (await open()).map((count, index) => count - before[index]!);
+      if (more.join() === '1,0') return { database, owner: first, other: second };
+      if (more.join() === '0,1') return { database, owner: second, other: first };
+    }
+  }
+
   test('the death of a node, seen by a client that sends again', async () => {
-    const database = await createDatabase('mourned');
+    const { database, owner } = await owned('mourned');
     const db = client(database);
-    await db.batch(['CREATE TABLE writes (id TEXT PRIMARY KEY)', 'CREATE TABLE t (n)'], 'write');
-    const sockets = client({ ...database, url: first.here(database).url.replace(/^http/, 'ws') });
+    const sockets = client({ ...database, url: owner.here(database).url.replace(/^http/, 'ws') });
     await sockets.execute('SELECT 1');
-    // The node that created it serves it; so does this node after its death.
     const writers = [0, 1, 2, 3].map(async (writer) => {
       for (let n = 0; n < 25; n++) {
         const number = 1_000 * writer + n;
         await sendAgain.writeOnce(db, `write-${number}`, [{ sql: 'INSERT INTO t VALUES (?)', args: [number] }]);
-        if (writer === 0 && n === 10) await first.end('SIGKILL');
+        if (writer === 0 && n === 10) await owner.end('SIGKILL');
       }
     });
     await Promise.all(writers);
     const sent = [0, 1, 2, 3].flatMap((writer) => Array.from({ length: 25 }, (_, n) => 1_000 * writer + n));
     expect(await numbers(db)).toEqual(sent);
-    await first.restart();
+    await owner.restart();
     expect((await sockets.execute('SELECT count(*) AS n FROM t')).rows[0]?.['n']).toBe(sent.length);
   });
 
   test('a transaction does not outlive its node', async () => {
-    const database = await createDatabase('bereft');
-    const db = client({ ...database, url: second.here(database).url });
-    await db.execute('CREATE TABLE t (n)');
-    const owner = (await first.counted('open_databases')) > 0 ? first : second;
-    const asked = owner === first ? second : first;
-    const travelling = client({ ...database, url: asked.here(database).url });
+    const { database, owner, other } = await owned('bereft');
+    const travelling = client({ ...database, url: other.here(database).url });
     const run = async (afterFirst: () => Promise<void>): Promise<void> => {
       const transaction = await travelling.transaction('write');
       try {
