@@ -3,6 +3,9 @@ import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import type { DatabaseId, NodeEpoch } from '../../src/identity.js';
+import { preferredNode } from '../../src/ownership/placement.js';
+import { epochOf } from '../cluster/cluster.js';
 import { DataNode, sharedLease, type TestDatabase } from '../support/data-node.js';
 import { TraceCollector, treeOf, type CollectedSpan } from '../support/trace-collector.js';
 
@@ -30,14 +33,13 @@ beforeAll(async () => {
     OTEL_SERVICE_NAME: 'first',
   });
   second = await first.startBeside({ OTEL_SERVICE_NAME: 'second' });
-  // A node that sees another one join hands databases over; that is to be over.
-  await delay(3_000);
-  // Ids decide which node opens a database; here it is to be the first one.
-  for (let n = 0; n === 0 || (await first.counted('open_databases')) === 0; n++) {
+  // Of one that another node is to have it would be rid as soon as it has heard of that node.
+  const epochs = [first, second].map((node) => epochOf(node) as string as NodeEpoch);
+  for (let n = 0; n === 0 || preferredNode(shop.id as DatabaseId, epochs) !== epochs[0]; n++) {
     shop = await first.createDatabase(`shop${n}`);
-    opening = newTrace();
-    await first.post(shop, 'v2/pipeline', pipelineOf(`CREATE TABLE t (${column})`), opening.headers);
   }
+  opening = newTrace();
+  await first.post(shop, 'v2/pipeline', pipelineOf(`CREATE TABLE t (${column})`), opening.headers);
 });
 afterAll(async () => {
   await second.end('SIGKILL');
