@@ -75,15 +75,18 @@ export class Postgresql {
       printed = (printed + part.toString()).slice(-4_000);
     });
     const postgresql = new Postgresql(installed, directory, port, server, stdout.trim());
-    for (const untilMs = performance.now() + startMs; ; await sleep(pollMs)) {
+    const untilMs = performance.now() + startMs;
+    for (;;) {
       try {
         await postgresql.execute('SELECT 1');
         return postgresql;
       } catch (cause) {
-        if (performance.now() < untilMs && server.exitCode === null) continue;
-        server.kill('SIGKILL');
-        throw new Error(`PostgreSQL did not start:\n${printed}`, { cause });
+        if (performance.now() >= untilMs || server.exitCode !== null) {
+          server.kill('SIGKILL');
+          throw new Error(`PostgreSQL did not start:\n${printed}`, { cause });
+        }
       }
+      await sleep(pollMs);
     }
   }
 

@@ -34,15 +34,18 @@ export class S3Server {
       printed = (printed + part.toString()).slice(-4_000);
     });
     const server = new S3Server(child, `http://127.0.0.1:${port}`);
-    for (const untilMs = performance.now() + startMs; ; await sleep(pollMs)) {
+    const untilMs = performance.now() + startMs;
+    for (;;) {
       try {
         for (const bucket of ['bench-data', 'bench-log']) await server.#createBucket(bucket);
         return server;
       } catch (cause) {
-        if (performance.now() < untilMs && child.exitCode === null) continue;
-        child.kill('SIGKILL');
-        throw new Error(`the S3 server did not start:\n${printed}`, { cause });
+        if (performance.now() >= untilMs || child.exitCode !== null) {
+          child.kill('SIGKILL');
+          throw new Error(`the S3 server did not start:\n${printed}`, { cause });
+        }
       }
+      await sleep(pollMs);
     }
   }
 

@@ -12,7 +12,10 @@ import { storeUsageAfterMs, UsageLog } from './usage-log.js';
 const epoch = 'e'.repeat(32) as NodeEpoch;
 const id = (number: number): DatabaseId => `00000000-0000-4000-8000-${String(number).padStart(12, '0')}` as DatabaseId;
 
-function node(store: ObjectStore = new MemoryStore(), runtime = new VirtualRuntime()) {
+function node<Store extends ObjectStore = MemoryStore>(
+  store: Store = new MemoryStore() as ObjectStore as Store,
+  runtime = new VirtualRuntime(),
+) {
   const reports: string[] = [];
   const counted: Partial<UsageCounts>[] = [];
   const report = (event: string): number => reports.push(event);
@@ -40,9 +43,9 @@ describe('usage of a node', () => {
     log.count(id(2), { bytesSynced: 4_096 });
     log.count(id(1), { rowsRead: 3, rowsWritten: 1, queries: 2 });
     await runtime.advance(storeUsageAfterMs - 1);
-    expect((store as MemoryStore).objects.size).toBe(0);
+    expect(store.objects.size).toBe(0);
     await runtime.advance(1);
-    expect([...(store as MemoryStore).objects.keys()]).toEqual([usageBatchName(epoch, 1)]);
+    expect([...store.objects.keys()]).toEqual([usageBatchName(epoch, 1)]);
     expect(runtime.timers).toBe(0);
     const { batches, more } = await usage.page();
     expect({ batches, more }).toEqual({
@@ -61,7 +64,7 @@ describe('usage of a node', () => {
     });
     await usage.remove(batches);
     expect(await usage.page()).toEqual({ batches: [], more: false });
-    expect((store as MemoryStore).objects.size).toBe(0);
+    expect(store.objects.size).toBe(0);
   });
 
   it('goes to the hour in which it was counted', async () => {
@@ -158,7 +161,7 @@ describe('usage of a node', () => {
     await log.store();
     log.count(id(1), { queries: 2 });
     await log.store();
-    const first = (store as MemoryStore).objects.get(usageBatchName(epoch, 1))!;
+    const first = store.objects.get(usageBatchName(epoch, 1))!;
     first.body[first.body.length - 3]! ^= 1;
     expect((await usage.page()).batches.map(({ sequence }) => sequence)).toEqual([2]);
     expect(reports).toEqual(['a batch of usage is damaged']);

@@ -56,7 +56,7 @@ export class UsageLog implements UsageSink {
     if (given.length === 0) return;
     const hour = Math.floor(runtime.nowMs() / hourMs) * hourMs;
     let databases = this.#hours.get(hour);
-    if (!databases) this.#hours.set(hour, (databases = new Map()));
+    if (!databases) this.#hours.set(hour, (databases = new Map<DatabaseId, Counted>()));
     let counted = databases.get(id);
     if (!counted) databases.set(id, (counted = { rowsRead: 0, rowsWritten: 0, bytesSynced: 0, queries: 0 }));
     for (const name of given) {

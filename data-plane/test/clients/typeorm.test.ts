@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import {
   DataSource,
   EntitySchema,
+  EntitySchemaOptions,
   Table,
   TableColumn,
   type MigrationInterface,
@@ -26,12 +27,17 @@ interface Book {
   author: Author;
 }
 
-const authorSchema = new EntitySchema<Author>({
+/** The package takes any object; its type asks for one of this class. */
+function schemaOf<T extends object>(options: Partial<EntitySchemaOptions<T>>): EntitySchema<T> {
+  return new EntitySchema(Object.assign(new EntitySchemaOptions<T>(), options));
+}
+
+const authorSchema = schemaOf<Author>({
   name: 'author',
   columns: { id: { type: Number, primary: true, generated: true }, name: { type: String, unique: true } },
   relations: { books: { type: 'one-to-many', target: 'book', inverseSide: 'author', cascade: ['insert'] } },
 });
-const bookSchema = new EntitySchema<Book>({
+const bookSchema = schemaOf<Book>({
   name: 'book',
   columns: {
     id: { type: Number, primary: true },

@@ -71,10 +71,16 @@ export class MarkedPlaces {
 
 /** Where an engine process keeps the file of an open database. */
 export function databaseDirectory(node: DataNode, database: TestDatabase): string {
-  const entries = readdirSync(node.cacheDirectory, { recursive: true, withFileTypes: true });
-  const found = entries.filter((entry) => entry.isDirectory() && entry.name.startsWith(`${database.id}.`));
+  // Not what is below: directories of other databases come and go while it is listed.
+  const found = readdirSync(node.cacheDirectory, { withFileTypes: true })
+    .filter((engine) => engine.isDirectory())
+    .flatMap((engine) => {
+      const directory = join(node.cacheDirectory, engine.name);
+      return readdirSync(directory).map((name) => ({ name, path: join(directory, name) }));
+    })
+    .filter(({ name }) => name.startsWith(`${database.id}.`));
   if (found.length !== 1 || found[0] === undefined) throw new Error(`${found.length} directories of ${database.name}`);
-  return join(found[0].parentPath, found[0].name);
+  return found[0].path;
 }
 
 /** `text` as it stands, in hex, and in base64 wherever in a longer value it begins. */
