@@ -124,7 +124,7 @@ describe('acknowledged means durable', () => {
       mutation: {
         file: 'database/gated-response.js',
         from: 'await this.#gate.wait(first.seenCommit);',
-        to: 'if (first.last) await this.#gate.wait(first.seenCommit);',
+        to: 'first.last ? await this.#gate.wait(first.seenCommit) : undefined;',
       },
     },
   ])('$what would be noticed', async ({ mutation, notices }) => {
