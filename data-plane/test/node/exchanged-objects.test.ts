@@ -10,6 +10,7 @@ import { LocalObjectStore } from '../../src/object-store/local-object-store.js';
 import { readRecoveryRecord, recoveredFragments, type RecoveryRecord } from '../../src/ownership/recovery-record.js';
 import { systemRuntime } from '../../src/runtime.js';
 import { everything, StoppedDeployment } from '../support/stopped-deployment.js';
+import { StoreSurgery } from '../support/store-surgery.js';
 import { storedKeys, StoredFile } from '../support/stored-file.js';
 
 let deployment: StoppedDeployment;
@@ -81,12 +82,15 @@ it("fragments of one log object in the place of another's", async () => {
 it("another generation's objects in the place of the present one's", async () => {
   const { node, folded } = deployment;
   await node.restart();
+  const surgery = await StoreSurgery.of(node);
+  const named = async (): Promise<number | undefined> => (await surgery.manifestOf(folded)).generation?.number;
+  const first = await named();
   await node.run(folded, 'INSERT INTO filler VALUES (randomblob(2000000))');
-  const generations = async (): Promise<string[]> =>
-    (await storedKeys(deployment.storeDirectory('data'), 'objects/')).filter((key) => key.endsWith('/generation'));
-  while ((await generations()).length < 2) await delay(20);
+  while ((await named()) === first) await delay(20);
   await node.end();
-  const [before, present] = (await generations()).map((key) => new StoredFile(deployment.storeDirectory('data'), key));
+  const keys = await storedKeys(deployment.storeDirectory('data'), 'objects/');
+  const generations = keys.filter((key) => key.endsWith('/generation'));
+  const [before, present] = generations.map((key) => new StoredFile(deployment.storeDirectory('data'), key));
   if (!before || !present) throw new Error('there are two generations');
   present.writeBody(before.body);
   await node.restart();
