@@ -151,8 +151,15 @@ export class ReplicaHistory {
   }
 
   async #stream(height: number): Promise<FrameStream> {
-    const known = this.#streams.get(height);
-    if (known) return known;
+    const stream = this.#streams.get(height) ?? (await this.#newStream(height));
+    if (!stream.isEnded && height < (await this.#height())) {
+      const next = await this.#named(height + 1);
+      if (next) stream.endAt(chainPoint(next.generation).commit);
+    }
+    return stream;
+  }
+
+  async #newStream(height: number): Promise<FrameStream> {
     const start = chainPoint(await this.generation(height));
     const stream = new FrameStream(
       {

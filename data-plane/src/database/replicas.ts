@@ -27,6 +27,8 @@ export interface ReplicatedDatabase {
   readonly onSynced: (bytes: number) => void;
 }
 
+/** How often a pull is tried anew when the database has changed while it was read. */
+const mostPullAttempts = 20;
 /** Most frames of one answer; official clients ask for as many. */
 const mostFrames = 128;
 /** How long what was read of the log stays in memory for the next part of it. */
@@ -102,14 +104,19 @@ export class Replicas {
     return { status: 200, type, body, sizeBytes: generation.databasePages * pageBytes };
   }
 
-  async #pull({ generation, start, end }: Extract<FileOperation, { kind: 'replica-pull' }>): Promise<FileAnswer> {
+  async #pull(pull: Extract<FileOperation, { kind: 'replica-pull' }>, attempt = 1): Promise<FileAnswer> {
+    const { generation, start, end } = pull;
     const asked = { height: await this.#startOf(generation, start), frames: start - 1 };
     const place = await this.#history.settled(asked, false);
     const frames = await this.#history.read(place, Math.min(mostFrames, end - start));
     if (frames.length > 0) return { status: 200, type: 'application/octet-stream', body: encodeFrames(frames) };
     const tip = await this.#history.tip();
     const { total } = await this.#history.framesIn(place.height);
-    if (place.frames < total) return this.#pull({ kind: 'replica-pull', generation, start, end });
+    if (place.frames < total) {
+      // Something was committed or folded in between. It cannot go on for ever.
+      if (attempt < mostPullAttempts) return this.#pull(pull, attempt + 1);
+      throw new ByocError('INTERNAL', `frame ${start} of generation ${generation} is counted and cannot be read`);
+    }
     if (place.frames > total) {
       throw new ByocError('REPLICA_UNKNOWN_POSITION', `generation ${generation} has no frame ${start - 1} yet`);
     }

@@ -49,6 +49,8 @@ const commitHeaderBytes = 24;
 export class FrameStream {
   readonly #source: FrameStreamSource;
   readonly #marks: Mark[];
+  /** The commit of the generation that these frames lead to, once there is one. */
+  #lastCommit = Infinity;
   /** The commits of the fragment that was opened last; it is asked for in many parts. */
   #opened: OpenedFragment | undefined;
 
@@ -60,40 +62,56 @@ export class FrameStream {
   /** Frames that there are now, and the last commit. Throws `STORE_OBJECT_MISSING` or `STORE_OBJECT_CORRUPT`. */
   async end(): Promise<{ readonly total: number; readonly commit: number }> {
     const last = this.#marks.at(-1) as Mark;
-    await this.read(last.frames + 1, 1, true);
-    const { frames, end } = this.#marks.at(-1) as Mark;
-    return { total: frames, commit: end.commit };
+    const { total, commit } = await this.read(last.frames + 1, 1, true);
+    return { total: total as number, commit: commit as number };
+  }
+
+  /** Whether it is known where the frames end. */
+  get isEnded(): boolean {
+    return this.#lastCommit !== Infinity;
+  }
+
+  /**
+   * The next generation holds everything up to this commit, and what follows belongs to that one. Commits beyond it may have
+   * been read here before it was made.
+   */
+  endAt(commit: number): void {
+    this.#lastCommit = commit;
+    while ((this.#marks.at(-1) as Mark).end.commit > commit && this.#marks.length > 1) this.#marks.pop();
+    if (this.#opened && this.#opened.end.commit > commit) this.#opened = undefined;
   }
 
   /** At most `count` frames from number `first` on, which counts from 1. Throws as `end` does. */
   async read(first: number, count: number, toEnd = false): Promise<FramesRead> {
     const frames: Frame[] = [];
     let at = this.#markBefore(first);
+    let mark = this.#marks[at] as Mark;
     const isEnough = (): boolean => frames.length >= count && !toEnd;
     const take = ({ commits, end }: OpenedFragment): void => {
-      let number = (this.#marks[at] as Mark).frames;
+      let number = mark.frames;
       for (const commit of commits) {
         const pages = pagesOf(commit);
         if (number + pages >= first && frames.length < count) collect(commit, pages, number, first, count, frames);
         number += pages;
       }
       at += 1;
-      this.#marks[at] ??= { frames: number, end };
+      mark = { frames: number, end };
+      if (at === this.#marks.length && end.commit <= this.#lastCommit) this.#marks.push(mark);
     };
-    if (this.#opened && this.#opened.after.commit === this.#marks[at]?.end.commit) take(this.#opened);
+    if (this.#opened && this.#opened.after.commit === mark.end.commit) take(this.#opened);
     if (isEnough()) return { frames, total: undefined, commit: undefined };
     const { runtime, sealer, fragmentsAfter } = this.#source;
     const turns = new Turns(runtime, 'background');
-    let after = (this.#marks[at] as Mark).end;
+    let after = mark.end;
     for await (const sealed of fragmentsAfter(after)) {
       const { commits, after: end } = await turns.run(openingFragment(sealer(), sealed));
-      this.#opened = { after, commits, end };
-      take(this.#opened);
+      const opened = { after, commits, end };
+      if (end.commit <= this.#lastCommit) this.#opened = opened;
+      take(opened);
       after = end;
       if (isEnough()) return { frames, total: undefined, commit: undefined };
     }
-    const { frames: total, end } = this.#marks[at] as Mark;
-    return { frames, total, commit: end.commit };
+    return { frames, total: mark.frames, commit: mark.end.commit };
   }
 
   /** Forgets the content of what was opened. */
