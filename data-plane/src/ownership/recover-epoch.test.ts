@@ -112,7 +112,7 @@ describe('recovery of an epoch', () => {
   ])('%s the log with %j where positions cannot be listed', async (what, positions) => {
     await writeLog({ dataStore, logStore }, epochA, positions);
     const unlisted = new (class extends SingleLogStore {
-      override async positions(): Promise<number[]> {
+      override async lastPosition(): Promise<number> {
         return Promise.reject(new ByocError('STORE_UNAVAILABLE', 'a zone does not answer'));
       }
     })(systemRuntime, logStore);

@@ -4,7 +4,7 @@ import type { NodeEpoch } from '../identity.js';
 import { mostLogObjectsInFlight } from '../storage/commit-log.js';
 import type { LogEntry, LogStore } from '../storage/log-store/log-store.js';
 
-/** Positions that are read at once while it is not known how far the log goes, and at the most. */
+/** Positions that are read at once while it is not known how far the log goes, the more the further it went, and at the most. */
 const readAhead = 16;
 const mostReadAhead = 256;
 /** Positions beyond a missing one that are looked at for a proof that the store lost it, where they cannot be listed. */
@@ -30,10 +30,13 @@ export async function walkLog(
   const entries = new Map<number, LogEntry>();
   const looks: Promise<LogEntry | 'seal' | undefined>[] = [];
   // Listed while the first are read: it only saves looks at what is not there, so it may fail, or be late.
-  let listedTo = 0;
-  void lastPosition(logStore, epoch).then((last) => (listedTo = last ?? 0));
+  let listedTo: number | undefined = 0;
+  void lastPosition(logStore, epoch).then((last) => (listedTo = last));
   for (let position = from; ; position++) {
-    const ahead = Math.min(Math.max(readAhead, listedTo + 1 - position), mostReadAhead);
+    const ahead = Math.min(
+      Math.max(listedTo === undefined ? readAhead + entries.size : readAhead, (listedTo ?? 0) + 1 - position),
+      mostReadAhead,
+    );
     while (looks.length < ahead) {
       const look = logStore.look(epoch, position + looks.length);
       // Thrown only when the walk gets there: beyond the end of the log nothing was acknowledged, and damage is harmless.
@@ -55,9 +58,9 @@ export async function walkLog(
 /** The last position at which anything stands; undefined when that cannot be told. */
 async function lastPosition(logStore: LogStore, epoch: NodeEpoch): Promise<number | undefined> {
   try {
-    return (await logStore.positions(epoch)).at(-1) ?? 0;
+    return await logStore.lastPosition(epoch);
   } catch {
-    // A zone cannot be listed: whoever asked looks at positions instead.
+    // Whoever asked looks at positions instead.
     return undefined;
   }
 }

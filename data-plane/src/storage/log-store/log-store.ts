@@ -70,6 +70,12 @@ export interface LogStore {
    */
   positions(epoch: NodeEpoch): Promise<number[]>;
 
+  /**
+   * The last position at which anything stands, 0 for none but the beginning; undefined where no one bucket can tell. Throws
+   * `STORE_UNAVAILABLE`.
+   */
+  lastPosition(epoch: NodeEpoch): Promise<number | undefined>;
+
   /** Names a position to a reader of messages. */
   nameOf(epoch: NodeEpoch, position: number): string;
 }

@@ -55,6 +55,10 @@ export class RecentEntries implements LogStore {
     return this.#store.positions(epoch);
   }
 
+  async lastPosition(epoch: NodeEpoch): Promise<number | undefined> {
+    return this.#store.lastPosition(epoch);
+  }
+
   nameOf(epoch: NodeEpoch, position: number): string {
     return this.#store.nameOf(epoch, position);
   }

@@ -69,6 +69,10 @@ export class SingleLogStore implements LogStore {
     return listPositions(this.#runtime, this.#store, logPrefix(epoch));
   }
 
+  async lastPosition(epoch: NodeEpoch): Promise<number> {
+    return (await this.positions(epoch)).at(-1) ?? 0;
+  }
+
   nameOf(epoch: NodeEpoch, position: number): string {
     return logObjectName(epoch, position);
   }
