@@ -30,13 +30,12 @@ export async function walkLog(
   const entries = new Map<number, LogEntry>();
   const looks: Promise<LogEntry | 'seal' | undefined>[] = [];
   // Listed while the first are read: it only saves looks at what is not there, so it may fail, or be late.
-  let listedTo: number | undefined = 0;
-  void lastPosition(logStore, epoch).then((last) => (listedTo = last));
+  const listed: { to: number | undefined } = { to: 0 };
+  void lastPosition(logStore, epoch).then((last) => (listed.to = last));
   for (let position = from; ; position++) {
-    const ahead = Math.min(
-      Math.max(listedTo === undefined ? readAhead + entries.size : readAhead, (listedTo ?? 0) + 1 - position),
-      mostReadAhead,
-    );
+    const { to } = listed;
+    const wanted = to === undefined ? readAhead + entries.size : Math.max(readAhead, to + 1 - position);
+    const ahead = Math.min(wanted, mostReadAhead);
     while (looks.length < ahead) {
       const look = logStore.look(epoch, position + looks.length);
       // Thrown only when the walk gets there: beyond the end of the log nothing was acknowledged, and damage is harmless.
