@@ -67,6 +67,7 @@ export class AdminNodeForTests {
     }
     if (found === undefined) return [404, { code: 'DATABASE_NOT_FOUND', message: 'database not found' }];
     if (action === 'storage') return [200, { bytes: 4096 }];
+    if (action === 'hold') return [200, { hold: { id, name: found.name, holds: [], released: [] } }];
     if (action === 'encryption' || action === 'rekey') return [200, { encryption: encryptionOf(found) }];
     if (action === 'certificate' || action === 'shred') {
       return [404, { code: 'CERTIFICATE_NOT_FOUND', message: 'there is none' }];
