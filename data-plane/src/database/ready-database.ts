@@ -74,9 +74,11 @@ export async function own(
   id: DatabaseId,
   { justRead, presented }: OwningFrom = {},
 ): Promise<OwnedDatabase> {
-  const first = assertLive(context, id, justRead ?? (await context.manifests.readAgain(id)));
-  // Only a claim proves that the manifest is still the one that was read: what this epoch owns may have been folded since.
-  const found = first.manifest.owner === context.epoch ? await liveManifest(context, id) : first;
+  const first = justRead ?? (await context.manifests.readAgain(id));
+  // Only a claim proves that the manifest is still the one that was read: what this epoch owns may have been folded since,
+  // and what was deleted may be back.
+  const isToBeClaimed = first && first.manifest.owner !== context.epoch && first.manifest.deletedAtMs === undefined;
+  const found = isToBeClaimed ? assertLive(context, id, first) : await liveManifest(context, id);
   const client = admittedKey(found.manifest, presented);
   const { generation } = found.manifest;
   if (generation) context.prefetch(generationKey(lineOf(found.manifest), generation));

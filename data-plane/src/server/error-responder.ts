@@ -7,10 +7,11 @@ import { OutcomeUnknownError, StoreUnavailableError } from '../object-store/obje
 import type { Runtime } from '../runtime.js';
 import type { TraceSpan } from '../tracing/trace-span.js';
 import { corsHeaders } from './cors.js';
-import { endAfterUpload, uploadRemains } from './request-body.js';
+import { ClientGoneError, endAfterUpload, uploadRemains } from './request-body.js';
 import { givenRequestId } from './request-id.js';
 import { parseRequestTarget } from './request-target.js';
 import { noteError } from './request-trace.js';
+import { ClientStalledError } from './response-stream.js';
 
 /** A failed request, and what its client is told. */
 export interface Refusal {
@@ -33,6 +34,25 @@ export class ErrorResponder {
 
   newRequestId(): string {
     return this.runtime.randomBytes(8).toString('hex');
+  }
+
+  /** Ends the answer of a request that failed, or whose client went away (`signal`) or takes nothing any more. */
+  end(
+    request: IncomingMessage,
+    response: ServerResponse,
+    thrown: unknown,
+    signal: AbortSignal,
+    trace: TraceSpan | undefined,
+  ): void {
+    if (thrown instanceof ClientGoneError || signal.aborted) {
+      this.log.debug({ err: thrown }, 'the client went away before its answer was complete');
+      response.destroy();
+    } else if (thrown instanceof ClientStalledError) {
+      this.log.info({ err: thrown }, 'a streamed answer was cut off');
+      response.destroy();
+    } else {
+      this.send(request, response, thrown, {}, trace);
+    }
   }
 
   /**

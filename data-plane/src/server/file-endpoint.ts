@@ -1,6 +1,5 @@
 /** Answers requests for the file of a database: uploads, exports, replicas. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Logger } from 'pino';
 import type { DatabaseService } from '../database/database-service.js';
 import { isChange, type FileAnswer, type FileOperation, type FileOperationKind } from '../database/file-request.js';
 import { ByocError } from '../errors/catalogue.js';
@@ -17,18 +16,17 @@ import { forwardedHeader } from './forwarding.js';
 import type { HttpLimits } from './http-limits.js';
 import type { HttpServer } from './http-server.js';
 import { givenRequestId } from './request-id.js';
-import { ClientGoneError, readBody, type BodyBudget } from './request-body.js';
+import { readBody, type BodyBudget } from './request-body.js';
 import type { RequestTarget } from './request-target.js';
 import { onResponseEnd } from './response-end.js';
 import { beginTrace, endTrace } from './request-trace.js';
-import { ClientStalledError, streamBody } from './response-stream.js';
+import { streamBody } from './response-stream.js';
 
 export interface FileEndpointOptions {
   readonly server: HttpServer;
   readonly access: DatabaseAccess;
   readonly databases: Pick<DatabaseService, 'serveFile'>;
   readonly runtime: Runtime;
-  readonly log: Logger;
   readonly limits: HttpLimits;
   readonly budget: BodyBudget;
   /** Absent when nothing is traced. */
@@ -177,7 +175,7 @@ export class FileEndpoint {
       await this.#send(response, await answer({ target, request, granted, signal, trace }));
     };
     const answered = trace ? trace.run(run) : run();
-    answered.catch((error: unknown) => this.#fail(error, request, response, signal, trace));
+    answered.catch((error: unknown) => this.#options.server.errors.end(request, response, error, signal, trace));
   }
 
   async #send(response: ServerResponse, { status, type, body, sizeBytes }: FileAnswer): Promise<void> {
@@ -197,24 +195,5 @@ export class FileEndpoint {
     }
     start();
     response.end(body);
-  }
-
-  #fail(
-    error: unknown,
-    request: IncomingMessage,
-    response: ServerResponse,
-    signal: AbortSignal,
-    trace: TraceSpan | undefined,
-  ): void {
-    const { server, log } = this.#options;
-    if (error instanceof ClientGoneError || signal.aborted) {
-      log.debug({ err: error }, 'the client went away before its answer was complete');
-      response.destroy();
-    } else if (error instanceof ClientStalledError) {
-      log.info({ err: error }, 'a streamed answer was cut off');
-      response.destroy();
-    } else {
-      server.errors.send(request, response, error, {}, trace);
-    }
   }
 }

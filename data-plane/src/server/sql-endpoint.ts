@@ -23,9 +23,9 @@ import { shuttingDown, type HttpServer } from './http-server.js';
 import { givenRequestId, requestIdHeader } from './request-id.js';
 import type { RequestTarget } from './request-target.js';
 import { beginTrace, endTrace } from './request-trace.js';
-import { ClientGoneError, readBody, type BodyBudget } from './request-body.js';
+import { readBody, type BodyBudget } from './request-body.js';
 import { onResponseEnd } from './response-end.js';
-import { ClientStalledError, streamBody } from './response-stream.js';
+import { streamBody } from './response-stream.js';
 import { answerType } from './sql-routes.js';
 
 export interface SqlEndpointOptions {
@@ -80,7 +80,7 @@ export class SqlEndpoint {
     });
     const run = async (): Promise<void> => this.#answer(kind, target, request, response, signal, body, trace);
     const answered = trace ? trace.run(run) : run();
-    answered.catch((error: unknown) => this.#fail(error, request, response, signal, trace));
+    answered.catch((error: unknown) => server.errors.end(request, response, error, signal, trace));
   }
 
   async #answer(
@@ -142,24 +142,5 @@ export class SqlEndpoint {
       response.writeHead(status, { ...corsHeaders, 'content-type': type });
     };
     await streamBody(response, parts, start, runtime, limits.stallTimeoutMs);
-  }
-
-  #fail(
-    error: unknown,
-    request: IncomingMessage,
-    response: ServerResponse,
-    signal: AbortSignal,
-    trace: TraceSpan | undefined,
-  ): void {
-    const { server, log } = this.#options;
-    if (error instanceof ClientGoneError || signal.aborted) {
-      log.debug({ err: error }, 'the client went away before its answer was complete');
-      response.destroy();
-    } else if (error instanceof ClientStalledError) {
-      log.info({ err: error }, 'a streamed answer was cut off');
-      response.destroy();
-    } else {
-      server.errors.send(request, response, error, {}, trace);
-    }
   }
 }
