@@ -193,7 +193,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'two who want a database alone let somebody open it in between',
-    file: 'database/node-databases.js',
+    file: 'database/resident-databases.js',
     from: 'const before = this.#exclusive.get(id);',
     to: 'for (let busy = this.#exclusive.get(id); busy; busy = this.#exclusive.get(id)) await busy.catch(() => undefined); const before = undefined;',
     schedule: 'a collection and a request that wait for the same database',
