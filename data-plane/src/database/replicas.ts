@@ -14,7 +14,7 @@ import { jsonAnswer, type FileAnswer, type FileOperation, type FileRequest } fro
 import { meteredParts } from './metered-parts.js';
 import type { NodeContext } from './node-context.js';
 import type { OwnedDatabase } from './ready-database.js';
-import { ReplicaHistory, unsynchronizedGeneration } from './replica-history.js';
+import { ReplicaHistory, unsynchronizedGeneration, type ReplicaPlace } from './replica-history.js';
 import { ReplicaPushes, walFrameBytes } from './replica-pushes.js';
 
 /** The database that has replicas. */
@@ -107,12 +107,15 @@ export class Replicas {
   async #pull(pull: Extract<FileOperation, { kind: 'replica-pull' }>, attempt = 1): Promise<FileAnswer> {
     const { generation, start, end } = pull;
     const asked = { height: await this.#startOf(generation, start), frames: start - 1 };
-    const place = await this.#history.settled(asked, false);
+    const place = await this.#pulledPlace(asked);
     const frames = await this.#history.read(place, Math.min(mostFrames, end - start));
     if (frames.length > 0) return { status: 200, type: 'application/octet-stream', body: encodeFrames(frames) };
     const tip = await this.#history.tip();
     const { total } = await this.#history.framesIn(place.height);
-    if (place.frames < total) {
+    const isBefore = place.height < tip.height;
+    // Only one that counts from the stored generation before can go on to the next.
+    const mayMoveOn = isBefore && place.height === asked.height;
+    if (place.frames < total || (isBefore && !mayMoveOn)) {
       // Something was committed or folded in between. It cannot go on for ever.
       if (attempt < mostPullAttempts) return this.#pull(pull, attempt + 1);
       throw new ByocError('INTERNAL', `frame ${start} of generation ${generation} is counted and cannot be read`);
@@ -120,8 +123,6 @@ export class Replicas {
     if (place.frames > total) {
       throw new ByocError('REPLICA_UNKNOWN_POSITION', `generation ${generation} has no frame ${start - 1} yet`);
     }
-    // Only one that counts from the stored generation before can go on to the next.
-    const mayMoveOn = place.height === asked.height && place.height < tip.height;
     const next = mayMoveOn ? this.#history.numberOf(tip.height) : generation;
     return jsonAnswer(400, {
       status: 'checkpoint_needed',
@@ -129,6 +130,12 @@ export class Replicas {
       max_frame_no: start - 1,
       error: 'there are no more frames in this generation',
     });
+  }
+
+  /** Where a pull goes on. One that is past the end of its own generation goes on through the next ones, frame by frame. */
+  async #pulledPlace(asked: ReplicaPlace): Promise<ReplicaPlace> {
+    const place = await this.#history.settled(asked, false);
+    return place.height === asked.height ? place : this.#history.settled(place, true);
   }
 
   async #startOf(generation: number, start: number): Promise<number> {
