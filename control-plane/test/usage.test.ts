@@ -1,7 +1,7 @@
 /** What data nodes counted, added up in the catalog: exactly once, whoever collects, and answered for the days asked for. */
 import pino from 'pino';
 import type { DatabaseId, NodeEpoch } from '@turso-byoc/data-plane/identity.js';
-import type { UsageBatch, UsageEntry } from '@turso-byoc/data-plane/metering/usage-batch.js';
+import type { SizeEntry, UsageBatch, UsageEntry } from '@turso-byoc/data-plane/metering/usage-batch.js';
 import { UsageCollector } from '../src/metering/usage-collector.js';
 import { startApiForTests, type ApiForTests } from './support/api-for-tests.js';
 import { ManualClock } from './support/manual-clock.js';
@@ -98,6 +98,54 @@ describe('usage', () => {
         expect(await usage(path + query)).toMatchObject({ status: 400, code: 'PERIOD_INVALID' });
       }
     }
+  });
+
+  it('has how large databases are, by their last commit, and the sum of those of an organization and of a group', async () => {
+    const [shop, blog] = [await create('shop'), await create('blog')];
+    const sized = (sequence: number, ...sizes: SizeEntry[]): number => left({ ...batch(0, sequence, []), sizes });
+    const stored = async (path: string): Promise<unknown> => (await usage(path)).usage.storage_bytes;
+    const sums = async (): Promise<unknown> =>
+      (await api.catalog.read('SELECT scope, databases, stored_bytes FROM counts ORDER BY scope, subject')).rows.map(
+        (row) => [row['scope'], row['databases'], row['stored_bytes']],
+      );
+    // Nobody told yet: what lies in the store.
+    expect([await stored('/v1/databases/shop/usage'), await stored('/v1/usage')]).toEqual([4_096, 0]);
+    sized(1, [shop, 7, 10], [blog, 0, 2]);
+    expect([await stored('/v1/databases/shop/usage'), await stored('/v1/usage')]).toEqual([40_960, 49_152]);
+    // Of another node, late: what it tells is older.
+    left({ ...batch(1, 1, []), sizes: [[shop, 6, 99]] });
+    expect(await stored('/v1/usage')).toBe(49_152);
+    sized(2, [shop, 8, 3]);
+    expect(await stored('/v1/usage')).toBe(20_480);
+    await api.call('POST', '/v1/databases', { name: 'branch', seed: { type: 'database', name: 'shop' } });
+    const whole = await usage('/v1/usage');
+    expect(whole.usage.storage_bytes).toBe(32_768);
+    const listed = whole.databases as { usage: { storage_bytes: number } }[];
+    expect(listed.map((each) => each.usage.storage_bytes).sort((one, other) => one - other)).toEqual([
+      8_192, 12_288, 12_288,
+    ]);
+    await api.call('DELETE', '/v1/databases/shop');
+    expect([await stored('/v1/usage'), await sums()]).toEqual([
+      20_480,
+      [
+        ['group', 2, 20_480],
+        ['organization', 2, 20_480],
+      ],
+    ]);
+    expect((await api.call('POST', `/v1/deleted-databases/${shop}/undelete`)).status).toBe(200);
+    expect([await stored('/v1/databases/shop/usage'), await stored('/v1/usage')]).toEqual([12_288, 32_768]);
+    expect((await api.call('POST', '/v1/organizations', { name: 'other' })).status).toBe(200);
+    expect((await api.call('POST', '/v1/groups/default/rename', { name: 'shops' })).status).toBe(200);
+    const moved = await api.call('POST', '/v1/groups/shops/transfer', { organization: 'other' });
+    expect([moved.status, await stored('/v1/usage'), await sums()]).toEqual([
+      200,
+      0,
+      [
+        ['group', 3, 32_768],
+        ['organization', 0, 0],
+        ['organization', 3, 32_768],
+      ],
+    ]);
   });
 
   it('is counted once, though two replicas collect at once, and one dies before it has removed what it added', async () => {

@@ -131,8 +131,10 @@ export async function insertCreating(
   const [, holder] = await catalog.write([
     {
       sql: `INSERT INTO databases (uuid, organization, name, group_uuid, engine, state, created_at_ms, origin,
-              parent_uuid, parent_name, seed_time_ms, key_id, encryption_cipher, address_organization, awaits_file)
-            SELECT ?, ?, ?, uuid, ?, 'creating', ?, ?, ?, ?, ?, ?, ?, ?, ? FROM groups
+              parent_uuid, parent_name, seed_time_ms, key_id, encryption_cipher, address_organization, awaits_file,
+              stored_bytes)
+            SELECT ?, ?, ?, uuid, ?, 'creating', ?, ?, ?, ?, ?, ?, ?, ?, ?,
+              coalesce((SELECT stored_bytes FROM databases WHERE uuid = ? AND ? = 'branch'), 0) FROM groups
             WHERE uuid = ? AND organization = ? AND name = ? AND state = 'ready' AND ${hasRoom}
             ON CONFLICT DO NOTHING`,
       args: [
@@ -149,6 +151,9 @@ export async function insertCreating(
         database.encryptionCipher ?? null,
         database.addressOrganization,
         database.awaitsFile === true ? 1 : 0,
+        // A branch is as large as its parent, until it is used and tells.
+        database.parent?.uuid ?? null,
+        database.origin,
         database.group.uuid,
         database.organization,
         database.group.name,
@@ -260,11 +265,12 @@ export async function removeDeleted(catalog: CatalogConnection, uuid: DatabaseId
   await catalog.write([
     {
       sql: `INSERT INTO deleted_databases (uuid, organization, name, group_uuid, engine, parent_uuid, parent_name,
-              encryption_cipher, address_organization, created_at_ms, deleted_at_ms)
+              encryption_cipher, address_organization, created_at_ms, deleted_at_ms, stored_bytes, stored_commit)
             SELECT uuid, organization, name, group_uuid, engine, parent_uuid, parent_name, encryption_cipher,
-              address_organization, created_at_ms, ?
+              address_organization, created_at_ms, ?, stored_bytes, stored_commit
             FROM databases WHERE uuid = ? AND state = 'deleting'
-            ON CONFLICT (uuid) DO UPDATE SET name = excluded.name, deleted_at_ms = excluded.deleted_at_ms`,
+            ON CONFLICT (uuid) DO UPDATE SET name = excluded.name, deleted_at_ms = excluded.deleted_at_ms,
+              stored_bytes = excluded.stored_bytes, stored_commit = excluded.stored_commit`,
       args: [deletedAtMs, uuid],
     },
     { sql: "DELETE FROM databases WHERE uuid = ? AND state = 'deleting'", args: [uuid] },

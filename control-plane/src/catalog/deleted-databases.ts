@@ -47,9 +47,16 @@ export async function findDeleted(
   return rows.map(deletedFromRow)[0];
 }
 
-/** Forgets a deleted database: it is back, or gone for good. */
+/** Forgets a deleted database: it is back, as large as it was, or gone for good. */
 export async function forgetDeleted(catalog: CatalogConnection, uuid: DatabaseId): Promise<void> {
-  await catalog.write([{ sql: 'DELETE FROM deleted_databases WHERE uuid = ?', args: [uuid] }]);
+  await catalog.write([
+    {
+      sql: `UPDATE databases SET (stored_bytes, stored_commit) = (x.stored_bytes, x.stored_commit)
+            FROM deleted_databases x WHERE x.uuid = ? AND databases.uuid = x.uuid AND databases.stored_commit < x.stored_commit`,
+      args: [uuid],
+    },
+    { sql: 'DELETE FROM deleted_databases WHERE uuid = ?', args: [uuid] },
+  ]);
 }
 
 function deletedFromRow(row: Row): DeletedDatabase {

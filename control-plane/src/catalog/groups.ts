@@ -145,9 +145,11 @@ export async function transferGroup(
     { sql: `DELETE FROM api_tokens WHERE group_uuid = ? AND ${isThere}`, args: [uuid, uuid, to] },
     ...noteIssuers({ uuid }),
     {
-      sql: `INSERT INTO counts (scope, subject, databases)
-            SELECT 'organization', value, (SELECT count(*) FROM databases WHERE organization = value) FROM json_each(?)
-            WHERE true ON CONFLICT (scope, subject) DO UPDATE SET databases = excluded.databases`,
+      sql: `INSERT INTO counts (scope, subject, databases, stored_bytes)
+            SELECT 'organization', value, count(d.uuid), coalesce(sum(d.stored_bytes), 0)
+            FROM json_each(?) LEFT JOIN databases d ON d.organization = value GROUP BY value
+            ON CONFLICT (scope, subject) DO UPDATE SET databases = excluded.databases,
+              stored_bytes = excluded.stored_bytes`,
       args: [JSON.stringify([from, to])],
     },
     { sql: 'SELECT 1 FROM groups WHERE uuid = ? AND organization = ?', args: [uuid, to] },

@@ -286,6 +286,32 @@ const migrations: readonly ((context: MigrationContext) => InStatement[])[] = [
     // The last batch of each data node's epoch that is in it: no batch is added twice.
     'CREATE TABLE usage_sources (epoch TEXT PRIMARY KEY, sequence INTEGER NOT NULL, at_ms INTEGER NOT NULL) WITHOUT ROWID',
   ],
+  () => [
+    // How large databases are, as far as data nodes told, after which commit; and the sums, kept as the numbers of databases are.
+    ...['databases', 'deleted_databases'].flatMap((table) => [
+      `ALTER TABLE ${table} ADD COLUMN stored_bytes INTEGER NOT NULL DEFAULT 0`,
+      `ALTER TABLE ${table} ADD COLUMN stored_commit INTEGER NOT NULL DEFAULT -1`,
+    ]),
+    'ALTER TABLE counts ADD COLUMN stored_bytes INTEGER NOT NULL DEFAULT 0',
+    ...(['INSERT', 'DELETE'] as const).flatMap((event) => {
+      const [row, sign] = event === 'INSERT' ? ['NEW', ''] : ['OLD', '-'];
+      const name = `databases_counted_at_${event.toLowerCase()}`;
+      return [
+        `DROP TRIGGER ${name}`,
+        `CREATE TRIGGER ${name} AFTER ${event} ON databases BEGIN
+          INSERT INTO counts (scope, subject, databases, stored_bytes)
+            VALUES ('organization', ${row}.organization, ${sign}1, ${sign}${row}.stored_bytes),
+                   ('group', ${row}.group_uuid, ${sign}1, ${sign}${row}.stored_bytes)
+            ON CONFLICT (scope, subject) DO UPDATE SET databases = databases + excluded.databases,
+              stored_bytes = stored_bytes + excluded.stored_bytes;
+        END`,
+      ];
+    }),
+    `CREATE TRIGGER databases_sized AFTER UPDATE OF stored_bytes ON databases WHEN NEW.stored_bytes <> OLD.stored_bytes BEGIN
+       UPDATE counts SET stored_bytes = stored_bytes + NEW.stored_bytes - OLD.stored_bytes
+         WHERE (scope = 'organization' AND subject = NEW.organization) OR (scope = 'group' AND subject = NEW.group_uuid);
+     END`,
+  ],
 ];
 
 /**

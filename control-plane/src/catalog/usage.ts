@@ -4,6 +4,7 @@ import type { CatalogConnection } from './catalog-connection.js';
 import { integerOf, textOf } from './row-values.js';
 
 const dayMs = 86_400_000;
+const pageBytes = 4_096;
 /** How long days are kept: a year, and the month before it. */
 const keptDays = 400;
 /** Days of databases that are forgotten at a time. */
@@ -36,7 +37,7 @@ const added = `ON CONFLICT (scope, subject, day) DO UPDATE SET rows_read = rows_
  */
 export async function addUsage(
   catalog: CatalogConnection,
-  { epoch, sequence, hourMs, databases }: UsageBatch,
+  { epoch, sequence, hourMs, databases, sizes = [] }: UsageBatch,
   nowMs: number,
 ): Promise<void> {
   const day = Math.floor(hourMs / dayMs);
@@ -53,6 +54,12 @@ export async function addUsage(
             GROUP BY coalesce(d.organization, x.organization) ${added}`,
       args,
     },
+    // Sizes replace each other, the later commit the earlier, so that they may be told in any order and any number of times.
+    ...(['databases', 'deleted_databases'] as const).map((table) => ({
+      sql: `UPDATE ${table} SET stored_commit = e.value ->> 1, stored_bytes = (e.value ->> 2) * ${pageBytes}
+            FROM json_each(?) e WHERE ${table}.uuid = e.value ->> 0 AND ${table}.stored_commit <= e.value ->> 1`,
+      args: [JSON.stringify(sizes)],
+    })),
     {
       sql: `INSERT INTO usage_sources (epoch, sequence, at_ms) VALUES (?, ?, ?)
             ON CONFLICT (epoch) DO UPDATE SET sequence = excluded.sequence, at_ms = excluded.at_ms
@@ -94,15 +101,19 @@ export async function usageByDatabase(
   catalog: CatalogConnection,
   { organization, groupUuid }: { readonly organization: string; readonly groupUuid: string | undefined },
   { firstDay, lastDay }: UsagePeriod,
-): Promise<{ readonly uuid: string; readonly counts: UsageCounts }[]> {
+): Promise<{ readonly uuid: string; readonly counts: UsageCounts; readonly storedBytes: number }[]> {
   const { rows } = await catalog.read({
-    sql: `SELECT d.uuid AS uuid, ${sums} FROM databases d
+    sql: `SELECT d.uuid AS uuid, d.stored_bytes AS stored_bytes, ${sums} FROM databases d
           LEFT JOIN usage u ON u.scope = 'database' AND u.subject = d.uuid AND u.day BETWEEN ? AND ?
           WHERE d.organization = ? AND d.group_uuid = coalesce(?, d.group_uuid) AND d.state = 'ready'
           GROUP BY d.uuid ORDER BY d.uuid`,
     args: [firstDay, lastDay, organization, groupUuid ?? null],
   });
-  return rows.map((row) => ({ uuid: textOf(row, 'uuid'), counts: countsFromRow(row) }));
+  return rows.map((row) => ({
+    uuid: textOf(row, 'uuid'),
+    counts: countsFromRow(row),
+    storedBytes: integerOf(row, 'stored_bytes'),
+  }));
 }
 
 function countsFromRow(row: Row): UsageCounts {
@@ -114,20 +125,30 @@ function countsFromRow(row: Row): UsageCounts {
   };
 }
 
-/** How many databases and groups an organization has. */
+/** The size of a database as its data node told it last; undefined when none did. */
+export async function knownStoredBytes(catalog: CatalogConnection, uuid: string): Promise<number | undefined> {
+  const { rows } = await catalog.read({
+    sql: 'SELECT stored_bytes FROM databases WHERE uuid = ? AND stored_commit >= 0',
+    args: [uuid],
+  });
+  return rows.map((row) => integerOf(row, 'stored_bytes'))[0];
+}
+
+/** How many databases and groups an organization has, and how large its databases are together. */
 export async function countsOfOrganization(
   catalog: CatalogConnection,
   organization: string,
-): Promise<{ readonly databases: number; readonly groups: number }> {
+): Promise<{ readonly databases: number; readonly groups: number; readonly storedBytes: number }> {
   const { rows } = await catalog.read({
-    sql: `SELECT coalesce((SELECT databases FROM counts WHERE scope = 'organization' AND subject = ?), 0) AS databases,
-            (SELECT count(*) FROM groups WHERE organization = ?) AS groups`,
+    sql: `SELECT coalesce(sum(databases), 0) AS databases, coalesce(sum(stored_bytes), 0) AS stored_bytes,
+            (SELECT count(*) FROM groups WHERE organization = ?) AS groups
+          FROM counts WHERE scope = 'organization' AND subject = ?`,
     args: [organization, organization],
   });
   const [row] = rows;
-  return row === undefined
-    ? { databases: 0, groups: 0 }
-    : { databases: integerOf(row, 'databases'), groups: integerOf(row, 'groups') };
+  if (row === undefined) return { databases: 0, groups: 0, storedBytes: 0 };
+  const [databases, groups] = [integerOf(row, 'databases'), integerOf(row, 'groups')];
+  return { databases, groups, storedBytes: integerOf(row, 'stored_bytes') };
 }
 
 /** How many databases a group has, also those that are being made or deleted. */

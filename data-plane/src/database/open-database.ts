@@ -436,7 +436,10 @@ export class OpenDatabase implements LoggedDatabase {
 
   /** What the deployment does for itself is nobody's usage; counting it would keep an idle deployment busy. */
   #count(counts: Partial<UsageCounts>): void {
-    if (this.manifest.organization !== systemOrganization) this.#context.usage.count(this.id, counts);
+    if (this.manifest.organization === systemOrganization) return;
+    const { usage } = this.#context;
+    usage.count(this.id, counts);
+    usage.sized(this.id, { commit: this.#handedCommit, pages: this.#changes.databasePages });
   }
 
   /** The engine process is to end: leave it when no request and no stream is under way. */

@@ -138,6 +138,7 @@ export async function finalizeUpload(
     await checkUploadedFile(context, id, owned.manifest.engine, fill);
     const { reference } = await storeUploadedGeneration(image, segments, upload.startedAtMs);
     await swing(context, owned, name, { generation: reference, reservedBytes });
+    context.usage.sized(id, { commit: 0, pages: upload.sizeBytes / pageBytes });
   });
 }
 

@@ -17,6 +17,15 @@ export interface UsageCounts {
 /** Rows read, rows written, bytes synced and queries of a database, in this order. */
 export type UsageEntry = readonly [DatabaseId, number, number, number, number];
 
+/** How large a database is: after which commit, and how many pages it has then. */
+export interface DatabaseSize {
+  readonly commit: number;
+  readonly pages: number;
+}
+
+/** A database, and its size as `DatabaseSize` has it. */
+export type SizeEntry = readonly [DatabaseId, number, number];
+
 export interface UsageBatch {
   readonly epoch: NodeEpoch;
   /** Batches of an epoch are numbered from 1 and stored one after the other, so that they are added up in this order. */
@@ -25,12 +34,15 @@ export interface UsageBatch {
   readonly hourMs: number;
   /** Each database once. */
   readonly databases: readonly UsageEntry[];
+  /** Sizes of databases that were used, each database once; absent where there are none. */
+  readonly sizes?: readonly SizeEntry[];
 }
 
-/** Databases in one batch. */
+/** Databases in one batch, and sizes in it. */
 export const maxBatchDatabases = 5_000;
 
 const count = { type: 'integer', minimum: 0 } as const;
+const database = { type: 'string', pattern: '^[0-9a-f-]{36}$' } as const;
 
 export const storedUsageBatch = new StoredJson<UsageBatch>('turso-byoc/usage/1', {
   type: 'object',
@@ -45,10 +57,15 @@ export const storedUsageBatch = new StoredJson<UsageBatch>('turso-byoc/usage/1',
       maxItems: maxBatchDatabases,
       items: {
         type: 'array',
-        items: [{ type: 'string', pattern: '^[0-9a-f-]{36}$' }, count, count, count, count],
+        items: [database, count, count, count, count],
         minItems: 5,
         maxItems: 5,
       },
+    },
+    sizes: {
+      type: 'array',
+      maxItems: maxBatchDatabases,
+      items: { type: 'array', items: [database, count, count], minItems: 3, maxItems: 3 },
     },
   },
 });

@@ -67,6 +67,24 @@ describe('usage of a node', () => {
     expect(store.objects.size).toBe(0);
   });
 
+  it('has the last size of each database, also of one that was not used otherwise', async () => {
+    const { runtime, log, usage, store } = node();
+    log.sized(id(3), { commit: 0, pages: 9 });
+    log.count(id(1), { queries: 1 });
+    log.sized(id(1), { commit: 1, pages: 2 });
+    log.sized(id(1), { commit: 2, pages: 4 });
+    await runtime.advance(storeUsageAfterMs);
+    expect(store.objects.size).toBe(2);
+    const { batches } = await usage.page();
+    expect(batches.map(({ sequence, databases, sizes }) => [sequence, databases.length, sizes])).toEqual([
+      [1, 1, [[id(1), 2, 4]]],
+      [2, 0, [[id(3), 0, 9]]],
+    ]);
+    await usage.remove(batches);
+    await log.store();
+    expect([store.objects.size, runtime.timers]).toEqual([0, 0]);
+  });
+
   it('goes to the hour in which it was counted', async () => {
     const { runtime, log, usage } = node();
     const toNextHourMs = 3_600_000 - (runtime.nowMs() % 3_600_000);

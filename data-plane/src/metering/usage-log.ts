@@ -11,7 +11,14 @@ import type { ObjectStore } from '../object-store/object-store.js';
 import type { Runtime } from '../runtime.js';
 import { conditionalWrite } from '../storage/conditional-write.js';
 import { usageBatchName } from '../storage/object-names.js';
-import { maxBatchDatabases, storedUsageBatch, type UsageCounts, type UsageEntry } from './usage-batch.js';
+import {
+  maxBatchDatabases,
+  storedUsageBatch,
+  type DatabaseSize,
+  type SizeEntry,
+  type UsageCounts,
+  type UsageEntry,
+} from './usage-batch.js';
 
 /** How long what was counted waits to be stored: as much is lost with a node. */
 export const storeUsageAfterMs = 60_000;
@@ -20,6 +27,8 @@ const hourMs = 3_600_000;
 /** Where what databases use is counted. */
 export interface UsageSink {
   count(id: DatabaseId, counts: Partial<UsageCounts>): void;
+  /** Notes how large a database is. */
+  sized(id: DatabaseId, size: DatabaseSize): void;
 }
 
 export interface UsageLogOptions {
@@ -38,6 +47,8 @@ export class UsageLog implements UsageSink {
   readonly #options: UsageLogOptions;
   /** By the hour, in milliseconds since 1970; what is not in a batch yet. */
   readonly #hours = new Map<number, Map<DatabaseId, Counted>>();
+  /** The last size of each database that is not in a batch yet. */
+  readonly #sizes = new Map<DatabaseId, DatabaseSize>();
   /** Batches whose outcome is not known. New ones are made only when there are none: an outage gathers no batches. */
   #batches: { readonly key: string; readonly bytes: Buffer }[] = [];
   #sequence = 0;
@@ -54,7 +65,7 @@ export class UsageLog implements UsageSink {
     const { runtime, onCounted } = this.#options;
     const given = names.filter((name) => isCount(counts[name]));
     if (given.length === 0) return;
-    const hour = Math.floor(runtime.nowMs() / hourMs) * hourMs;
+    const hour = hourOf(runtime.nowMs());
     let databases = this.#hours.get(hour);
     if (!databases) this.#hours.set(hour, (databases = new Map<DatabaseId, Counted>()));
     let counted = databases.get(id);
@@ -63,6 +74,11 @@ export class UsageLog implements UsageSink {
       counted[name] = Math.min(counted[name] + (counts[name] ?? 0), Number.MAX_SAFE_INTEGER);
     }
     onCounted?.(Object.fromEntries(given.map((name) => [name, counts[name]])));
+    this.#storeLater();
+  }
+
+  sized(id: DatabaseId, size: DatabaseSize): void {
+    this.#sizes.set(id, size);
     this.#storeLater();
   }
 
@@ -101,26 +117,50 @@ export class UsageLog implements UsageSink {
         if (!written.won && written.current) throw new Error(`object ${key} was written by someone else`);
         this.#batches.shift();
       } else {
-        if (this.#hours.size === 0) return;
+        if (this.#hours.size === 0 && this.#sizes.size === 0) return;
         this.#makeBatches();
       }
     }
   }
 
   #makeBatches(): void {
-    const { epoch } = this.#options;
+    const { runtime } = this.#options;
     for (const [hour, databases] of this.#hours) {
       const entries = [...databases].map(([id, { rowsRead, rowsWritten, bytesSynced, queries }]): UsageEntry => {
         return [id, rowsRead, rowsWritten, bytesSynced, queries];
       });
       for (let from = 0; from < entries.length; from += maxBatchDatabases) {
-        const sequence = ++this.#sequence;
-        const batch = { epoch, sequence, hourMs: hour, databases: entries.slice(from, from + maxBatchDatabases) };
-        this.#batches.push({ key: usageBatchName(epoch, sequence), bytes: storedUsageBatch.encode(batch) });
+        const some = entries.slice(from, from + maxBatchDatabases);
+        this.#makeBatch(hour, some, this.#takeSizes(some.map(([id]) => id)));
       }
     }
     this.#hours.clear();
+    // Of databases that were not used otherwise.
+    while (this.#sizes.size > 0) {
+      const sizes = this.#takeSizes([...this.#sizes.keys()].slice(0, maxBatchDatabases));
+      this.#makeBatch(hourOf(runtime.nowMs()), [], sizes);
+    }
   }
+
+  #takeSizes(ids: readonly DatabaseId[]): SizeEntry[] {
+    return ids.flatMap((id) => {
+      const size = this.#sizes.get(id);
+      this.#sizes.delete(id);
+      return size ? [[id, size.commit, size.pages] as const] : [];
+    });
+  }
+
+  #makeBatch(hour: number, databases: readonly UsageEntry[], sizes: readonly SizeEntry[]): void {
+    const { epoch } = this.#options;
+    const sequence = ++this.#sequence;
+    const batch = { epoch, sequence, hourMs: hour, databases, ...(sizes.length > 0 && { sizes }) };
+    this.#batches.push({ key: usageBatchName(epoch, sequence), bytes: storedUsageBatch.encode(batch) });
+  }
+}
+
+/** When the hour of a moment began. */
+function hourOf(timeMs: number): number {
+  return Math.floor(timeMs / hourMs) * hourMs;
 }
 
 function isCount(value: number | undefined): boolean {

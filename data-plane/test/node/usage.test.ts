@@ -21,9 +21,13 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
+/** Commit and pages of each database, as they were told last. */
+const sizes = new Map<string, readonly [number, number]>();
+
 async function collect(from: DataNode): Promise<UsageBatch[]> {
   const { batches } = (await (await from.admin('GET', '/admin/v1/usage')).json()) as { batches: UsageBatch[] };
-  for (const { databases } of batches) {
+  for (const { databases, sizes: told = [] } of batches) {
+    for (const [id, commit, pages] of told) sizes.set(id, [commit, pages]);
     for (const [id, ...counts] of databases) {
       const before = used.get(id) ?? [0, 0, 0, 0];
       used.set(
@@ -56,6 +60,7 @@ test.each(['libsql', 'tursodb'] as const)(
     await node.run(database, 'CREATE TABLE t (a)', 'INSERT INTO t VALUES (1), (2), (3)', 'SELECT * FROM t');
     await expect(node.run(database, 'SELECT * FROM none')).rejects.toThrow();
     expect(await usedBy(database, 3)).toEqual([3, 3, 0, 3]);
+    expect(sizes.get(database.id)).toEqual([2, 2]);
     await node.run(database, 'UPDATE t SET a = 0 WHERE a > 1', 'SELECT 1');
     expect(await usedBy(database, 5)).toEqual([4, 5, 0, 5]);
   },

@@ -1,6 +1,13 @@
 import type { FastifyInstance } from 'fastify';
 import type { UsageCounts } from '@turso-byoc/data-plane/metering/usage-batch.js';
-import { countsOfOrganization, daysOf, usageByDatabase, usageOf, type UsagePeriod } from '../../catalog/usage.js';
+import {
+  countsOfOrganization,
+  daysOf,
+  knownStoredBytes,
+  usageByDatabase,
+  usageOf,
+  type UsagePeriod,
+} from '../../catalog/usage.js';
 import { ControlPlaneError } from '../../errors/catalogue.js';
 import type { ApiContext } from '../api-context.js';
 import { defineRoute, mayDo } from '../define-route.js';
@@ -26,10 +33,7 @@ interface PeriodQuery {
   Querystring: { from?: string; to?: string };
 }
 
-/**
- * Usage, as the data nodes counted it, in whole days (UTC). Only what a single database stores is known; for an organization
- * `storage_bytes` is 0, and `not_metered` says so.
- */
+/** Usage, as the data nodes counted it, in whole days (UTC); `storage_bytes` as they told it last. */
 export function registerUsageRoutes(app: FastifyInstance, context: ApiContext): void {
   const { catalog, clock } = context;
 
@@ -41,15 +45,15 @@ export function registerUsageRoutes(app: FastifyInstance, context: ApiContext): 
     access: mayDo('organization:read'),
     query: period,
     answer: object({
-      organization: object({ uuid: text, usage: anything, databases: list(anything), not_metered: list(text) }),
+      organization: object({ uuid: text, usage: anything, databases: list(anything) }),
     }),
     handler: async (request) => {
       const days = periodOf(request.query, clock.now());
       const { uuid, slug } = await requireOrganization(request, context);
       await context.usage.refresh();
-      const { databases, groups } = await countsOfOrganization(catalog, slug);
+      const { databases, groups, storedBytes } = await countsOfOrganization(catalog, slug);
       const usage = {
-        ...toUsage(await usageOf(catalog, 'organization', slug, days), 0),
+        ...toUsage(await usageOf(catalog, 'organization', slug, days), storedBytes),
         databases,
         groups,
         locations: 1,
@@ -60,8 +64,7 @@ export function registerUsageRoutes(app: FastifyInstance, context: ApiContext): 
         organization: {
           uuid,
           usage,
-          databases: each.map(({ uuid: database, counts }) => toDatabaseUsage(database, toUsage(counts, 0))),
-          not_metered: ['storage_bytes'],
+          databases: each.map((one) => toDatabaseUsage(one.uuid, toUsage(one.counts, one.storedBytes))),
         },
       };
     },
@@ -86,7 +89,8 @@ export function registerUsageRoutes(app: FastifyInstance, context: ApiContext): 
       const { uuid } = await requireDatabase(request, request.params.database, context);
       await context.usage.refresh();
       const [storageBytes, counts] = await Promise.all([
-        context.admin.storedBytes(uuid),
+        // Of a database that was not used since data nodes tell sizes: what lies in the store.
+        knownStoredBytes(catalog, uuid).then(async (known) => known ?? context.admin.storedBytes(uuid)),
         usageOf(catalog, 'database', uuid, days),
       ]);
       return { database: toDatabaseUsage(uuid, toUsage(counts, storageBytes)) };
