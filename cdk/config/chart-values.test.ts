@@ -32,6 +32,17 @@ describe('the values of the chart', () => {
   });
 });
 
+describe('the values of traces', () => {
+  it('are there where a collector is named: its URL, the share, and the way to it', () => {
+    expect(chartValues(configuration, outputs)).not.toHaveProperty('traces');
+    const traces = { kind: 'collector', endpoint: 'http://otel.internal:4318', sampledPercent: 2.5 } as const;
+    expect(chartValues(withDefaults({ ...deployment, traces }), outputs)).toMatchObject({
+      traces: { endpoint: 'http://otel.internal:4318', share: 0.025 },
+      networkPolicy: { traceCollectors: [{ ipBlock: { cidr: configuration.network.cidr } }] },
+    });
+  });
+});
+
 describe('what stands beside the chart', () => {
   it('is the instances and the bindings of both target groups', () => {
     if (configuration.compute.kind !== 'eks') throw new Error('the example is for EKS');

@@ -6,6 +6,7 @@ import { placements } from './placements.js';
 import { ports } from './ports.js';
 import { loadBalancerBlocks } from './process-environment.js';
 import { storeUrls } from './store-urls.js';
+import { traceCollectorCidrs, tracedShare } from './trace-collector.js';
 
 /** Outputs of the `eks` stack that the chart and its surroundings need. */
 export interface EksOutputs {
@@ -62,6 +63,22 @@ export function chartValues(configuration: ResolvedConfiguration, outputs: EksOu
       },
     },
     controlPlane: { replicas: controlPlane.count },
+    ...traceValues(configuration),
+  };
+}
+
+/** The collector of traces, if there is one, and the way to it through the network policies. */
+function traceValues(configuration: ResolvedConfiguration): object {
+  const { traces } = configuration;
+  if (traces.kind === 'off') return {};
+  return {
+    traces: {
+      endpoint: traces.endpoint,
+      share: tracedShare(configuration),
+    },
+    networkPolicy: {
+      traceCollectors: traceCollectorCidrs(configuration).map((cidr) => ({ ipBlock: { cidr } })),
+    },
   };
 }
 

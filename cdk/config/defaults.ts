@@ -7,6 +7,7 @@ import type {
   NetworkConfiguration,
   Resolved,
   ResolvedConfiguration,
+  TraceConfiguration,
 } from './deployment-configuration.js';
 
 /** The configuration with nothing left out. It is not validated here: see `validateConfiguration`. */
@@ -57,6 +58,7 @@ export function withDefaults(configuration: DeploymentConfiguration): ResolvedCo
     compliance: resolvedCompliance(configuration.compliance ?? {}),
     images: configuration.images,
     egress: configuration.egress ?? { kind: 'off' },
+    traces: resolvedTraces(configuration.traces ?? { kind: 'off' }),
     airGapped: configuration.airGapped ?? false,
     trustedAccounts: configuration.trustedAccounts ?? [],
     tags: configuration.tags ?? {},
@@ -96,6 +98,10 @@ function resolvedExposure(exposure: ExposureConfiguration): Resolved<ExposureCon
     case 'privatelink':
       return { acceptanceRequired: true, ...exposure };
   }
+}
+
+function resolvedTraces(traces: TraceConfiguration): Resolved<TraceConfiguration> {
+  return traces.kind === 'off' ? traces : { cidrs: [], sampledPercent: 1, ...traces };
 }
 
 function resolvedCompliance(compliance: ComplianceConfiguration): Resolved<ComplianceConfiguration> {

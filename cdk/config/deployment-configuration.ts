@@ -553,6 +553,42 @@ export type EgressHost = string;
 /** @discriminator kind */
 export type EgressConfiguration = NoEgress | AllowListEgress;
 
+/** No request is traced. */
+export interface NoTraces {
+  readonly kind: 'off';
+}
+
+/**
+ * Data nodes and control plane send OpenTelemetry traces to this collector, OTLP over HTTP. Data nodes have no way out of the
+ * network: it is in the network, or in one that is routed to it, and passes on what is to leave.
+ */
+export interface CollectorTraces {
+  readonly kind: 'collector';
+  /**
+   * Below which it takes `/v1/traces`, such as `http://collector.internal:4318`. No user name, no password, no query.
+   *
+   * @pattern ^https?://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d{1,5})?(/[A-Za-z0-9._/-]*)?$
+   */
+  readonly endpoint: string;
+  /**
+   * Where it is: security groups let both planes connect to its port at these addresses. Empty = anywhere in the network.
+   *
+   * @default []
+   */
+  readonly cidrs?: readonly Cidr[];
+  /**
+   * Percentage of the requests without a trace of their sender's that are traced.
+   *
+   * @default 1
+   * @minimum 0
+   * @maximum 100
+   */
+  readonly sampledPercent?: number;
+}
+
+/** @discriminator kind */
+export type TraceConfiguration = NoTraces | CollectorTraces;
+
 /** A conformance pack of AWS Config. */
 export interface ConformancePackConfiguration {
   /**
@@ -666,6 +702,8 @@ export interface DeploymentConfiguration {
   readonly images: ImageConfiguration;
   /** @default {"kind":"off"} */
   readonly egress?: EgressConfiguration;
+  /** @default {"kind":"off"} */
+  readonly traces?: TraceConfiguration;
   /**
    * Whether nothing may come from or go to the internet, images included.
    *

@@ -4,6 +4,7 @@ import type { ResolvedConfiguration } from './deployment-configuration.js';
 import { DeploymentNames } from './deployment-names.js';
 import { ports } from './ports.js';
 import { storeUrls } from './store-urls.js';
+import { tracedShare } from './trace-collector.js';
 
 /** The one directory in the containers that may be written to: the image declares it as a volume of its user. */
 export const cacheDirectory = '/cache';
@@ -18,6 +19,17 @@ export function stopTimeoutSeconds({ dataNodes }: ResolvedConfiguration): number
   return dataNodes.drainDelaySeconds + 15 + 15;
 }
 
+/** Settings of traces, the same for both planes; none when nothing is traced. */
+function traceEnvironment(configuration: ResolvedConfiguration): Readonly<Record<string, string>> {
+  const { name, traces } = configuration;
+  if (traces.kind === 'off') return {};
+  return {
+    OTEL_EXPORTER_OTLP_ENDPOINT: traces.endpoint,
+    OTEL_RESOURCE_ATTRIBUTES: `deployment.environment.name=${name}`,
+    OTEL_TRACES_SAMPLER_ARG: String(tracedShare(configuration)),
+  };
+}
+
 /** Settings of a data node that are no secrets. */
 export function dataNodeEnvironment(
   configuration: ResolvedConfiguration,
@@ -28,6 +40,7 @@ export function dataNodeEnvironment(
   return {
     AWS_REGION: region,
     NODE_ENV: 'production',
+    ...traceEnvironment(configuration),
     TURSO_BYOC_ADMIN_HOST: '0.0.0.0',
     TURSO_BYOC_ADMIN_PORT: String(ports.admin),
     TURSO_BYOC_CACHE_DIR: cacheDirectory,
@@ -64,6 +77,7 @@ export function controlPlaneEnvironment(
   return {
     AWS_REGION: region,
     NODE_ENV: 'production',
+    ...traceEnvironment(configuration),
     TURSO_BYOC_ADMIN_URL: `http://${dataNodesHost}:${ports.admin}`,
     TURSO_BYOC_API_HOST: '0.0.0.0',
     TURSO_BYOC_API_PORT: String(ports.api),

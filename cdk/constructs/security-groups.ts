@@ -2,6 +2,7 @@ import { CfnSecurityGroup, CfnSecurityGroupEgress, CfnSecurityGroupIngress } fro
 import { Tags } from 'aws-cdk-lib';
 import { Construct } from 'constructs';
 import { ports } from '../config/ports.js';
+import { traceCollectorCidrs, traceCollectorPort } from '../config/trace-collector.js';
 import type { DeploymentContext } from './deployment-context.js';
 import type { DeploymentNetwork } from './network.js';
 
@@ -12,7 +13,7 @@ export interface SecurityGroupsProps {
 
 /**
  * Who may connect to whom, all in one place: clients to the load balancer, the load balancer and the control plane to data nodes,
- * data nodes to each other, everything to the endpoints of AWS services.
+ * data nodes to each other, everything to the endpoints of AWS services, both planes to a collector of traces.
  */
 export class SecurityGroups extends Construct {
   /** Load balancers. */
@@ -68,7 +69,30 @@ export class SecurityGroups extends Construct {
         cidrIp: '0.0.0.0/0',
       });
     }
+    this.allowTraces();
     if (exposure.kind === 'privatelink') this.allow('EdgeToEdge', this.edge, this.edge, ports.edge, 'PrivateLink');
+  }
+
+  /** Out to the collector of traces, where one is named. */
+  private allowTraces(): void {
+    const { configuration } = this.props.context;
+    const port = traceCollectorPort(configuration);
+    if (port === undefined) return;
+    for (const [name, group] of [
+      ['Nodes', this.nodes],
+      ['Control', this.control],
+    ] as const) {
+      for (const [index, cidr] of traceCollectorCidrs(configuration).entries()) {
+        new CfnSecurityGroupEgress(this, `${name}ToTraces${index}`, {
+          groupId: group,
+          description: 'collector of traces',
+          ipProtocol: 'tcp',
+          fromPort: port,
+          toPort: port,
+          cidrIp: cidr,
+        });
+      }
+    }
   }
 
   private group(name: string, of: string): string {

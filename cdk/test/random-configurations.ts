@@ -185,6 +185,10 @@ function configurationIn(where: Region): fc.Arbitrary<DeploymentConfiguration> {
           { kind: 'off' } as const,
           { kind: 'allow-list', hosts: ['login.example.com'] } as const,
         ),
+        traces: fc.constantFrom(
+          { kind: 'off' } as const,
+          { kind: 'collector', endpoint: 'http://collector.internal:4318', cidrs: ['10.80.0.0/24'] } as const,
+        ),
         airGapped: fc.constant(airGapped),
         trustedAccounts: fc.constant([other]),
         tags: fc.dictionary(fc.constantFrom('team', 'environment', 'cost-center'), fc.constantFrom('a', 'b c')),

@@ -110,6 +110,18 @@ describe('readConfig', () => {
     expect(() => readConfig({ ...complete, ...given })).toThrow(/both set/);
   });
 
+  it('takes the settings of traces that data nodes take', () => {
+    const given = { ...complete, OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318', OTEL_TRACES_SAMPLER_ARG: '0.5' };
+    expect(readConfig(complete).tracing).toBeUndefined();
+    expect(readConfig(given).tracing).toEqual({ url: 'http://collector:4318/v1/traces', share: 0.5 });
+    expect(() => readConfig({ ...given, OTEL_TRACES_SAMPLER_ARG: '2' })).toThrow(
+      expect.objectContaining({
+        code: 'SETTING_INVALID',
+        message: expect.stringMatching(/^OTEL_TRACES_SAMPLER_ARG is 2/),
+      }),
+    );
+  });
+
   it.each([
     ['TURSO_BYOC_API_PORT', '80a'],
     ['TURSO_BYOC_API_PORT', '65536'],

@@ -8,6 +8,11 @@ import {
 import { KeyServiceUrlError, parseKeyServiceUrl } from '@turso-byoc/data-plane/keys/key-service-url.js';
 import type { SecretSource } from '@turso-byoc/data-plane/node/secret-source.js';
 import type { SigningKeySource } from './auth/signing-key-source.js';
+import {
+  readTracingSettings,
+  TracingSettingError,
+  type TracingSettings,
+} from '@turso-byoc/data-plane/tracing/tracing-settings.js';
 import { ControlPlaneError } from './errors/catalogue.js';
 
 export interface ControlPlaneConfig {
@@ -34,6 +39,8 @@ export interface ControlPlaneConfig {
   readonly logLevel: string;
   /** Namespace of CloudWatch under which metrics are written into the log; undefined = they are not. */
   readonly embeddedMetrics?: string;
+  /** Undefined = nothing is traced. */
+  readonly tracing?: TracingSettings | undefined;
 }
 
 /** The customer's OpenID Connect provider. */
@@ -70,6 +77,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   const embeddedMetrics = optional('TURSO_BYOC_EMBEDDED_METRICS', '');
   return {
     ...(embeddedMetrics !== '' && { embeddedMetrics }),
+    tracing: tracingSettings(environment),
     apiHost: optional('TURSO_BYOC_API_HOST', '127.0.0.1'),
     apiPort: readPort('TURSO_BYOC_API_PORT', environment, 8081),
     ...(optional('TURSO_BYOC_METRICS_PORT', '') !== '' && {
@@ -125,6 +133,15 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
       `one of ${logLevels.join(', ')}`,
     ),
   };
+}
+
+function tracingSettings(environment: Readonly<Record<string, string | undefined>>): TracingSettings | undefined {
+  try {
+    return readTracingSettings(environment);
+  } catch (error) {
+    if (!(error instanceof TracingSettingError)) throw error;
+    throw new ControlPlaneError('SETTING_INVALID', error.message);
+  }
 }
 
 /** `TURSO_BYOC_CONTROL_STORE`, a URL as data nodes take it; `TURSO_BYOC_CONTROL_STORE_DIR` stands in for it. */

@@ -1,19 +1,24 @@
 import { createHash, randomUUID } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
+import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { readSecret, type SecretSource } from '@turso-byoc/data-plane/node/secret-source.js';
 import { openStore } from '@turso-byoc/data-plane/object-store/open-store.js';
 import { alarms } from '@turso-byoc/data-plane/metering/alarms/alarms.js';
+import { CountingObjectStore } from '@turso-byoc/data-plane/metering/counting-object-store.js';
 import { EmbeddedMetrics } from '@turso-byoc/data-plane/metering/embedded-metrics.js';
 import { Reachability } from '@turso-byoc/data-plane/reachability.js';
 import { systemRuntime } from '@turso-byoc/data-plane/runtime.js';
+import { openTracing } from '@turso-byoc/data-plane/tracing/open-tracing.js';
+import type { Tracing } from '@turso-byoc/data-plane/tracing/tracing.js';
 import { AccessRulesPublisher } from './access/access-rules-publisher.js';
 import { buildPlatformApi } from './api/platform-api.js';
 import { PlatformAuthenticator } from './auth/platform-authenticator.js';
 import { PlatformTokens } from './auth/platform-tokens.js';
 import { TokenMinter } from './auth/token-minter.js';
 import { openTokenSigner } from './auth/token-signer.js';
+import { tracedSigner } from './auth/traced-signer.js';
 import { publishVerificationKey } from './auth/verification-keys.js';
 import { AuditExporter } from './audit/audit-exporter.js';
 import { AuditLog } from './audit/audit-log.js';
@@ -72,17 +77,22 @@ export interface ControlPlaneOptions {
 /** Publishes the verification key, opens the catalog, and serves the Platform API. */
 export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
   const { config, clock, logger, signal } = options;
-  const signer = await openTokenSigner(config.signingKey);
+  const metrics = new ControlMetrics();
+  const tracing = await openControlTracing(config, metrics, logger);
+  const openedSigner = await openTokenSigner(config.signingKey);
+  const signer = tracing ? tracedSigner(openedSigner, tracing) : openedSigner;
   const credential = await requiredSecret(config.adminCredential, 'TURSO_BYOC_ADMIN_CREDENTIAL', 16);
-  const store = await openStore(config.controlStore, {
+  const openedStore = await openStore(config.controlStore, {
     runtime: systemRuntime,
     needs: ['readAfterWrite', 'createIfAbsent', 'replaceIfUnchanged'],
     report: (event, fields) => logger.warn(fields, event),
   });
+  const store = tracing
+    ? new CountingObjectStore(openedStore, systemRuntime, (request) => tracing.storeRequestEnded('control', request))
+    : openedStore;
   const keySet = await publishVerificationKey(store, signer);
   const minter = new TokenMinter(signer, clock);
-  const admin = new AdminClient({ url: config.adminUrl, credential, clock, retryBudgetMs, attemptTimeoutMs });
-  const metrics = new ControlMetrics();
+  const admin = new AdminClient({ url: config.adminUrl, credential, clock, retryBudgetMs, attemptTimeoutMs, tracing });
   const catalog = await openCatalog({
     admin,
     onCall: (operation, outcome, durationMs) => metrics.catalogCalled(operation, outcome, durationMs),
@@ -94,6 +104,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     startBudgetMs,
     retryBudgetMs,
     attemptTimeoutMs,
+    tracing,
     signal,
   });
   const authenticator = new PlatformAuthenticator(keySet, async (id) => findTokenHolder(catalog, id), clock);
@@ -142,6 +153,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       audit,
       limiter: new Limiter(catalog, clock),
       metrics,
+      tracing,
       groups: new RememberedGroups(catalog, clock),
       operations,
       usage,
@@ -214,9 +226,29 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       if (!(await isDoneWithin(windUpBudgetMs, windingUp()))) {
         logger.warn('work in the background was left to the next start');
       }
+      await tracing?.stop();
       catalog.close();
     },
   };
+}
+
+async function openControlTracing(
+  config: ControlPlaneConfig,
+  metrics: ControlMetrics,
+  logger: Logger,
+): Promise<Tracing | undefined> {
+  return openTracing(config.tracing, systemRuntime, {
+    resource: {
+      'service.name': 'turso-byoc-control-plane',
+      'service.version': release,
+      'service.instance.id': hostname(),
+    },
+    onSpans: (outcome, count) => metrics.traces.ended(outcome, count),
+    onChange: (failure) => {
+      if (failure === undefined) logger.info('the collector takes traces again');
+      else logger.warn({ reason: failure }, 'the collector does not take traces');
+    },
+  });
 }
 
 /** Whether `work` has ended within the time. Throws what it throws until then; what it throws later is lost with the process. */

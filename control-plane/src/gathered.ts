@@ -1,7 +1,10 @@
 /**
  * Work that is cheaper together than one by one. What is asked for while all places are taken waits, and goes on together as
- * soon as a place is free: without waiting when little is asked for, in ever larger groups the more there is.
+ * soon as a place is free: without waiting when little is asked for, in ever larger groups the more there is. A group's work is
+ * done in the name (call, trace) of the first that asked for it.
  */
+import { AsyncLocalStorage } from 'node:async_hooks';
+
 export interface GatheredOptions<Item, Result> {
   /** Does the work of a group; returns an outcome for each item, in order. Never rejects. */
   readonly run: (group: readonly Item[]) => Promise<PromiseSettledResult<Result>[]>;
@@ -14,6 +17,8 @@ export interface GatheredOptions<Item, Result> {
 
 interface Waiting<Item, Result> {
   readonly item: Item;
+  /** Runs work in the name of whoever asked. */
+  readonly inName: <T>(work: () => T) => T;
   readonly resolve: (result: Result) => void;
   readonly reject: (reason: unknown) => void;
 }
@@ -27,7 +32,7 @@ export class Gathered<Item, Result> {
   /** The outcome of the item. */
   async add(item: Item): Promise<Result> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ item, resolve, reject });
+      this.#waiting.push({ item, inName: AsyncLocalStorage.snapshot(), resolve, reject });
       this.#next();
     });
   }
@@ -53,7 +58,8 @@ export class Gathered<Item, Result> {
   }
 
   async #run(group: readonly Waiting<Item, Result>[]): Promise<void> {
-    const outcomes = await this.options.run(group.map(({ item }) => item));
+    const run = async (): Promise<PromiseSettledResult<Result>[]> => this.options.run(group.map(({ item }) => item));
+    const outcomes = await (group[0]?.inName(run) ?? run());
     for (const [place, { resolve, reject }] of group.entries()) {
       const outcome = outcomes[place];
       if (outcome?.status === 'fulfilled') resolve(outcome.value);

@@ -10,6 +10,7 @@ import { networkRules } from './network-rules.js';
 import { principalRules } from './principal-rules.js';
 import { retentionRules } from './retention-rules.js';
 import { tagRules } from './tag-rules.js';
+import { traceRules } from './trace-rules.js';
 import { zoneRules } from './zone-rules.js';
 
 /** Every rule about relations between fields. */
@@ -26,4 +27,5 @@ export const allRules: readonly Rule[] = [
   ...alarmRules,
   ...imageRules,
   ...tagRules,
+  ...traceRules,
 ];

@@ -134,6 +134,7 @@ if (helm === undefined) {
       ['express', 'zones=[]', /list the zones/],
       ['irsa-alb', 'ingress.certificateArn=""', /must not travel unencrypted/],
       ['nginx', 'ingress.tlsSecret=""', /must not travel unencrypted/],
+      ['tuned', 'networkPolicy.traceCollectors=[]', /a collector that no pod may reach/],
       ['local', 'dataNode.replicas=2', /local\.enabled runs one data node/],
       ['local', 'keyService="kms:alias/a"', /leave stores and keyService empty/],
       ['local', 'ingress={"enabled":true,"className":"nginx","tlsSecret":"t"}', /ingress and gateway need it/],
@@ -367,16 +368,22 @@ if (helm === undefined) {
       expect(JSON.stringify(local['spec'].egress)).not.toContain('ipBlock');
     });
 
-    it('leads from data nodes to the collectors of traces that are named, which their settings name too', async () => {
+    it('leads from both planes to the collectors of traces that are named, which their settings name too', async () => {
       const manifests = await manifestsOf('tuned');
-      const { egress } = named(manifests, 'NetworkPolicy', 'turso-data')['spec'];
       const tracing = { namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'tracing' } } };
-      expect(egress).toContainEqual({ to: [tracing] });
-      expect(named(manifests, 'ConfigMap', 'turso-data')['data']).toMatchObject({
-        OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector.tracing:4318',
-      });
-      const standard = named(await manifestsOf('standard'), 'NetworkPolicy', 'release-turso-byoc-data')['spec'];
-      expect(standard.egress).toHaveLength(egress.length - 1);
+      for (const plane of ['data', 'control'] as const) {
+        const { egress } = named(manifests, 'NetworkPolicy', `turso-${plane}`)['spec'];
+        expect(egress).toContainEqual({ to: [tracing] });
+        expect(named(manifests, 'ConfigMap', `turso-${plane}`)['data']).toMatchObject({
+          OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector.tracing:4318',
+          OTEL_TRACES_SAMPLER_ARG: '0.1',
+        });
+        const standard = await manifestsOf('standard');
+        expect(named(standard, 'NetworkPolicy', `release-turso-byoc-${plane}`)['spec'].egress).toHaveLength(
+          egress.length - 1,
+        );
+        expect(JSON.stringify(named(standard, 'ConfigMap', `release-turso-byoc-${plane}`))).not.toContain('OTEL_');
+      }
     });
 
     it('is left alone where the values say so', async () => {

@@ -280,6 +280,11 @@ const controlPanels: readonly Panel[] = [
     ],
   },
   {
+    title: 'Traces: spans a second',
+    unit: 'short',
+    shows: [[rate(`${control}trace_spans_total`, 'outcome'), '{{outcome}}']],
+  },
+  {
     title: 'Usage: collections from data nodes',
     unit: 'short',
     shows: [

@@ -49,7 +49,7 @@ function schemaOf(value: ChartValue): JsonSchema {
 function ofDefault(value: unknown, schema: JsonSchema): JsonSchema {
   if ('enum' in schema || 'type' in schema) return {};
   if (typeof value === 'string' || typeof value === 'boolean') return { type: typeof value };
-  if (Number.isInteger(value)) return { type: 'integer' };
+  if (typeof value === 'number') return { type: Number.isInteger(value) ? 'integer' : 'number' };
   if (value !== null && typeof value === 'object' && !Array.isArray(value)) {
     return { type: 'object', additionalProperties: false };
   }

@@ -1,3 +1,4 @@
+import type { Tracing } from '@turso-byoc/data-plane/tracing/tracing.js';
 import type { AccessRulesPublisher } from '../access/access-rules-publisher.js';
 import type { AuditLog } from '../audit/audit-log.js';
 import type { PlatformAuthenticator } from '../auth/platform-authenticator.js';
@@ -28,6 +29,8 @@ export interface ApiContext {
   readonly audit: AuditLog;
   readonly limiter: Limiter;
   readonly metrics: ControlMetrics;
+  /** Absent when nothing is traced. */
+  readonly tracing?: Tracing | undefined;
   readonly groups: RememberedGroups;
   readonly operations: Operations;
   readonly usage: Pick<UsageCollector, 'refresh'>;

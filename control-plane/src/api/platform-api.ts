@@ -18,6 +18,7 @@ import { registerCallerHooks } from './caller.js';
 import { defineRoute, isPublic } from './define-route.js';
 import { parseJsonBody } from './json-body.js';
 import { requestIdHeader } from '@turso-byoc/data-plane/server/request-id.js';
+import { noteError } from '@turso-byoc/data-plane/server/request-trace.js';
 import { requestIdOf, runAsRequest } from './request-id.js';
 import { registerAuditRoutes, registerDeploymentAuditRoute } from './routes/audit-routes.js';
 import { registerAuthRoutes } from './routes/auth-routes.js';
@@ -41,6 +42,7 @@ import { registerUnservedRoutes } from './routes/unserved-routes.js';
 import { registerUsageRoutes } from './routes/usage-routes.js';
 import { registerBootstrapRoute, registerUserRoutes } from './routes/user-routes.js';
 import { anything, object, text } from './schemas.js';
+import { registerTraceHook } from './trace-hook.js';
 
 const bodyLimitBytes = 1024 * 1024;
 const maxParameterLength = 512;
@@ -81,6 +83,7 @@ export function buildPlatformApi(context: ApiContext, logger: Logger): PlatformA
     void reply.header(requestIdHeader, request.id);
     runAsRequest(request.id, done);
   });
+  if (context.tracing) registerTraceHook(app, context.tracing);
   app.addHook('preValidation', async (request) => {
     if (request.method !== 'GET') request.body ??= {};
   });
@@ -95,6 +98,7 @@ export function buildPlatformApi(context: ApiContext, logger: Logger): PlatformA
         route,
         status: reply.statusCode,
         durationMs: Math.round(reply.elapsedTime),
+        traceId: request.trace?.traceId,
       },
       'answered',
     );
@@ -102,8 +106,9 @@ export function buildPlatformApi(context: ApiContext, logger: Logger): PlatformA
   app.setErrorHandler((thrown: FastifyError, request, reply) => {
     const error = toCatalogueError(thrown);
     context.metrics.refused(error.code);
+    if (request.trace) noteError(request.trace, error.code, error.status);
     if (error.status >= 500 && error.code !== 'NOT_OFFERED') {
-      request.log.error({ err: thrown, code: error.code }, 'call failed');
+      request.log.error({ err: thrown, code: error.code, traceId: request.trace?.traceId }, 'call failed');
       // A call that failed halfway may have left a row to finish.
       context.reconciler.wake();
     }
@@ -115,6 +120,7 @@ export function buildPlatformApi(context: ApiContext, logger: Logger): PlatformA
       'ROUTE_NOT_FOUND',
       `no such route: ${request.method} ${request.url.split('?')[0] ?? ''}`,
     );
+    if (request.trace) noteError(request.trace, error.code, error.status);
     return sendError(reply, error);
   });
 

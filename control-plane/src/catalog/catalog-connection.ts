@@ -1,4 +1,5 @@
 import { createClient, type InStatement, type ResultSet } from '@libsql/client';
+import type { Tracing } from '@turso-byoc/data-plane/tracing/tracing.js';
 import { pendingRecord, unrecordedCall } from '../audit/audited-call.js';
 import type { MintedToken } from '../auth/token-minter.js';
 import type { Clock } from '../clock.js';
@@ -25,6 +26,7 @@ export interface CatalogConnectionOptions {
   readonly retryBudgetMs: number;
   /** How long one attempt may take. */
   readonly attemptTimeoutMs: number;
+  readonly tracing?: Tracing | undefined;
   /** Told how each call ended, with all its attempts. */
   readonly onCall?: ((operation: 'read' | 'write', outcome: 'done' | 'failed', durationMs: number) => void) | undefined;
 }
@@ -53,8 +55,8 @@ export class CatalogConnection {
   #file: (Client & { close(): void }) | undefined;
 
   constructor(private readonly options: CatalogConnectionOptions) {
-    const { clock, retryBudgetMs, attemptTimeoutMs } = options;
-    this.#http = new KeptAlive(attemptTimeoutMs);
+    const { clock, retryBudgetMs, attemptTimeoutMs, tracing } = options;
+    this.#http = new KeptAlive(attemptTimeoutMs, tracing);
     this.#commits = new GroupCommit({
       run: async (statements, askedAtMs) =>
         this.#attempt(
@@ -85,12 +87,12 @@ export class CatalogConnection {
 
   /** The result of one statement that only reads. */
   async read(statement: InStatement): Promise<ResultSet> {
-    return this.#attempt('read', async (client) => client.execute(statement));
+    return this.#part('read', async () => this.#attempt('read', async (client) => client.execute(statement)));
   }
 
   /** The results of statements that only read, all of one state of the catalog, in order. */
   async readAll(statements: InStatement[]): Promise<ResultSet[]> {
-    return this.#attempt('read', async (client) => client.batch(statements, 'read'));
+    return this.#part('read', async () => this.#attempt('read', async (client) => client.batch(statements, 'read')));
   }
 
   /**
@@ -99,8 +101,10 @@ export class CatalogConnection {
    */
   async write(statements: InStatement[]): Promise<ResultSet[]> {
     const call = unrecordedCall();
-    if (call === undefined) return this.#commits.add(statements);
-    const [, ...results] = await this.#commits.add([pendingRecord(call), ...statements]);
+    const add = async (all: InStatement[]): Promise<ResultSet[]> =>
+      this.#part('write', async () => this.#commits.add(all));
+    if (call === undefined) return add(statements);
+    const [, ...results] = await add([pendingRecord(call), ...statements]);
     call.isRecorded = true;
     return results;
   }
@@ -109,6 +113,12 @@ export class CatalogConnection {
     this.#http.close();
     this.#file?.close();
     this.#session = undefined;
+  }
+
+  /** A transaction that others share has below it what was sent in the name of the first of them. */
+  async #part<T>(kind: 'read' | 'write', work: () => Promise<T>): Promise<T> {
+    const { tracing } = this.options;
+    return tracing ? tracing.part(`catalog ${kind}`, {}, work) : work();
   }
 
   async #attempt<T>(

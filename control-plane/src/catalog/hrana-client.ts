@@ -115,6 +115,7 @@ export class HranaClient {
     const { status, body } = await this.http.call({
       method: 'POST',
       url: this.#url,
+      operation: 'v3-pipeline',
       headers: this.#headers,
       body: JSON.stringify({ baton: null, requests: [...requests, { type: 'close' }] }),
     });

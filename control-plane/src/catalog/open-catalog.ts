@@ -27,6 +27,7 @@ export interface OpenCatalogOptions {
   /** Ends the waiting for the data plane. */
   readonly signal: AbortSignal;
   readonly onCall?: CatalogConnectionOptions['onCall'];
+  readonly tracing?: CatalogConnectionOptions['tracing'];
 }
 
 /** Creates the catalog database if there is none, brings it to this release's version and returns a connection. */
@@ -48,6 +49,7 @@ export async function openCatalog(options: OpenCatalogOptions): Promise<CatalogC
     retryBudgetMs: options.retryBudgetMs,
     attemptTimeoutMs: options.attemptTimeoutMs,
     onCall: options.onCall,
+    tracing: options.tracing,
   });
   await catalog.waitUntilReachable(options.startBudgetMs, options.signal);
   await migrateCatalog(catalog, clock, options);

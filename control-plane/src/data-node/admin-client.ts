@@ -4,6 +4,7 @@ import { databaseId, type DatabaseId, type EngineName } from '@turso-byoc/data-p
 import type { UsagePage } from '@turso-byoc/data-plane/metering/stored-usage.js';
 import type { UsageBatch } from '@turso-byoc/data-plane/metering/usage-batch.js';
 import type { CipherName } from '@turso-byoc/data-plane/keys/ciphers.js';
+import type { Tracing } from '@turso-byoc/data-plane/tracing/tracing.js';
 import type { Clock } from '../clock.js';
 import { ControlPlaneError } from '../errors/catalogue.js';
 import { isRetriable, isRetriableDataPlaneCode, isRetriableStatus } from '../retry/retriable-errors.js';
@@ -21,6 +22,7 @@ export interface AdminClientOptions {
   readonly retryBudgetMs: number;
   /** How long one attempt may take. */
   readonly attemptTimeoutMs: number;
+  readonly tracing?: Tracing | undefined;
 }
 
 /** A database as the data plane's admin interface names it. */
@@ -88,7 +90,7 @@ export class AdminClient {
   readonly #http: KeptAlive;
 
   constructor(private readonly options: AdminClientOptions) {
-    this.#http = new KeptAlive(options.attemptTimeoutMs);
+    this.#http = new KeptAlive(options.attemptTimeoutMs, options.tracing);
     this.#creations = new Gathered({
       run: async (group) => this.#createAll(group),
       maxUnderWay: maxCreationCalls,
@@ -126,7 +128,10 @@ export class AdminClient {
    * share a call; branches do not, which take as long as their parents are large. Throws `AdminRefusal`.
    */
   async create(database: AdminDatabase): Promise<void> {
-    return database.branch ? this.#create(database) : this.#creations.add(database);
+    const { tracing } = this.options;
+    const create = async (): Promise<void> =>
+      database.branch ? this.#create(database) : this.#creations.add(database);
+    return tracing ? tracing.part('database creation', { 'turso.database.id': database.id }, create) : create();
   }
 
   async #create(database: AdminDatabase): Promise<void> {
@@ -285,6 +290,7 @@ export class AdminClient {
     const answer = await this.#http.call({
       method,
       url: new URL(path, this.options.url),
+      operation: `${method} ${patternOf(path)}`,
       headers: {
         authorization: `Bearer ${this.options.credential}`,
         ...(requestId !== undefined && { [requestIdHeader]: requestId }),
@@ -296,6 +302,14 @@ export class AdminClient {
     if (isLater(reply)) throw new AdminUnavailable(503);
     return reply;
   }
+}
+
+/** A path without what clients have named: `/admin/v1/databases/:id/storage`. */
+function patternOf(path: string): string {
+  const [bare = ''] = path.split('?', 1);
+  return bare
+    .replace(/\/organizations\/[^/]+\/databases\/[^/]+/, '/organizations/:organization/databases/:name')
+    .replace(/^(\/admin\/v1\/databases)\/[^/]+/, '$1/:id');
 }
 
 /** Whether the data node asks to be called again. */

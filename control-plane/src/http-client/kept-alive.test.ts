@@ -24,7 +24,7 @@ describe('KeptAlive', () => {
       sockets.add(socket);
     });
     await once(server, 'listening');
-    http = new KeptAlive(200);
+    http = new KeptAlive(200, undefined);
   });
   afterEach(() => {
     http.close();
@@ -34,7 +34,7 @@ describe('KeptAlive', () => {
 
   const call = async (body: string) => {
     const url = new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
-    const answered = await http.call({ method: 'POST', url, headers: {}, body });
+    const answered = await http.call({ method: 'POST', url, operation: 'test', headers: {}, body });
     return { ...answered, body: answered.body.toString('utf8') };
   };
 

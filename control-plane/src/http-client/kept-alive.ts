@@ -5,12 +5,17 @@
  */
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { failureOf } from '@turso-byoc/data-plane/tracing/failure-of.js';
+import { traceparentHeader } from '@turso-byoc/data-plane/tracing/traceparent.js';
+import type { Tracing } from '@turso-byoc/data-plane/tracing/tracing.js';
 
 export interface HttpCall {
   readonly method: string;
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string;
+  /** What its span is called: an operation, never what fills it. */
+  readonly operation: string;
 }
 
 export interface HttpAnswer {
@@ -31,13 +36,41 @@ export class KeptAlive {
   readonly #https = new HttpsAgent({ keepAlive: true });
 
   /** `timeoutMs`: how long a call may take in all. */
-  constructor(private readonly timeoutMs: number) {}
+  constructor(
+    private readonly timeoutMs: number,
+    private readonly tracing: Tracing | undefined,
+  ) {}
 
   /**
    * Sends a call that may be sent twice. Throws system errors (`ECONNREFUSED`, …) when nobody answers, and an error named
    * `TimeoutError`.
    */
   async call(call: HttpCall): Promise<HttpAnswer> {
+    const { method, operation, url, headers } = call;
+    const span = this.tracing?.current()?.child(
+      `data node ${operation}`,
+      {
+        'http.request.method': method,
+        'server.address': url.hostname,
+        'server.port': Number(url.port || (url.protocol === 'https:' ? 443 : 80)),
+      },
+      'client',
+    );
+    if (!span) return this.#resend(call);
+    try {
+      const answer = await this.#resend({ ...call, headers: { ...headers, [traceparentHeader]: span.traceparent } });
+      span.set({ 'http.response.status_code': answer.status });
+      if (answer.status >= 500) span.fail(String(answer.status));
+      return answer;
+    } catch (error) {
+      span.fail(failureOf(error));
+      throw error;
+    } finally {
+      span.end();
+    }
+  }
+
+  async #resend(call: HttpCall): Promise<HttpAnswer> {
     for (let resent = 0; ; resent += 1) {
       try {
         return await this.#send(call);

@@ -1,4 +1,5 @@
 import { Counter, Histogram, Registry } from 'prom-client';
+import { TraceMetrics } from '@turso-byoc/data-plane/metering/trace-metrics.js';
 import { ProcessMetrics } from '@turso-byoc/data-plane/metering/process-metrics.js';
 import { WatchedGauge } from '@turso-byoc/data-plane/metering/watched-gauge.js';
 
@@ -27,6 +28,7 @@ export class ControlMetrics {
   readonly reconcilerBacklog: WatchedGauge;
   /** How long the oldest audit entry that is not exported has waited. */
   readonly auditExportLagSeconds: WatchedGauge;
+  readonly traces: TraceMetrics;
   readonly processes: ProcessMetrics;
 
   constructor() {
@@ -108,6 +110,7 @@ export class ControlMetrics {
       labelNames: ['outcome'],
       registers,
     });
+    this.traces = new TraceMetrics(this.#registry, prefix);
     this.processes = new ProcessMetrics(this.#registry, 'control');
     // A counter that begins with its first event would hide that event from whoever looks for an increase.
     for (const outcome of ['done', 'failed']) {

@@ -111,7 +111,7 @@ export class Metrics {
     this.commits = new CommitMetrics(this.#registry);
     this.databases = new DatabaseMetrics(this.#registry);
     this.processes = new ProcessMetrics(this.#registry, 'io');
-    this.traces = new TraceMetrics(this.#registry);
+    this.traces = new TraceMetrics(this.#registry, 'turso_byoc_');
     this.engines = new WatchedGaugeBy(
       this.#registry,
       `${prefix}engine_processes`,

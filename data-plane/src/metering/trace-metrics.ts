@@ -7,9 +7,10 @@ const outcomes: readonly SpanOutcome[] = ['exported', 'failed', 'dropped'];
 export class TraceMetrics {
   readonly #spans: Counter<'outcome'>;
 
-  constructor(registry: Registry) {
+  /** `prefix`: what names of the process's metrics begin with. */
+  constructor(registry: Registry, prefix: string) {
     this.#spans = new Counter({
-      name: 'turso_byoc_trace_spans_total',
+      name: `${prefix}trace_spans_total`,
       help: 'Spans of traced requests: taken by the collector, not taken, or dropped because too many waited for it.',
       labelNames: ['outcome'],
       registers: [registry],

@@ -12,7 +12,7 @@ import {
   type StoreLocation,
 } from '../object-store/store-url.js';
 import { defaultLeaseTiming, type LeaseTiming } from '../ownership/lease-timing.js';
-import type { TracingSettings } from '../tracing/open-tracing.js';
+import { readTracingSettings, TracingSettingError, type TracingSettings } from '../tracing/tracing-settings.js';
 import { keyWatchSettings } from './limits.js';
 import { zoneNames, type StoreLocations } from './node-stores.js';
 import type { SecretSource } from './secret-source.js';
@@ -140,40 +140,14 @@ function adminCredential(environment: Environment): SecretSource {
   throw new SettingError('neither TURSO_BYOC_ADMIN_CREDENTIAL_FILE nor TURSO_BYOC_ADMIN_CREDENTIAL is set');
 }
 
-/**
- * The variables of OpenTelemetry: `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`, the URL itself, or `OTEL_EXPORTER_OTLP_ENDPOINT`, below
- * which it is; `OTEL_TRACES_SAMPLER_ARG`. Its libraries read the rest themselves.
- */
+/** Those of OpenTelemetry; its libraries read the rest themselves. */
 function tracingSettings(environment: Environment): TracingSettings | undefined {
-  const given = (name: string): string | undefined => environment[name]?.trim() || undefined;
-  const exact = given('OTEL_EXPORTER_OTLP_TRACES_ENDPOINT');
-  const base = given('OTEL_EXPORTER_OTLP_ENDPOINT');
-  const isOff = given('OTEL_SDK_DISABLED')?.toLowerCase() === 'true' || given('OTEL_TRACES_EXPORTER') === 'none';
-  if (isOff || (exact === undefined && base === undefined)) return undefined;
-  const name = exact === undefined ? 'OTEL_EXPORTER_OTLP_ENDPOINT' : 'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT';
-  let url: URL | undefined;
   try {
-    url = new URL(exact ?? `${base?.replace(/\/+$/, '')}/v1/traces`);
-  } catch {
-    url = undefined;
+    return readTracingSettings(environment);
+  } catch (error) {
+    if (error instanceof TracingSettingError) throw new SettingError(error.message);
+    throw error;
   }
-  if (!url || !['http:', 'https:'].includes(url.protocol) || url.username !== '' || url.password !== '') {
-    // Not what it is: it may hold a password.
-    throw new SettingError(
-      `${name} is no URL such as http://collector:4318, without a user name or password; credentials belong into OTEL_EXPORTER_OTLP_HEADERS`,
-    );
-  }
-  for (const protocol of ['OTEL_EXPORTER_OTLP_TRACES_PROTOCOL', 'OTEL_EXPORTER_OTLP_PROTOCOL']) {
-    if (![undefined, 'http/json'].includes(given(protocol))) {
-      throw new SettingError(`${protocol} is ${String(given(protocol))}; it must be http/json, or not be set`);
-    }
-  }
-  const text = given('OTEL_TRACES_SAMPLER_ARG') ?? '0.01';
-  const share = Number(text);
-  if (!(share >= 0 && share <= 1)) {
-    throw new SettingError(`OTEL_TRACES_SAMPLER_ARG is ${text}; it must be a number from 0 to 1`);
-  }
-  return { url: url.href, share };
 }
 
 function jwksOrigins(environment: Environment): string[] {

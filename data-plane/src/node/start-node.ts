@@ -209,7 +209,7 @@ export async function startNode({ settings, openStore, version, log, onFenced }:
     drain,
     tracing,
   });
-  const adminServer = createAdminServer({ databases, usage: core.usage, credential, metrics, runtime, log });
+  const adminServer = createAdminServer({ databases, usage: core.usage, credential, metrics, runtime, log, tracing });
   await dataServer.listen({ host: settings.httpHost, port: settings.httpPort });
   await adminServer.listen({ host: settings.adminHost, port: settings.adminPort });
   await core.serveAt({

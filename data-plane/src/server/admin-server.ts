@@ -13,6 +13,7 @@ import type { UsageReader } from '../metering/stored-usage.js';
 import type { UsageBatch } from '../metering/usage-batch.js';
 import { assertDatabaseAddress } from '../naming/host-label.js';
 import type { Runtime } from '../runtime.js';
+import type { Tracing } from '../tracing/tracing.js';
 import { AdminCredential } from './admin-credential.js';
 import {
   collectedUsageSchema,
@@ -59,6 +60,7 @@ export interface AdminServerOptions {
   readonly metrics: Metrics;
   readonly runtime: Runtime;
   readonly log: Logger;
+  readonly tracing?: Tracing | undefined;
   readonly limits?: Partial<HttpLimits>;
 }
 
@@ -73,7 +75,7 @@ const maxInventoryPage = 200;
  * Creation, deletion and undeletion may be repeated: the same call again gives the same answer.
  */
 export function createAdminServer(options: AdminServerOptions): FastifyInstance {
-  const { databases, usage, metrics, runtime, log } = options;
+  const { databases, usage, metrics, runtime, log, tracing } = options;
   const credential = new AdminCredential(options.credential);
   const limits = { ...defaultHttpLimits, maxBodyBytes: 64 * 1024, ...options.limits };
   const create = async (database: NewDatabase, isForwarded: boolean): Promise<DatabaseDescription> => {
@@ -96,6 +98,7 @@ export function createAdminServer(options: AdminServerOptions): FastifyInstance 
     metrics,
     runtime,
     limits,
+    tracing,
     routes: (routes, { errors }) => {
       // Unknown routes included: without the credential there is nothing to learn here.
       routes.addHook('onRequest', (request, _reply, next) => {

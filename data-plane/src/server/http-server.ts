@@ -5,11 +5,13 @@ import type { Logger } from 'pino';
 import { ByocError } from '../errors/catalogue.js';
 import { statusClass, type Metrics } from '../metering/metrics.js';
 import type { Runtime } from '../runtime.js';
+import type { Tracing } from '../tracing/tracing.js';
 import { answerClientError } from './client-errors.js';
 import { Drain } from './drain.js';
 import { ErrorResponder } from './error-responder.js';
 import type { HttpLimits } from './http-limits.js';
 import { parseRequestTarget, type RequestTarget } from './request-target.js';
+import { beginTrace, endTrace } from './request-trace.js';
 import { onResponseEnd } from './response-end.js';
 
 export type DirectHandler = (target: RequestTarget, request: IncomingMessage, response: ServerResponse) => void;
@@ -23,6 +25,8 @@ export interface HttpServerOptions {
   readonly directPosts?: ReadonlyMap<string, DirectHandler>;
   /** @default one of its own */
   readonly drain?: Drain;
+  /** Makes a span of each request of the routes; absent where what is to be traced does so itself. */
+  readonly tracing?: Tracing | undefined;
   /** Adds the routes, in a context that counts and drains their requests and answers unknown ones. */
   readonly routes: (app: FastifyInstance, server: HttpServer) => void;
 }
@@ -42,7 +46,7 @@ export interface HttpServer {
  * finishes what runs, and then closes.
  */
 export function createHttpServer(options: HttpServerOptions): HttpServer {
-  const { log, metrics, runtime, limits } = options;
+  const { log, metrics, runtime, limits, tracing } = options;
   const errors = new ErrorResponder(log, metrics, runtime);
   const drain = options.drain ?? new Drain();
   const app = Fastify({
@@ -90,7 +94,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response));
   app.setErrorHandler((error, request, reply) => {
     reply.hijack();
-    errors.send(request.raw, reply.raw, error);
+    errors.send(request.raw, reply.raw, error, {}, tracing?.current());
   });
   app.addHook('preClose', async () => close(server, runtime, limits, cutOff));
   app.register((routes, _options, done) => {
@@ -101,13 +105,17 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
         return;
       }
       const startedAtMs = runtime.monotonicMs();
+      const kind = `${request.method} ${request.routeOptions.url ?? 'none'}`;
+      const trace = tracing && beginTrace(tracing, kind, request.headers);
       drain.enter();
       onResponseEnd(request.raw, reply.raw, () => {
         drain.leave();
+        endTrace(trace, reply.raw.writableFinished ? reply.raw.statusCode : undefined);
         const status = reply.raw.writableFinished ? statusClass(reply.raw.statusCode) : 'aborted';
         metrics.requestEnded('other', status, runtime.monotonicMs() - startedAtMs);
       });
-      next();
+      if (trace) trace.run(next);
+      else next();
     });
     routes.setNotFoundHandler((request, reply) => {
       reply.hijack();

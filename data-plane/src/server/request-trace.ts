@@ -1,5 +1,4 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { ErrorCode } from '../errors/catalogue.js';
 import type { TraceSpan } from '../tracing/trace-span.js';
 import { traceparentHeader } from '../tracing/traceparent.js';
 import type { Tracing } from '../tracing/tracing.js';
@@ -17,8 +16,8 @@ export function beginTrace(tracing: Tracing, kind: string, headers: IncomingHttp
   });
 }
 
-/** What a request was refused with. Only what the service is to blame for makes the span one that failed. */
-export function noteError(trace: TraceSpan, code: ErrorCode, status: number): void {
+/** What a request was refused with: a code of the catalogue. Only what the service is to blame for makes the span one that failed. */
+export function noteError(trace: TraceSpan, code: string, status: number): void {
   if (status >= 500) trace.fail(code);
   else trace.set({ 'error.type': code });
 }

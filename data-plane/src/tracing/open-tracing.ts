@@ -1,13 +1,7 @@
 import type { Runtime } from '../runtime.js';
 import type { OtlpOptions } from './otlp.js';
 import { Tracing } from './tracing.js';
-
-export interface TracingSettings {
-  /** Where a collector takes traces over HTTP. */
-  readonly url: string;
-  /** Share of the requests that are traced, from 0 to 1. */
-  readonly share: number;
-}
+import type { TracingSettings } from './tracing-settings.js';
 
 /** Undefined when no collector is configured; nothing of the library is loaded then. */
 export async function openTracing(

@@ -1,5 +1,5 @@
 /**
- * The traces of one node. It exists only where a collector is configured: everything that works for requests asks for it
+ * The traces of one process. It exists only where a collector is configured: everything that works for requests asks for it
  * with `?.`, and makes nothing when it is not there.
  *
  * A request's span goes along with the request. Stores and the key service do not see requests: what they are asked for is
@@ -10,6 +10,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { KeyUse } from '../keys/key-service.js';
 import type { StoreRequest } from '../metering/counting-object-store.js';
 import type { Runtime } from '../runtime.js';
+import { failureOf } from './failure-of.js';
 import { LogWrites } from './log-writes.js';
 import { Sampling } from './sampling.js';
 import type { PastWork, SpanAttributes, SpanRole, TraceSpan, WorkKeeper } from './trace-span.js';
@@ -82,6 +83,20 @@ export class Tracing {
   current(): TraceSpan | undefined {
     const present = this.#present.getStore();
     return present instanceof Span && !present.isOver ? present : undefined;
+  }
+
+  /** Does work as a part of the span whose work runs, if there is one. */
+  async part<T>(name: string, attributes: SpanAttributes, work: () => Promise<T>): Promise<T> {
+    const span = this.current()?.child(name, attributes);
+    if (!span) return work();
+    try {
+      return await span.run(work);
+    } catch (error) {
+      span.fail(failureOf(error));
+      throw error;
+    } finally {
+      span.end();
+    }
   }
 
   storeRequestEnded(store: string, request: StoreRequest): void {
