@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { Ajv } from 'ajv';
 import fc from 'fast-check';
+import { catalogue, type ErrorCode } from '../src/errors/catalogue.js';
 import { startApiForTests, type ApiForTests } from './support/api-for-tests.js';
 
 interface Operation {
@@ -16,9 +17,10 @@ interface Operation {
   };
   readonly responses: {
     readonly 200: { readonly content: { readonly 'application/json': { readonly schema: object } } };
-  };
+  } & Readonly<Record<string, object>>;
   readonly 'x-access': string;
   readonly 'x-audit'?: string;
+  readonly 'x-error-codes': readonly ErrorCode[];
 }
 interface Endpoint {
   readonly method: string;
@@ -29,7 +31,7 @@ interface Endpoint {
 const committed = JSON.parse(readFileSync(new URL('../openapi.json', import.meta.url), 'utf8')) as {
   readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
   readonly info: { version: string };
-  readonly components: object;
+  readonly components: { readonly responses: Readonly<Record<string, { readonly description: string }>> };
 };
 const endpoints: Endpoint[] = Object.entries(committed.paths).flatMap(([path, operations]) =>
   Object.entries(operations).map(([method, operation]) => ({ method: method.toUpperCase(), path, operation })),
@@ -104,6 +106,24 @@ describe('the document', () => {
     const { status, body } = await api.call('GET', '/openapi.json', undefined, null);
     expect(status).toBe(200);
     expect(body.openapi).toBe('3.1.0');
+  });
+
+  it('lists the codes of every operation, and has an answer for the status of each', () => {
+    for (const endpoint of endpoints) {
+      const { 'x-error-codes': codes, responses } = endpoint.operation;
+      const statuses = [...new Set(codes.map((code) => String(catalogue[code].status)))];
+      expect(Object.keys(responses).sort()).toEqual(['200', ...statuses].sort());
+      for (const status of statuses) {
+        expect(responses[status]).toEqual({ $ref: `#/components/responses/${status}` });
+        expect(committed.components.responses[status]?.description).toContain(
+          codes.find((code) => String(catalogue[code].status) === status),
+        );
+      }
+    }
+    const creation = endpoints.find(({ operation }) => operation.operationId === 'createDatabase');
+    expect(creation?.operation['x-error-codes']).toEqual(
+      expect.arrayContaining(['DATABASE_EXISTS', 'GROUP_UNKNOWN', 'QUOTA_EXCEEDED', 'SEED_INVALID', 'RATE_LIMITED']),
+    );
   });
 
   it('names every operation once', () => {

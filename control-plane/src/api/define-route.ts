@@ -4,6 +4,8 @@
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods, RouteGenericInterface } from 'fastify';
 import type { Permission } from '../auth/permissions.js';
+import type { ErrorCode } from '../errors/catalogue.js';
+import { errorsOfForm } from './errors-of-form.js';
 
 /** Who may call a route. */
 export type Access =
@@ -23,6 +25,20 @@ export const userToken: Access = { kind: 'user' };
 export const operatorToken: Access = { kind: 'operator' };
 export const mayDo = (permission: Permission): Access => ({ kind: 'organization', permission });
 
+/** What a change of the access rules that data nodes read may be refused with. */
+export const ofPublishing = ['REVOCATIONS_FULL', 'CONTROL_STORE_CONTENDED', 'CONTROL_STORE_CORRUPT'] as const;
+
+/** What a new database may be refused with. */
+export const ofCreation = [
+  'DATABASE_EXISTS',
+  'DATABASE_NOT_FOUND',
+  'DATABASE_REFUSED',
+  'DATA_PLANE_REFUSED',
+  'GROUP_UNKNOWN',
+  'INVALID_NAME',
+  'QUOTA_EXCEEDED',
+] as const;
+
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
 export interface RouteDefinition<Route extends RouteGenericInterface> {
@@ -33,6 +49,8 @@ export interface RouteDefinition<Route extends RouteGenericInterface> {
   /** One sentence. */
   readonly summary: string;
   readonly access: Access;
+  /** Codes that its handler may refuse a call with, beside those that follow from its form. */
+  readonly errors?: readonly ErrorCode[];
   /** Code in the audit log; every route that changes something has one. */
   readonly audit?: string;
   /** Schemas of path parameters that are not just text. */
@@ -49,6 +67,8 @@ export interface RouteConfig {
   readonly operation: string;
   readonly access: Access;
   readonly audit?: string;
+  /** Every code that a call of it may be refused with, each once. */
+  readonly errors: readonly ErrorCode[];
 }
 
 declare module 'fastify' {
@@ -63,6 +83,8 @@ export function defineRoute<Route extends RouteGenericInterface = RouteGenericIn
   definition: RouteDefinition<Route>,
 ): void {
   const { method, url, operation, summary, access, audit, params, query, body, answer, handler } = definition;
+  const ofForm = errorsOfForm({ access, takesParameters: query !== undefined || params !== undefined, method });
+  const errors = [...new Set([...ofForm, ...(definition.errors ?? [])])].sort();
   app.route({
     method,
     url,
@@ -74,7 +96,7 @@ export function defineRoute<Route extends RouteGenericInterface = RouteGenericIn
       ...(body && { body }),
       response: { 200: answer },
     },
-    config: { route: { operation, access, ...(audit !== undefined && { audit }) } },
+    config: { route: { operation, access, errors, ...(audit !== undefined && { audit }) } },
     handler: async (request, reply) => handler(request as unknown as FastifyRequest<Route>, reply),
   });
 }

@@ -189,6 +189,7 @@ function registerPublicRoutes(app: FastifyInstance, context: ApiContext, documen
     operation: 'getReadiness',
     summary: 'Whether calls are welcome: the catalog answers.',
     access: isPublic,
+    errors: ['DATA_PLANE_UNAVAILABLE'],
     answer: object({ status: text }),
     handler: async (_request, reply) => {
       if (context.isReady()) return { status: 'ready' };

@@ -3,6 +3,7 @@
  * what it answers. Paths that do the same under another version, or with the organization named, are one operation.
  */
 import { roleAllows, roles, type Permission } from '../auth/permissions.js';
+import { errorsOfBody, errorsOfToken } from '../api/errors-of-form.js';
 import { catalogue, type ErrorCode } from '../errors/catalogue.js';
 import { tags } from './tags.js';
 
@@ -42,6 +43,7 @@ interface Operation {
   readonly responses: { readonly 200: Content };
   readonly 'x-access': string;
   readonly 'x-audit'?: string;
+  readonly 'x-error-codes': readonly ErrorCode[];
 }
 
 /** What of the OpenAPI document is read. */
@@ -115,11 +117,7 @@ function operationText({ method, paths: [path = '', ...others], operation }: Ent
   const body = requestBody?.content['application/json'].schema;
   if (body) lines.push(`- Body: ${typeOf(body)}.`);
   lines.push(`- Answer: ${typeOf(responses[200].content['application/json'].schema)}.`);
-  lines.push(
-    `- Errors: ${errorsOf(operation, [path, ...others])
-      .map((code) => errorLink(code))
-      .join(', ')}, and those of the operation.\n`,
-  );
+  lines.push(errorsLine(operation, method));
   return lines.join('\n');
 }
 
@@ -194,23 +192,16 @@ function permissionTable(entries: readonly Entry[]): string {
   ].join('\n');
 }
 
-/** Errors that follow from what a call is, whatever it does. */
-function errorsOf({ requestBody, parameters = [], ...operation }: Operation, paths: readonly string[]): ErrorCode[] {
-  const access = operation['x-access'];
-  const isOfOrganization = !['public', 'authenticated', 'user', 'operator'].includes(access);
-  const names = new Set(paths.flatMap((path) => [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name)));
-  const takes = requestBody !== undefined || parameters.some((parameter) => parameter.in === 'query');
-  return [
-    ...(access === 'public' ? [] : (['AUTH_TOKEN_INVALID', 'RATE_LIMITED'] as const)),
-    ...(access === 'operator' ? (['OPERATOR_ONLY'] as const) : []),
-    ...(access === 'user' ? (['USER_TOKEN_NEEDED'] as const) : []),
-    ...(isOfOrganization ? (['PERMISSION_DENIED'] as const) : []),
-    ...(isOfOrganization && names.has('organization') ? (['ORGANIZATION_NOT_FOUND'] as const) : []),
-    ...(operation.tags.includes('Databases') && names.has('database') ? (['DATABASE_NOT_FOUND'] as const) : []),
-    ...(names.has('group') ? (['GROUP_NOT_FOUND'] as const) : []),
-    ...(takes ? (['MALFORMED_REQUEST'] as const) : []),
+/** The codes of an operation that are not those of every call with a token, and of every one with a body. */
+function errorsLine(operation: Operation, method: string): string {
+  const ofMany = new Set<ErrorCode>([
     'INTERNAL',
-  ];
+    ...(operation['x-access'] === 'public' ? [] : errorsOfToken),
+    ...(method === 'GET' ? [] : errorsOfBody),
+  ]);
+  const own = operation['x-error-codes'].filter((code) => !ofMany.has(code)).map(errorLink);
+  const shared = operation['x-access'] === 'public' ? 'of every call' : 'of every call with a token';
+  return `- Errors: ${[...own, `those [${shared}](#errors)`].join(', ')}.\n`;
 }
 
 function errorLink(code: ErrorCode): string {
@@ -227,8 +218,11 @@ function errorTable(): string {
     .map(([status, codes]) => `| ${status} | ${codes.map(errorLink).join(', ')} |`);
   return [
     '## Errors\n',
-    'Every refusal has the body [Error](#error); what to do about each is behind its name. With each operation stand the errors that',
-    'follow from its form; what it does may be refused with others of this table.\n',
+    'Every refusal has the body [Error](#error); what to do about each is behind its name. With each operation stand the codes that it may',
+    'answer, beside those of many calls:\n',
+    `- Every call: ${errorLink('INTERNAL')}; an address that there is not: ${errorLink('ROUTE_NOT_FOUND')}.`,
+    `- Every call with a token: ${errorsOfToken.map(errorLink).join(', ')}.`,
+    `- Every call but GET, whose body is read before the operation begins: ${errorsOfBody.map(errorLink).join(', ')}.\n`,
     '| status | codes |',
     '| --- | --- |',
     ...rows,

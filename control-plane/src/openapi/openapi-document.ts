@@ -2,6 +2,7 @@
 import type { FastifyInstance, RouteOptions } from 'fastify';
 import type { Access, JsonSchema, RouteConfig } from '../api/define-route.js';
 import { namedSchemas } from '../api/schemas.js';
+import { catalogue, type ErrorCode } from '../errors/catalogue.js';
 import { tagOf, tags } from './tags.js';
 
 /** What the document says of one route. */
@@ -54,12 +55,13 @@ export function openApiDocument(routes: readonly DocumentedRoute[], release: str
       version: release,
       description:
         'Paths with an organization take its slug or id, those without one are about the home organization of the token. ' +
-        'Databases and groups are named by name or id. Every success has status 200; every error has the body `Error`.',
+        'Databases and groups are named by name or id. Every success has status 200; every error has the body `Error`, and `x-error-codes` lists the codes of each operation.',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     tags: tags.map((name) => ({ name })),
     paths: withReferences(paths, new Map(Object.entries(named).map(([name, schema]) => [schema, name]))),
     components: {
+      responses: errorResponses(sorted),
       securitySchemes: { platformToken: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } },
       schemas: {
         ...named,
@@ -88,7 +90,7 @@ function withReferences(value: unknown, names: ReadonlyMap<unknown, string>): un
 }
 
 function operationOf({ method, url, route, schema }: DocumentedRoute): JsonSchema {
-  const { access, audit, operation } = route;
+  const { access, audit, operation, errors } = route;
   const parameters = [
     ...[...url.matchAll(/:(\w+)/g)].map(([, name = '']) => ({
       name,
@@ -113,15 +115,32 @@ function operationOf({ method, url, route, schema }: DocumentedRoute): JsonSchem
     ...(takesBody && { requestBody: { required: true, content: { 'application/json': { schema: schema.body } } } }),
     responses: {
       200: { description: 'Done.', content: { 'application/json': { schema: schema.response?.[200] ?? {} } } },
-      default: {
-        description: 'Refused or failed.',
-        content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } },
-      },
+      ...Object.fromEntries(statusesOf(errors).map((status) => [status, { $ref: `#/components/responses/${status}` }])),
     },
     security: securedBy[access.kind],
     'x-access': access.kind === 'organization' ? access.permission : access.kind,
     ...(audit !== undefined && { 'x-audit': audit }),
+    'x-error-codes': errors,
   };
+}
+
+/** Each once, in order. */
+function statusesOf(codes: readonly ErrorCode[]): number[] {
+  return [...new Set(codes.map((code) => catalogue[code].status))].sort((one, other) => one - other);
+}
+
+/** The answer to a refused call under each status that there is, with the codes that it may have. */
+function errorResponses(routes: readonly DocumentedRoute[]): JsonSchema {
+  const codes = [...new Set(routes.flatMap(({ route }) => route.errors))].sort();
+  return Object.fromEntries(
+    statusesOf(codes).map((status) => [
+      status,
+      {
+        description: codes.filter((code) => catalogue[code].status === status).join(', '),
+        content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } },
+      },
+    ]),
+  );
 }
 
 /** Tells the address forms of one operation apart. */

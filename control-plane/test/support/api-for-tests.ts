@@ -110,6 +110,7 @@ export async function startApiForTests(
     },
     logger,
   );
+  const undeclared = watchRefusals(api);
   const url = await api.app.listen({ host: '127.0.0.1', port: 0 });
   let token = '';
   if (options.withoutOperator !== true) {
@@ -151,6 +152,20 @@ export async function startApiForTests(
       await audit.stop();
       await node.close();
       await files.close();
+      if (undeclared.size > 0) throw new Error(`not declared with the route: ${[...undeclared].join(', ')}`);
     },
   };
+}
+
+/** Codes that calls were refused with although their routes do not declare them: whoever uses this tests the declarations, too. */
+function watchRefusals({ app }: PlatformApi): ReadonlySet<string> {
+  const undeclared = new Set<string>();
+  app.addHook('onSend', async (request, reply, payload) => {
+    const { route } = request.routeOptions.config;
+    if (route === undefined || reply.statusCode < 400 || !Buffer.isBuffer(payload)) return payload;
+    const { code } = JSON.parse(payload.toString('utf8')) as { code: string };
+    if (!route.errors.some((declared) => declared === code)) undeclared.add(`${code} of ${route.operation}`);
+    return payload;
+  });
+  return undeclared;
 }

@@ -3,7 +3,7 @@ import { noteInAudit } from '../../audit/audited-call.js';
 import { configureDatabase, type DatabaseConfiguration } from '../../catalog/databases.js';
 import { ControlPlaneError } from '../../errors/catalogue.js';
 import type { ApiContext } from '../api-context.js';
-import { defineRoute, mayDo } from '../define-route.js';
+import { defineRoute, mayDo, ofPublishing } from '../define-route.js';
 import { requireDatabase } from '../named-resources.js';
 import { databaseConfiguration, flag, input, orNull, text } from '../schemas.js';
 import { originLists, parseAllowedOrigins, toOriginLists } from '../allowed-origins.js';
@@ -32,6 +32,7 @@ export function registerDatabaseConfigurationRoutes(app: FastifyInstance, contex
     operation: 'getDatabaseConfiguration',
     summary: 'What a database is set to.',
     access: mayDo('read'),
+    errors: ['DATABASE_NOT_FOUND'],
     answer: databaseConfiguration,
     handler: async (request) =>
       toConfigurationObject((await requireDatabase(request, request.params.database, context)).configuration),
@@ -42,6 +43,7 @@ export function registerDatabaseConfigurationRoutes(app: FastifyInstance, contex
     operation: 'updateDatabaseConfiguration',
     summary: 'Changes what is given; null leaves a flag as it is.',
     access: mayDo('db:configure'),
+    errors: ['ALLOW_LIST_INVALID', 'DATABASE_NOT_FOUND', 'OPTION_NOT_OFFERED', 'SIZE_INVALID', ...ofPublishing],
     audit: 'db-configure',
     body: input({
       size_limit: orNull(text),

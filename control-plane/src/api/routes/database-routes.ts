@@ -6,7 +6,7 @@ import { findGroup } from '../../catalog/groups.js';
 import { ControlPlaneError, isControlPlaneError } from '../../errors/catalogue.js';
 import type { ApiContext } from '../api-context.js';
 import type { DatabaseRequest } from '../../databases/database-lifecycle.js';
-import { defineRoute, mayDo } from '../define-route.js';
+import { defineRoute, mayDo, ofPublishing, ofCreation } from '../define-route.js';
 import { onlyGroup, requireDatabase, requireDatabaseInAnyState } from '../named-resources.js';
 import { anything, createdDatabase, databaseObject, empty, input, list, object, orNull, text } from '../schemas.js';
 import {
@@ -99,6 +99,7 @@ export function registerDatabaseRoutes(app: FastifyInstance, context: ApiContext
     operation: 'listDatabases',
     summary: 'Databases in the order of their names, page by page.',
     access: mayDo('read'),
+    errors: ['INVALID_CURSOR'],
     query: listQuery,
     answer: object({ databases: list(databaseObject), pagination: object({ next: orNull(text) }) }),
     handler: async (request) => {
@@ -130,6 +131,16 @@ export function registerDatabaseRoutes(app: FastifyInstance, context: ApiContext
     summary:
       'Creates a database: empty, as a branch of another one, now or at a time, or for a file that is uploaded to it next.',
     access: mayDo('db:create'),
+    errors: [
+      'ENCRYPTION_INVALID',
+      'INVALID_LOCATION',
+      'MALFORMED_REQUEST',
+      'OPTION_NOT_OFFERED',
+      'SEED_INVALID',
+      'SIZE_INVALID',
+      ...ofPublishing,
+      ...ofCreation,
+    ],
     audit: 'db-create',
     body: createBody,
     answer: object({ database: createdDatabase }),
@@ -184,6 +195,7 @@ export function registerDatabaseRoutes(app: FastifyInstance, context: ApiContext
     operation: 'getDatabase',
     summary: 'One database, by name or id.',
     access: mayDo('read'),
+    errors: ['DATABASE_NOT_FOUND'],
     answer: object({ database: databaseObject }),
     handler: async (request) => ({
       database: toDatabaseObject(await requireDatabase(request, request.params.database, context), context),
@@ -196,6 +208,7 @@ export function registerDatabaseRoutes(app: FastifyInstance, context: ApiContext
     operation: 'deleteDatabase',
     summary: 'Deletes a database, unless it is protected or under a legal hold.',
     access: mayDo('db:delete'),
+    errors: ['DATABASE_HELD', 'DATABASE_NOT_FOUND', 'DATA_PLANE_REFUSED', 'DELETE_PROTECTED'],
     audit: 'db-delete',
     body: anything,
     answer: object({ database: text }),
@@ -213,6 +226,7 @@ export function registerDatabaseRoutes(app: FastifyInstance, context: ApiContext
     operation: 'listInstances',
     summary: 'The one instance of a database, named after its region.',
     access: mayDo('read'),
+    errors: ['DATABASE_NOT_FOUND'],
     answer: object({ instances: list(instanceObject) }),
     handler: async (request) => ({
       instances: [toInstanceObject(await requireDatabase(request, request.params.database, context), context)],
@@ -229,6 +243,7 @@ export function registerDatabaseRoutes(app: FastifyInstance, context: ApiContext
     operation: 'getInstance',
     summary: 'The one instance.',
     access: mayDo('read'),
+    errors: ['DATABASE_NOT_FOUND', 'INSTANCE_NOT_FOUND'],
     answer: object({ instance: instanceObject }),
     handler: async (request) => ({ instance: await instance(request) }),
   });
@@ -238,6 +253,7 @@ export function registerDatabaseRoutes(app: FastifyInstance, context: ApiContext
     operation: 'waitForInstance',
     summary: 'Answers at once: an instance is ready when its database is.',
     access: mayDo('read'),
+    errors: ['DATABASE_NOT_FOUND', 'INSTANCE_NOT_FOUND'],
     answer: empty,
     handler: async (request) => {
       await instance(request);
@@ -256,6 +272,7 @@ export function registerDatabaseRoutes(app: FastifyInstance, context: ApiContext
       operation,
       summary: `Refused: ${why}.`,
       access: mayDo(permission),
+      errors: ['DATABASE_NOT_FOUND', 'OPTION_NOT_OFFERED'],
       body: anything,
       answer: empty,
       handler: async (request) => {
@@ -276,6 +293,7 @@ export function registerDatabaseRoutes(app: FastifyInstance, context: ApiContext
       operation,
       summary: 'Does nothing: every database runs this release and answers when it is asked.',
       access: mayDo('db:configure'),
+      errors: ['DATABASE_NOT_FOUND'],
       body: anything,
       answer: empty,
       handler: async (request) => {

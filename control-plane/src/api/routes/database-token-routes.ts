@@ -13,7 +13,7 @@ import {
 import { mintedTokenRecord } from '../../catalog/minted-tokens.js';
 import { ControlPlaneError } from '../../errors/catalogue.js';
 import type { ApiContext } from '../api-context.js';
-import { defineRoute, mayDo } from '../define-route.js';
+import { defineRoute, mayDo, ofPublishing } from '../define-route.js';
 import { requireDatabase, requireGroup } from '../named-resources.js';
 import { anything, empty, input, list, object, text } from '../schemas.js';
 import { isUnasked } from '../unasked.js';
@@ -86,6 +86,7 @@ export function registerDatabaseTokenRoutes(app: FastifyInstance, context: ApiCo
       path: '/databases/:database/auth',
       name: 'Database',
       right: 'db',
+      missing: 'DATABASE_NOT_FOUND',
       target: async (request: FastifyRequest): Promise<Target> => {
         const { database } = request.params as { database: string };
         const { uuid, group } = await requireDatabase(request, database, context);
@@ -96,19 +97,21 @@ export function registerDatabaseTokenRoutes(app: FastifyInstance, context: ApiCo
       path: '/groups/:group/auth',
       name: 'Group',
       right: 'group',
+      missing: 'GROUP_NOT_FOUND',
       target: async (request: FastifyRequest): Promise<Target> => {
         const { group } = request.params as { group: string };
         return { kind: 'group', subject: (await requireGroup(request, group, context)).uuid };
       },
     },
   ] as const;
-  for (const { path, name, right, target } of kinds) {
+  for (const { path, name, right, missing, target } of kinds) {
     defineRoute<TokenRoute>(app, {
       method: 'POST',
       url: `${path}/tokens`,
       operation: `create${name}Token`,
       summary: 'Mints a token for SQL clients.',
       access: mayDo(`${right}:mint-token`),
+      errors: [missing, 'INVALID_EXPIRATION', 'OPTION_NOT_OFFERED', 'PERMISSIONS_INVALID'],
       audit: `${right}-token-create`,
       query,
       body,
@@ -121,6 +124,7 @@ export function registerDatabaseTokenRoutes(app: FastifyInstance, context: ApiCo
       operation: `list${name}Tokens`,
       summary: 'The tokens that are in force, the last minted first: who minted them, not the tokens themselves.',
       access: mayDo(`${right}:mint-token`),
+      errors: [missing],
       answer: object({ tokens: list(issuedToken) }),
       handler: async (request) => {
         const { subject } = await target(request);
@@ -134,6 +138,7 @@ export function registerDatabaseTokenRoutes(app: FastifyInstance, context: ApiCo
       operation: `revoke${name}Token`,
       summary: 'Revokes one token, by id.',
       access: mayDo(`${right}:rotate-creds`),
+      errors: [missing, 'TOKEN_NOT_FOUND', ...ofPublishing],
       audit: `${right}-token-revoke`,
       body: anything,
       answer: object({ token: text }),
@@ -153,6 +158,7 @@ export function registerDatabaseTokenRoutes(app: FastifyInstance, context: ApiCo
       operation: `rotate${name}Tokens`,
       summary: 'Ends every token that was minted before.',
       access: mayDo(`${right}:rotate-creds`),
+      errors: [missing, ...ofPublishing],
       audit: `${right}-token-rotate`,
       body: anything,
       answer: empty,

@@ -4,7 +4,7 @@ import { noteInAudit } from '../../audit/audited-call.js';
 import { findDeleted, listDeleted, type DeletedDatabase } from '../../catalog/deleted-databases.js';
 import { ControlPlaneError } from '../../errors/catalogue.js';
 import type { ApiContext } from '../api-context.js';
-import { defineRoute, mayDo } from '../define-route.js';
+import { defineRoute, mayDo, ofCreation } from '../define-route.js';
 import { onlyGroup } from '../named-resources.js';
 import { createdDatabase, input, list, object, orNull, text } from '../schemas.js';
 import { toCreatedDatabase } from './database-routes.js';
@@ -49,6 +49,7 @@ export function registerDeletedDatabaseRoutes(app: FastifyInstance, context: Api
     operation: 'undeleteDatabase',
     summary: 'Brings a deleted database back, under its name or another one.',
     access: mayDo('db:create'),
+    errors: ['DATABASE_HELD', 'DELETED_DATABASE_NOT_FOUND', 'UNDELETE_EXPIRED', ...ofCreation],
     audit: 'db-undelete',
     body: input({ name: orNull(text) }),
     answer: object({ database: createdDatabase }),

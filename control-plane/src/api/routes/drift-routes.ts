@@ -20,6 +20,7 @@ export function registerDriftRoutes(app: FastifyInstance, context: ApiContext): 
     operation: 'getDrift',
     summary: 'How the catalog differs from what the data plane stores.',
     access: operatorToken,
+    errors: ['CONTROL_STORE_CORRUPT', 'DATA_PLANE_REFUSED'],
     answer: report,
     handler: async () => findDrift(context, { rebuild: false }),
   });
@@ -29,6 +30,7 @@ export function registerDriftRoutes(app: FastifyInstance, context: ApiContext): 
     operation: 'rebuildCatalog',
     summary: 'Puts databases and groups that the catalog has lost back into it, from the manifests.',
     access: operatorToken,
+    errors: ['CONTROL_STORE_CORRUPT', 'DATA_PLANE_REFUSED'],
     audit: 'catalog-rebuild',
     body: anything,
     answer: report,

@@ -76,6 +76,7 @@ export function registerEncryptionRoutes(app: FastifyInstance, context: ApiConte
     operation: 'getEncryption',
     summary: 'Which data keys a database has, and why each is there.',
     access: mayDo('read'),
+    errors: ['DATABASE_NOT_FOUND', 'DATABASE_REFUSED', 'DATA_PLANE_REFUSED', 'ENCRYPTION_INVALID'],
     answer: object({ encryption: encryptionObject }),
     handler: async (request) => {
       const { uuid } = await requireDatabase(request, request.params.database, context);
@@ -90,6 +91,7 @@ export function registerEncryptionRoutes(app: FastifyInstance, context: ApiConte
     operation: 'rekeyDatabase',
     summary: 'Gives a database another data key, and seals what it holds anew in the background.',
     access: mayDo('db:configure'),
+    errors: ['DATABASE_HELD', 'DATABASE_NOT_FOUND', 'DATABASE_REFUSED', 'DATA_PLANE_REFUSED', 'ENCRYPTION_INVALID'],
     audit: 'db-rekey',
     body: input({ replaces: orNull({ type: 'integer', minimum: 1 }), drop_history: orNull(flag) }),
     answer: object({ encryption: encryptionObject }),
@@ -110,6 +112,15 @@ export function registerEncryptionRoutes(app: FastifyInstance, context: ApiConte
     operation: 'changeKeyHolder',
     summary: 'Changes who holds the key of a database: the key service, its client, or the client with another key.',
     access: mayDo('db:configure'),
+    errors: [
+      'DATABASE_HELD',
+      'DATABASE_NOT_FOUND',
+      'DATABASE_REFUSED',
+      'DATA_PLANE_REFUSED',
+      'ENCRYPTION_INVALID',
+      'MALFORMED_REQUEST',
+      'OPTION_NOT_OFFERED',
+    ],
     audit: 'db-key-holder',
     body: input({ remote_encryption: {}, encryption_key: orNull(text) }),
     answer: object({ encryption: encryptionObject }),
@@ -143,6 +154,13 @@ export function registerEncryptionRoutes(app: FastifyInstance, context: ApiConte
     summary: 'Destroys what wraps the data keys of a deleted database, and its content, for good.',
     // Not what a token for one group can do.
     access: mayDo('organization:configure'),
+    errors: [
+      'DATABASE_HELD',
+      'DATABASE_REFUSED',
+      'DATA_PLANE_REFUSED',
+      'DELETED_DATABASE_NOT_FOUND',
+      'ENCRYPTION_INVALID',
+    ],
     audit: 'db-shred',
     body: anything,
     answer: object({ certificate: certificateObject }),
@@ -162,6 +180,7 @@ export function registerEncryptionRoutes(app: FastifyInstance, context: ApiConte
     operation: 'getShredCertificate',
     summary: 'The certificate that what wrapped the data keys of a deleted database was destroyed.',
     access: mayDo('read'),
+    errors: ['CERTIFICATE_NOT_FOUND', 'DATABASE_REFUSED', 'DATA_PLANE_REFUSED', 'DELETED_DATABASE_NOT_FOUND'],
     answer: object({ certificate: certificateObject }),
     handler: async (request) => ({
       certificate: await carriedOut(admin.certificate((await requireDeleted(request, context)).uuid)),

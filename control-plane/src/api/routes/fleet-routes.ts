@@ -17,7 +17,7 @@ import {
 import { countDatabasesOfGroup } from '../../catalog/usage.js';
 import { ControlPlaneError, isControlPlaneError } from '../../errors/catalogue.js';
 import type { ApiContext } from '../api-context.js';
-import { defineRoute, mayDo } from '../define-route.js';
+import { defineRoute, mayDo, ofPublishing, ofCreation } from '../define-route.js';
 import { databaseNotFound, requireGroup } from '../named-resources.js';
 import { anything, empty, input, integer, list, object, text } from '../schemas.js';
 import { hostnameOf } from './database-routes.js';
@@ -73,6 +73,7 @@ export function registerFleetRoutes(app: FastifyInstance, context: ApiContext): 
     operation: 'startMigration',
     summary: 'Applies SQL to all or selected databases of a group, to each in one transaction and once.',
     access: mayDo('fleet:run'),
+    errors: ['DATABASE_NOT_FOUND', 'GROUP_NOT_FOUND'],
     audit: 'migration-start',
     body: input(
       {
@@ -115,6 +116,7 @@ export function registerFleetRoutes(app: FastifyInstance, context: ApiContext): 
     operation: 'listOperations',
     summary: 'The last operations of a group.',
     access: mayDo('read'),
+    errors: ['GROUP_NOT_FOUND'],
     answer: object({ operations: list(operationObject) }),
     handler: async (request) => {
       const group = await requireGroup(request, request.params.group, context);
@@ -139,6 +141,7 @@ export function registerFleetRoutes(app: FastifyInstance, context: ApiContext): 
     operation: 'getOperation',
     summary: 'How far an operation is, and which databases failed.',
     access: mayDo('read'),
+    errors: ['GROUP_NOT_FOUND', 'OPERATION_NOT_FOUND'],
     answer: object({ operation: operationObject }),
     handler: async (request) => {
       const operation = await requireOperation(request);
@@ -157,6 +160,7 @@ export function registerFleetRoutes(app: FastifyInstance, context: ApiContext): 
       operation: `${action}Operation`,
       summary,
       access: mayDo('fleet:run'),
+      errors: ['GROUP_NOT_FOUND', 'OPERATION_NOT_FOUND', 'OPERATION_STATE'],
       audit: `migration-${action}`,
       body: anything,
       answer: object({ operation: operationObject }),
@@ -177,6 +181,7 @@ export function registerFleetRoutes(app: FastifyInstance, context: ApiContext): 
     operation: 'createDatabases',
     summary: 'Creates many databases; the answer says of each what became of it.',
     access: mayDo('db:create'),
+    errors: ['GROUP_NOT_FOUND', ...ofCreation],
     audit: 'db-create-bulk',
     body: input({ names, use_tursodb: { type: ['boolean', 'null'] } }, ['names']),
     answer: object({
@@ -221,6 +226,7 @@ export function registerFleetRoutes(app: FastifyInstance, context: ApiContext): 
     operation: 'rotateTokensOfDatabases',
     summary: 'Ends every token of these databases; for all databases of a group, rotate the group.',
     access: mayDo('db:rotate-creds'),
+    errors: ['DATABASE_NOT_FOUND', 'GROUP_NOT_FOUND', ...ofPublishing],
     audit: 'db-token-rotate-bulk',
     body: input({ databases: names }, ['databases']),
     answer: empty,

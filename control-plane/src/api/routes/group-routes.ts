@@ -13,7 +13,7 @@ import { findOrganization } from '../../catalog/organizations.js';
 import { ControlPlaneError } from '../../errors/catalogue.js';
 import type { ApiContext } from '../api-context.js';
 import { assertPermitted } from '../../auth/permissions.js';
-import { defineRoute, mayDo } from '../define-route.js';
+import { defineRoute, mayDo, ofPublishing } from '../define-route.js';
 import { onlyGroup, requireGroup } from '../named-resources.js';
 import { anything, empty, flag, groupObject, input, list, object, orNull, text } from '../schemas.js';
 import { parseRemoteEncryption } from '../remote-encryption.js';
@@ -78,6 +78,16 @@ export function registerGroupRoutes(app: FastifyInstance, context: ApiContext): 
     operation: 'createGroup',
     summary: 'Creates a group.',
     access: mayDo('group:create'),
+    errors: [
+      'ENCRYPTION_INVALID',
+      'GROUP_EXISTS',
+      'INVALID_LOCATION',
+      'INVALID_NAME',
+      'MALFORMED_REQUEST',
+      'OPTION_NOT_OFFERED',
+      'QUOTA_EXCEEDED',
+      ...ofPublishing,
+    ],
     audit: 'group-create',
     body: createBody,
     answer: object({ group: groupObject }),
@@ -121,6 +131,7 @@ export function registerGroupRoutes(app: FastifyInstance, context: ApiContext): 
     operation: 'getGroup',
     summary: 'One group, by name or id.',
     access: mayDo('read'),
+    errors: ['GROUP_NOT_FOUND'],
     answer: object({ group: groupObject }),
     handler: async (request) => ({
       group: toGroupObject(await requireGroup(request, request.params.group, context), context),
@@ -134,6 +145,7 @@ export function registerGroupRoutes(app: FastifyInstance, context: ApiContext): 
     summary:
       'Deletes a group with all its databases, unless one of them or the group is protected, or one is under a legal hold.',
     access: mayDo('group:delete'),
+    errors: ['DATABASE_HELD', 'DATA_PLANE_REFUSED', 'DELETE_PROTECTED', 'GROUP_NOT_FOUND'],
     audit: 'group-delete',
     body: anything,
     answer: object({ group: groupObject }),
@@ -152,6 +164,7 @@ export function registerGroupRoutes(app: FastifyInstance, context: ApiContext): 
     operation: 'getGroupConfiguration',
     summary: 'What the group is set to.',
     access: mayDo('read'),
+    errors: ['GROUP_NOT_FOUND'],
     answer: configurationObject,
     handler: async (request) => {
       const group = await requireGroup(request, request.params.group, context);
@@ -165,6 +178,7 @@ export function registerGroupRoutes(app: FastifyInstance, context: ApiContext): 
     operation: 'updateGroupConfiguration',
     summary: 'Sets whether the group can be deleted, and where requests for its databases may come from.',
     access: mayDo('group:configure'),
+    errors: ['ALLOW_LIST_INVALID', 'GROUP_NOT_FOUND', ...ofPublishing],
     audit: 'group-configure',
     body: input({ delete_protection: orNull(flag), ...originLists }),
     answer: configurationObject,
@@ -191,6 +205,7 @@ export function registerGroupRoutes(app: FastifyInstance, context: ApiContext): 
     operation: 'renameGroup',
     summary: 'Gives the group another name; databases, tokens and addresses stay.',
     access: mayDo('group:configure'),
+    errors: ['GROUP_EXISTS', 'GROUP_NOT_FOUND', 'INVALID_NAME'],
     audit: 'group-rename',
     body: input({ name: text }, ['name']),
     answer: object({ group: groupObject }),
@@ -213,6 +228,14 @@ export function registerGroupRoutes(app: FastifyInstance, context: ApiContext): 
     operation: 'transferGroup',
     summary: 'Moves the group to another organization; host names and database tokens stay.',
     access: mayDo('group:transfer'),
+    errors: [
+      'GROUP_EXISTS',
+      'GROUP_NOT_FOUND',
+      'ORGANIZATION_NOT_FOUND',
+      'PERMISSION_DENIED',
+      'QUOTA_EXCEEDED',
+      ...ofPublishing,
+    ],
     audit: 'group-transfer',
     body: input({ organization: text }, ['organization']),
     answer: groupObject,
@@ -246,6 +269,7 @@ export function registerGroupRoutes(app: FastifyInstance, context: ApiContext): 
     operation: 'waitForGroup',
     summary: 'Answers at once: a group is ready when it exists.',
     access: mayDo('read'),
+    errors: ['GROUP_NOT_FOUND', 'INVALID_LOCATION'],
     answer: empty,
     handler: async (request) => {
       await requireGroup(request, request.params.group, context);
@@ -259,6 +283,7 @@ export function registerGroupRoutes(app: FastifyInstance, context: ApiContext): 
     operation: 'updateGroupVersion',
     summary: 'Does nothing: every database runs this release.',
     access: mayDo('group:configure'),
+    errors: ['GROUP_NOT_FOUND'],
     body: anything,
     answer: empty,
     handler: async (request) => {
@@ -272,6 +297,7 @@ export function registerGroupRoutes(app: FastifyInstance, context: ApiContext): 
     operation: 'unarchiveGroup',
     summary: 'Does nothing: groups are never archived.',
     access: mayDo('group:configure'),
+    errors: ['GROUP_NOT_FOUND'],
     body: anything,
     answer: object({ group: groupObject }),
     handler: async (request) => ({
@@ -288,6 +314,7 @@ export function registerGroupRoutes(app: FastifyInstance, context: ApiContext): 
       operation,
       summary: 'Refused: there are no edge replicas.',
       access: mayDo('group:configure'),
+      errors: ['GROUP_NOT_FOUND', 'OPTION_NOT_OFFERED'],
       body: anything,
       answer: object({ group: groupObject }),
       handler: async (request) => {
@@ -307,6 +334,7 @@ export function registerGroupRoutes(app: FastifyInstance, context: ApiContext): 
       operation: `${action}AwsMigration`,
       summary: 'There is nothing to migrate: every group is in this account.',
       access: mayDo('read'),
+      errors: ['GROUP_NOT_FOUND'],
       ...(method === 'POST' && { body: anything }),
       answer: object({ status: text, comment: text }),
       handler: async (request) => {

@@ -4,7 +4,7 @@ import { noteInAudit } from '../../audit/audited-call.js';
 import { listIssuers, putIssuer, removeIssuer, type NamedIssuer } from '../../catalog/issuers.js';
 import { ControlPlaneError } from '../../errors/catalogue.js';
 import type { ApiContext } from '../api-context.js';
-import { defineRoute, mayDo } from '../define-route.js';
+import { defineRoute, mayDo, ofPublishing } from '../define-route.js';
 import { requireDatabase, requireGroup } from '../named-resources.js';
 import { anything, empty, input, list, object, orNull, text } from '../schemas.js';
 import { isUnasked } from '../unasked.js';
@@ -42,6 +42,7 @@ export function registerJwksRoutes(app: FastifyInstance, context: ApiContext): v
     operation: 'putJwks',
     summary: 'Registers a key set; data nodes follow within ten seconds.',
     access: mayDo('organization:configure'),
+    errors: ['JWKS_INVALID', ...ofPublishing],
     audit: 'jwks-put',
     body: input({ jwks_url: text, region: orNull(text), issuer: orNull(text), audience: orNull(text) }, ['jwks_url']),
     answer: object({ jwks_name: text, jwks_url: text, issuer: text, audience: text }, ['issuer', 'audience']),
@@ -63,6 +64,7 @@ export function registerJwksRoutes(app: FastifyInstance, context: ApiContext): v
     operation: 'deleteJwks',
     summary: 'Forgets a key set; its tokens open nothing any more within ten seconds.',
     access: mayDo('organization:configure'),
+    errors: ['JWKS_NOT_FOUND', ...ofPublishing],
     audit: 'jwks-delete',
     body: anything,
     answer: empty,
@@ -81,6 +83,7 @@ export function registerJwksRoutes(app: FastifyInstance, context: ApiContext): v
     operation: 'getJwksTemplate',
     summary: 'Claims for an issuer to put into its tokens; what they are for comes as a JSON body.',
     access: mayDo('organization:read'),
+    errors: ['DATABASE_NOT_FOUND', 'GROUP_NOT_FOUND', 'MALFORMED_REQUEST', 'PERMISSIONS_INVALID'],
     answer: object({ template: { type: 'object', additionalProperties: true } }),
     handler: async (request) => ({ template: await templateFor(request, await bodyOfGet(request), context) }),
   });

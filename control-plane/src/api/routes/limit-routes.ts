@@ -37,6 +37,7 @@ export function registerLimitRoutes(app: FastifyInstance, context: ApiContext): 
     operation: 'setLimits',
     summary: 'Sets limits of an organization (slug), a group (uuid) or a token (id); null lifts one.',
     access: operatorToken,
+    errors: ['LIMIT_INVALID'],
     audit: 'limits-set',
     body: input(Object.fromEntries(limitNames.map((name) => [name, value]))),
     answer: limitsObject,

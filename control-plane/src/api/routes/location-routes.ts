@@ -39,6 +39,7 @@ export function registerLocationRoutes(app: FastifyInstance, context: ApiContext
     operation: 'getLocation',
     summary: 'One location.',
     access: anyToken,
+    errors: ['INVALID_LOCATION'],
     answer: object({ location: object({ code: text, description: text, closest: list(anything) }) }),
     handler: async (request) => {
       assertLocation(request.params.code, context);

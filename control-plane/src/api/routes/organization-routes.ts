@@ -69,6 +69,7 @@ export function registerOrganizationRoutes(app: FastifyInstance, context: ApiCon
     operation: 'createOrganization',
     summary: 'Creates an organization with a group "default"; the caller becomes its owner.',
     access: userToken,
+    errors: ['INVALID_NAME', 'ORGANIZATION_EXISTS'],
     audit: 'org-create',
     query: input({ dry_run: { type: 'string', enum: ['', 'true', 'false'] } }),
     body: input({ name: text, stripe_id: orNull(text) }, ['name']),
@@ -106,6 +107,7 @@ export function registerOrganizationRoutes(app: FastifyInstance, context: ApiCon
     operation: 'getOrganization',
     summary: 'One organization.',
     access: mayDo('organization:read'),
+    errors: ['ORGANIZATION_NOT_FOUND'],
     answer: object({ organization: organizationObject }),
     handler: async (request) => ({ organization: toOrganizationObject(await requireOrganization(request, context)) }),
   });
@@ -116,6 +118,7 @@ export function registerOrganizationRoutes(app: FastifyInstance, context: ApiCon
     summary:
       'Changes an organization. There are no overages, and second factors are the identity provider’s to ask for.',
     access: mayDo('organization:configure'),
+    errors: ['OPTION_NOT_OFFERED', 'ORGANIZATION_NOT_FOUND'],
     audit: 'org-update',
     body: input({ overages: orNull(flag), require_mfa: orNull(flag) }),
     answer: object({ organization: organizationObject }),
@@ -137,6 +140,14 @@ export function registerOrganizationRoutes(app: FastifyInstance, context: ApiCon
     operation: 'deleteOrganization',
     summary: 'Deletes an organization that has no databases any more, with its groups, members and tokens.',
     access: mayDo('organization:delete'),
+    errors: [
+      'DATABASE_HELD',
+      'DATA_PLANE_REFUSED',
+      'DELETE_PROTECTED',
+      'OPTION_NOT_OFFERED',
+      'ORGANIZATION_NOT_EMPTY',
+      'ORGANIZATION_NOT_FOUND',
+    ],
     audit: 'org-delete',
     body: anything,
     answer: empty,

@@ -35,6 +35,7 @@ export function registerSignInRoutes(app: FastifyInstance, context: ApiContext):
       operation,
       summary: 'Sends a person to the identity provider; answers with a redirection, not with status 200.',
       access: isPublic,
+      errors: ['DATA_PLANE_UNAVAILABLE', 'MALFORMED_REQUEST', 'RATE_LIMITED', 'SIGN_IN_FAILED', 'SIGN_IN_NOT_SET_UP'],
       query: input({
         port: { type: 'string', pattern: '^[0-9]{1,5}$' },
         redirect: { type: 'string', enum: ['', 'true', 'false'] },
@@ -62,6 +63,7 @@ export function registerSignInRoutes(app: FastifyInstance, context: ApiContext):
     operation: 'endSignIn',
     summary: 'Where the identity provider sends people back to; answers with a redirection to the CLI, or a page.',
     access: isPublic,
+    errors: ['API_TOKEN_EXISTS', 'DATA_PLANE_UNAVAILABLE', 'SIGN_IN_FAILED', 'SIGN_IN_NOT_SET_UP'],
     audit: 'user-sign-in',
     answer: anything,
     handler: async (request, reply) => {

@@ -32,6 +32,7 @@ function registerUnserved(app: FastifyInstance, method: Method, url: string): vo
     operation: `${method.toLowerCase()}${words.map((word) => word.slice(0, 1).toUpperCase() + word.slice(1)).join('')}`,
     summary: 'Not offered yet.',
     access: anyToken,
+    errors: ['NOT_OFFERED'],
     ...(method !== 'GET' && { body: anything }),
     answer: anything,
     handler: async () => {

@@ -43,6 +43,7 @@ export function registerUsageRoutes(app: FastifyInstance, context: ApiContext): 
     operation: 'getOrganizationUsage',
     summary: 'What the organization has, and what its databases used, in whole days.',
     access: mayDo('organization:read'),
+    errors: ['DATA_PLANE_REFUSED', 'ORGANIZATION_NOT_FOUND', 'PERIOD_INVALID'],
     query: period,
     answer: object({
       organization: object({ uuid: text, usage: anything, databases: list(anything) }),
@@ -75,6 +76,7 @@ export function registerUsageRoutes(app: FastifyInstance, context: ApiContext): 
     operation: 'getDatabaseUsage',
     summary: 'What a database stores, and what it used, in whole days.',
     access: mayDo('read'),
+    errors: ['DATABASE_NOT_FOUND', 'DATA_PLANE_REFUSED', 'PERIOD_INVALID'],
     query: period,
     answer: object({
       database: object({
@@ -102,6 +104,7 @@ export function registerUsageRoutes(app: FastifyInstance, context: ApiContext): 
     operation: 'getDatabaseStats',
     summary: 'The queries that cost most; null, because statements are not counted yet.',
     access: mayDo('read'),
+    errors: ['DATABASE_NOT_FOUND'],
     answer: object({ top_queries: { type: ['array', 'null'] } }),
     handler: async (request) => {
       await requireDatabase(request, request.params.database, context);
