@@ -168,7 +168,12 @@ describe('the calls of the turso CLI', () => {
     await cli('PATCH', `${base}/shop/configuration`, { allowed_ips: [], allowed_aws_vpc_ids: null });
     expect(field(await cli('GET', `${base}/shop/usage`), 'database', 'usage', 'storage_bytes')).toBe(4096);
     expect(field(await cli('GET', `${base}/shop/usage`), 'database', 'total', 'rows_read')).toBe(0);
-    expect(field(await cli('GET', `${base}/shop/stats`), 'top_queries')).toBeNull();
+    expect(field(await cli('GET', `${base}/shop/stats`), 'top_queries', 0, 'rows_read')).toBe(7);
+    const queries = await cli(
+      'GET',
+      `${base}/shop/usage/queries?from=${new Date(Date.now() - 86_400_000).toISOString()}`,
+    );
+    expect(field(queries, 0, 'query')).toBe('SELECT * FROM t WHERE a = ?');
     await cli('POST', `${base}/shop/wakeup`);
     expect(field(await cli('DELETE', `${base}/shop`), 'database')).toBe('shop');
     await cli('GET', `${base}/shop`, undefined, 404);

@@ -236,6 +236,19 @@ describe('usage', () => {
     expect(rows.map((row) => row['epoch'])).toEqual([epochs[1]]);
   });
 
+  it('has the statements that cost most, of the last day or since a time', async () => {
+    await create('shop');
+    const query = { query: 'SELECT * FROM t WHERE a = ?', rows_read: 7, rows_written: 0, count: 3 };
+    const path = '/v1/databases/shop';
+    expect((await api.call('GET', `${path}/stats`)).body).toEqual({ top_queries: [query] });
+    expect((await api.call('GET', `${path}/usage/queries`)).body).toEqual([query]);
+    expect((await api.call('GET', `${path}/usage/queries?from=2026-05-20T10:00:00Z`)).body).toEqual([query]);
+    const day = clock.nowMs - 24 * hourMs;
+    expect(api.node.statementsSince).toEqual([day, day, Date.UTC(2026, 4, 20, 10)]);
+    expect((await api.call('GET', `${path}/usage/queries?from=noon`)).body.code).toBe('PERIOD_INVALID');
+    expect((await api.call('GET', '/v1/databases/none/usage/queries')).status).toBe(404);
+  });
+
   it('can be seen by whoever may see the database', async () => {
     const shop = await create('shop');
     left(batch(0, 1, [[shop, 1, 0, 0, 1]]));

@@ -1,6 +1,7 @@
 import { requestIdHeader } from '@turso-byoc/data-plane/server/request-id.js';
 import { presentRequestId } from '../api/request-id.js';
 import { databaseId, type DatabaseId, type EngineName } from '@turso-byoc/data-plane/identity.js';
+import type { ShapedCosts } from '@turso-byoc/data-plane/metering/top-statements.js';
 import type { UsagePage } from '@turso-byoc/data-plane/metering/stored-usage.js';
 import type { UsageBatch } from '@turso-byoc/data-plane/metering/usage-batch.js';
 import type { CipherName } from '@turso-byoc/data-plane/keys/ciphers.js';
@@ -182,6 +183,18 @@ export class AdminClient {
     const { bytes } = reply.body;
     if (reply.status !== 200 || typeof bytes !== 'number') throw refusal(reply);
     return bytes;
+  }
+
+  /**
+   * The statements of a database that cost most since a time; none from a data node of a release that keeps none. Throws
+   * `AdminRefusal`.
+   */
+  async topStatements(id: DatabaseId, sinceMs: number): Promise<ShapedCosts[]> {
+    const reply = await this.#call('GET', `/admin/v1/databases/${id}/statements?since=${Math.max(0, sinceMs)}`);
+    const { statements } = reply.body;
+    if (reply.status === 404) return [];
+    if (reply.status !== 200 || !Array.isArray(statements)) throw refusal(reply);
+    return statements as ShapedCosts[];
   }
 
   /**

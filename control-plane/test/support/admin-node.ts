@@ -25,6 +25,8 @@ export class AdminNodeForTests {
   isAway = false;
   /** What databases used, until it is collected. */
   readonly usage: UsageBatch[] = [];
+  /** The times since which it was asked for statements. */
+  readonly statementsSince: number[] = [];
   /** Answers with an error when it is asked for usage. */
   failsUsage = false;
   readonly #server = createServer((request, response) => void this.#answer(request, response));
@@ -66,6 +68,10 @@ export class AdminNodeForTests {
       return [200, {}];
     }
     if (found === undefined) return [404, { code: 'DATABASE_NOT_FOUND', message: 'database not found' }];
+    if (action === 'statements') {
+      this.statementsSince.push(Number(searchParams.get('since')));
+      return [200, { statements: [{ shape: 'SELECT * FROM t WHERE a = ?', count: 3, rowsRead: 7, rowsWritten: 0 }] }];
+    }
     if (action === 'storage') return [200, { bytes: 4096 }];
     if (action === 'hold') return [200, { hold: { id, name: found.name, holds: [], released: [] } }];
     if (action === 'encryption' || action === 'rekey') return [200, { encryption: encryptionOf(found) }];

@@ -6,6 +6,7 @@ import type { ClientOrigin } from '../auth/client-origin.js';
 import type { RequestKind, Restrictions } from '../engine/ipc/messages.js';
 import type { CipherName } from '../keys/ciphers.js';
 import type { PresentedKey } from '../keys/client-key.js';
+import type { ShapedCosts } from '../metering/top-statements.js';
 import type { LegalHold } from '../storage/legal-hold.js';
 import type { ShredCertificate } from '../storage/shred-certificate.js';
 import type { TraceSpan } from '../tracing/trace-span.js';
@@ -139,6 +140,11 @@ export interface DatabaseService {
   inventory(after: DatabaseId | undefined, limit: number): Promise<InventoryEntry[]>;
   /** How large the database's file is in the store; 0 while nothing was folded. Throws `DATABASE_NOT_FOUND`. */
   storedBytes(id: DatabaseId): Promise<number>;
+  /**
+   * The statements of a database that cost most since a time, without values in them, as the node that owns it has it in
+   * memory: nothing of the time before it owned it. Never opens the database.
+   */
+  topStatements(id: DatabaseId, sinceMs: number, options?: Forwarding): Promise<ShapedCosts[]>;
   /** Opens the database if need be, runs the request, and resolves when its answer may leave. Throws `ByocError`. */
   execute(id: DatabaseId, request: DatabaseRequest): Promise<SqlResponse>;
   /**

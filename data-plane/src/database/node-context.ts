@@ -3,6 +3,7 @@ import type { DatabaseLimits } from '../engine/ipc/messages.js';
 import type { DatabaseId, NodeEpoch } from '../identity.js';
 import type { KeyService } from '../keys/key-service.js';
 import type { KeyWatch } from '../keys/key-watch.js';
+import type { TopStatements } from '../metering/top-statements.js';
 import type { UsageSink } from '../metering/usage-log.js';
 import type { ObjectStore } from '../object-store/object-store.js';
 import type { ObjectVersions } from '../object-store/object-versions.js';
@@ -72,6 +73,8 @@ export interface NodeContext {
   readonly policy: DatabasePolicy;
   /** Where what databases use is counted. */
   readonly usage: UsageSink;
+  /** What statements cost; in memory only. */
+  readonly statements: TopStatements;
   /** Structured log line about one database; never data, parameters or keys. */
   readonly report: (event: string, fields: Readonly<Record<string, unknown>>) => void;
   readonly observer?: NodeObserver;

@@ -1,6 +1,7 @@
 /** What one node does for databases: requests that run in them, changes of their records, and what operators ask for. */
 import { ByocError } from '../errors/catalogue.js';
 import type { DatabaseId } from '../identity.js';
+import type { ShapedCosts } from '../metering/top-statements.js';
 import { assertDatabaseAddress } from '../naming/host-label.js';
 import { branchDatabase } from './branch-database.js';
 import { changeWrappingOfClosed, type WrappingChange } from './change-wrapping.js';
@@ -90,6 +91,10 @@ export class NodeDatabases implements DatabaseService {
 
   async storedBytes(id: DatabaseId): Promise<number> {
     return storedBytes(this.#context, id);
+  }
+
+  async topStatements(id: DatabaseId, sinceMs: number): Promise<ShapedCosts[]> {
+    return this.#context.statements.top(id, sinceMs);
   }
 
   /** Whether requests for the database can run here at once, or are about to. */
@@ -315,6 +320,7 @@ export class NodeDatabases implements DatabaseService {
         const manifest = opened?.manifest ?? (await this.#context.manifests.read(id))?.manifest;
         if (manifest) assertNotHeld(manifest, 'it is not deleted');
       });
+      this.#context.statements.forget(id);
       const address = await deleteDatabase(this.#context, id);
       if (address) this.#names.forget(address);
     });

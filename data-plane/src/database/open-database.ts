@@ -93,6 +93,8 @@ export class OpenDatabase implements LoggedDatabase {
   #dropped: Promise<void> | undefined;
   /** Given up because a key must not be used any more. */
   #lostKey = false;
+  /** Nothing about the database is to be known here any more. */
+  #isLeft = false;
   #resolved: Promise<void> | undefined;
   chainDigest: FragmentDigest;
 
@@ -265,6 +267,8 @@ export class OpenDatabase implements LoggedDatabase {
   /** Ends every stream, forgets the keys and removes the local files. Commits that are not durable yet are waited for. */
   async close(): Promise<void> {
     this.endWaits();
+    // What only its client can unseal is not told while it is closed.
+    if (this.manifest.encryption.mode === 'client') this.#forgetStatements();
     await this.#changes.end();
     await this.#dropSession();
     await this.#durable(this.#handedCommit).catch(() => undefined);
@@ -279,6 +283,7 @@ export class OpenDatabase implements LoggedDatabase {
    */
   async release({ fold }: { readonly fold: boolean }): Promise<void> {
     this.endWaits();
+    this.#forgetStatements();
     await this.#changes.end();
     await this.#dropSession();
     try {
@@ -298,6 +303,7 @@ export class OpenDatabase implements LoggedDatabase {
   abandon(error: ByocError): void {
     if (this.#defunct) return;
     this.#defunct = error;
+    this.#forgetStatements();
     this.#enterAgain = undefined;
     this.#gate.fail(error);
     this.endWaits();
@@ -308,6 +314,11 @@ export class OpenDatabase implements LoggedDatabase {
     this.#dropSession().catch((cause: unknown) => {
       this.#context.report('local files were not removed', { database: this.id, error: String(cause) });
     });
+  }
+
+  #forgetStatements(): void {
+    this.#isLeft = true;
+    this.#context.statements.forget(this.id);
   }
 
   /** Makes a branch of everything that was committed before the call, or at a moment. Throws as `branchDatabase` does. */
@@ -419,7 +430,10 @@ export class OpenDatabase implements LoggedDatabase {
       {
         onCommit: (commit, databasePages, pages, last) => this.#takeCommit(stay, commit, databasePages, pages, last),
         onStreams: (open) => (this.#openStreams = open),
-        onUsage: ({ rowsRead, rowsWritten, queries }) => this.#count({ rowsRead, rowsWritten, queries }),
+        onUsage: ({ rowsRead, rowsWritten, queries, shapes }) => {
+          this.#count({ rowsRead, rowsWritten, queries });
+          if (!this.#isLeft) this.#context.statements.add(this.id, shapes);
+        },
         onLost: (reason) => stay.onLost(reason),
         onRetiring: (isFree) => stay.onRetiring(isFree),
       },

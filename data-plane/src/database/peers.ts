@@ -1,4 +1,5 @@
 import type { DatabaseId } from '../identity.js';
+import type { ShapedCosts } from '../metering/top-statements.js';
 import type { NodeAddress } from '../ownership/node-record.js';
 import type { ShredCertificate } from '../storage/shred-certificate.js';
 import type { DatabaseDescription, NewDatabase, DatabaseRequest, SqlResponse } from './database-service.js';
@@ -35,6 +36,8 @@ export interface Peers {
   shred(address: NodeAddress, id: DatabaseId, request: ShredRequest): Promise<ShredCertificate>;
   /** Places or releases a legal hold, on the node that owns the database. Throws as `collect`. */
   changeHold(address: NodeAddress, id: DatabaseId, change: HoldChange): Promise<HoldState>;
+  /** What the other node has in memory of the statements of a database. Throws as `collect`. */
+  topStatements(address: NodeAddress, id: DatabaseId, sinceMs: number): Promise<ShapedCosts[]>;
   /** Gives up what is under way to a node that has ended: it will not answer. */
   abandon(address: NodeAddress): void;
 }

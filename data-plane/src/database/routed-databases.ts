@@ -6,6 +6,7 @@
 import { ByocError, isByocError } from '../errors/catalogue.js';
 import type { DatabaseId } from '../identity.js';
 import type { Location, Locator } from '../ownership/locator.js';
+import type { ShapedCosts } from '../metering/top-statements.js';
 import type { Runtime } from '../runtime.js';
 import type { ShredCertificate } from '../storage/shred-certificate.js';
 import type { WrappingChange } from './change-wrapping.js';
@@ -69,6 +70,19 @@ export class RoutedDatabases implements DatabaseService {
 
   async storedBytes(id: DatabaseId): Promise<number> {
     return this.#options.local.storedBytes(id);
+  }
+
+  async topStatements(id: DatabaseId, sinceMs: number, { isForwarded = false } = {}): Promise<ShapedCosts[]> {
+    const { local, locator, peers } = this.#options;
+    const location = isForwarded || local.isOpen(id) ? undefined : await locator.locate(id);
+    if (location?.kind !== 'peer') return local.topStatements(id, sinceMs);
+    try {
+      return await peers.topStatements(location.address, id, sinceMs);
+    } catch (error) {
+      // It died, or is of a release that has none: then there are none.
+      if (error instanceof PeerUnreachableError || isByocError(error, 'ROUTE_NOT_FOUND')) return [];
+      throw error;
+    }
   }
 
   async create(database: NewDatabase, { isForwarded = false } = {}): Promise<DatabaseDescription> {

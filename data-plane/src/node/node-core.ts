@@ -23,6 +23,7 @@ import type { KeyService } from '../keys/key-service.js';
 import { KeyWatch, type KeyWatchOptions, type KeyWatchSettings } from '../keys/key-watch.js';
 import { StoredUsage, type UsageReader } from '../metering/stored-usage.js';
 import type { UsageCounts } from '../metering/usage-batch.js';
+import { TopStatements } from '../metering/top-statements.js';
 import { UsageLog } from '../metering/usage-log.js';
 import type { ObjectStore } from '../object-store/object-store.js';
 import type { LogStore } from '../storage/log-store/log-store.js';
@@ -219,6 +220,7 @@ export class NodeCore {
       limits: options.limits,
       policy: options.policy,
       usage: this.#usage,
+      statements: new TopStatements(runtime),
       report,
       ...(options.observer && { observer: options.observer }),
       tracing: options.tracing,

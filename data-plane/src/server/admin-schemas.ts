@@ -56,6 +56,13 @@ export const creationsSchema = {
 
 export const databaseIdSchema = { type: 'object', required: ['id'], properties: { id } } as const;
 
+export const sinceSchema = {
+  type: 'object',
+  required: ['since'],
+  additionalProperties: false,
+  properties: { since: { type: 'string', pattern: '^[0-9]{1,15}$' } },
+} as const;
+
 export const inventorySchema = {
   type: 'object',
   additionalProperties: false,

@@ -26,6 +26,7 @@ import {
   rekeySchema,
   rewrapSchema,
   shredSchema,
+  sinceSchema,
   undeleteSchema,
   wrappingSchema,
 } from './admin-schemas.js';
@@ -41,6 +42,7 @@ export interface AdminServerOptions {
     | 'describe'
     | 'inventory'
     | 'storedBytes'
+    | 'topStatements'
     | 'create'
     | 'delete'
     | 'undelete'
@@ -153,6 +155,15 @@ export function createAdminServer(options: AdminServerOptions): FastifyInstance 
         `${adminPrefix}/databases/:id/storage`,
         { schema: { params: databaseIdSchema } },
         async (request, reply) => sendJson(reply, { bytes: await databases.storedBytes(request.params.id) }),
+      );
+
+      routes.get<{ Params: { id: DatabaseId }; Querystring: { since: string } }>(
+        `${adminPrefix}/databases/:id/statements`,
+        { schema: { params: databaseIdSchema, querystring: sinceSchema } },
+        async ({ params: { id }, query: { since }, headers }, reply) => {
+          const isForwarded = headers[forwardedHeader] !== undefined;
+          return sendJson(reply, { statements: await databases.topStatements(id, Number(since), { isForwarded }) });
+        },
       );
 
       routes.get<{ Params: { id: DatabaseId } }>(

@@ -16,6 +16,7 @@ import type { HoldChange, HoldRelease, HoldState } from '../database/hold-databa
 import type { RekeyRequest } from '../database/rekey-database.js';
 import type { ShredRequest } from '../database/shred-database.js';
 import type { ShredCertificate } from '../storage/shred-certificate.js';
+import type { ShapedCosts } from '../metering/top-statements.js';
 import type { NodeAddress } from '../ownership/node-record.js';
 import { adminPrefix } from './admin-server.js';
 import { failureOf } from '../tracing/failure-of.js';
@@ -222,6 +223,11 @@ export class HttpPeers implements Peers {
         ? await this.#administer(address, 'PUT', `/databases/${id}/hold`, Buffer.from(JSON.stringify(change.hold)))
         : await this.#administer(address, 'DELETE', `/databases/${id}/hold?${releaseQuery(change.release)}`);
     return (JSON.parse(answer.toString('utf8')) as { hold: HoldState }).hold;
+  }
+
+  async topStatements(address: NodeAddress, id: DatabaseId, sinceMs: number): Promise<ShapedCosts[]> {
+    const answer = await this.#administer(address, 'GET', `/databases/${id}/statements?since=${sinceMs}`);
+    return (JSON.parse(answer.toString('utf8')) as { statements: ShapedCosts[] }).statements;
   }
 
   async branch(address: NodeAddress, child: NewDatabase): Promise<DatabaseDescription> {

@@ -66,7 +66,8 @@ describe.each(['libsql', 'tursodb'] as const)('rows written, %s', (engineName) =
     engine.send({ type: 'close', database: other });
     await engine.until((message) => (message.type === 'closed' && message.database === other ? true : undefined), from);
     const all = engine.messages.slice(from).filter((message) => message.type === 'usage' && message.database === other);
-    expect(all).toEqual([told, { type: 'usage', database: other, queries: 1, rowsRead: 1, rowsWritten: 0 }]);
+    const shapes = [{ shape: 'SELECT ?', count: 1, rowsRead: 1, rowsWritten: 0 }];
+    expect(all).toEqual([told, { type: 'usage', database: other, queries: 1, rowsRead: 1, rowsWritten: 0, shapes }]);
     expect(engine.messages.findIndex((message) => message.type === 'closed')).toBeGreaterThan(
       engine.messages.indexOf(all[1]!),
     );

@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createClient } from '@libsql/client';
 import type { UsageBatch } from '../../src/metering/usage-batch.js';
+import type { ShapedCosts } from '../../src/metering/top-statements.js';
+import { Canary, filesWith } from '../support/canaries.js';
 import { DataNode, sharedLease, type TestDatabase } from '../support/data-node.js';
 
 let node: DataNode;
@@ -124,6 +126,64 @@ test('a node that stops leaves what it counted to the others, and one that dies 
   await node.run(database, 'SELECT 1');
   expect(await usedBy(database, 5)).toEqual([5, 0, 0, 5]);
 }, 20_000);
+
+describe('the statements that cost most', () => {
+  const told = async (from: DataNode, { id }: TestDatabase): Promise<Record<string, number[]>> => {
+    const answer = await from.admin('GET', `/admin/v1/databases/${id}/statements?since=0`);
+    const { statements } = (await answer.json()) as { statements: ShapedCosts[] };
+    return Object.fromEntries(
+      statements.map(({ shape, count, rowsRead, rowsWritten }) => [shape, [count, rowsRead, rowsWritten]]),
+    );
+  };
+  /** Engine processes tell a little later. */
+  const until = async (expected: Record<string, number[]>, from: DataNode, database: TestDatabase): Promise<void> => {
+    const known = (found: Record<string, number[]>): boolean => Object.keys(expected).every((shape) => shape in found);
+    for (let found = await told(from, database); ; found = await told(from, database)) {
+      if (known(found)) return expect(found).toEqual(expected);
+      await delay(50);
+    }
+  };
+
+  test.each(['libsql', 'tursodb'] as const)(
+    'are told with their costs and without their values, by any node, and stored nowhere, %s',
+    async (engine) => {
+      const database = await node.createDatabase(`top-${engine}`, engine);
+      const client = createClient({ url: database.url, authToken: database.token });
+      const other = await node.startBeside();
+      try {
+        await client.execute('CREATE TABLE people (id INTEGER PRIMARY KEY, canary_name TEXT)');
+        for (const name of ['canary ann', 'canary bob', 'canary cid']) {
+          await client.execute({ sql: 'INSERT INTO people (canary_name) VALUES (?)', args: [name] });
+        }
+        await client.batch([`INSERT INTO people (canary_name) VALUES ('canary dan')`], 'write');
+        await client.execute(`SELECT "id" FROM people WHERE "canary_name" > 'canary b' ORDER BY 1`);
+        await client.execute(`SELECT "id" FROM people WHERE "canary_name" > 'canary c' ORDER BY 1`);
+        await client.execute(`UPDATE people SET canary_name = 'canary eve' WHERE id > 1`);
+        await client.execute('SELECT 1 AS last');
+        const expected = {
+          'CREATE TABLE people (id INTEGER PRIMARY KEY, canary_name TEXT)': [1, 0, 0],
+          'INSERT INTO people (canary_name) VALUES (?)': [4, 0, 4],
+          'SELECT "id" FROM people WHERE "canary_name" > ? ORDER BY ?': [2, 5, 0],
+          'UPDATE people SET canary_name = ? WHERE id > ?': [1, 0, 3],
+          'SELECT ? AS last': [1, 1, 0],
+        };
+        await until(expected, node, database);
+        expect(await told(other, database)).toEqual(expected);
+        await collect(node);
+        await node.run(database, 'SELECT 2 AS last');
+        await delay(300);
+        await (await node.admin('GET', '/admin/v1/usage')).text();
+        expect(await filesWith([Canary.ofText('shape', 'canary')], node.storeDirectory)).toEqual([]);
+        await node.admin('DELETE', `/admin/v1/databases/${database.id}`);
+        expect(await told(node, database)).toEqual({});
+      } finally {
+        client.close();
+        await other.end('SIGKILL');
+      }
+    },
+    30_000,
+  );
+});
 
 test('nothing is stored, and nothing found, while nothing is used', async () => {
   await collect(node);

@@ -22,6 +22,7 @@ import type { RekeyRequest } from '../../src/database/rekey-database.js';
 import type { ShredRequest } from '../../src/database/shred-database.js';
 import { ByocError } from '../../src/errors/catalogue.js';
 import { databaseId, type DatabaseId } from '../../src/identity.js';
+import type { ShapedCosts } from '../../src/metering/top-statements.js';
 import { Metrics } from '../../src/metering/metrics.js';
 import type { ETag, ObjectStore } from '../../src/object-store/object-store.js';
 import { systemRuntime } from '../../src/runtime.js';
@@ -83,6 +84,10 @@ export class ListedDatabases implements DatabaseService {
   async storedBytes(id: DatabaseId): Promise<number> {
     if ((await this.describe(id)) === undefined) throw new ByocError('DATABASE_NOT_FOUND', 'database not found');
     return 8_192;
+  }
+
+  async topStatements(): Promise<ShapedCosts[]> {
+    return [{ shape: 'SELECT ?', count: 1, rowsRead: 1, rowsWritten: 0 }];
   }
 
   async execute(id: DatabaseId, request: SqlRequest): Promise<SqlResponse> {

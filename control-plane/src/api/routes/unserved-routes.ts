@@ -10,7 +10,6 @@ type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';
  * so that nobody mistakes a missing feature for a wrong address, and never with made-up values.
  */
 const unserved: readonly [Method, string][] = [
-  ['GET', '/databases/:database/usage/queries'],
   ['POST', '/databases/:database/seed'],
   ['POST', '/databases/dumps'],
   ['POST', '/billing/portal'],

@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify';
+import type { DatabaseId } from '@turso-byoc/data-plane/identity.js';
 import type { UsageCounts } from '@turso-byoc/data-plane/metering/usage-batch.js';
 import {
   countsOfOrganization,
@@ -28,6 +29,22 @@ const timePattern = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:Z|[+-]\d{2
 
 /** Organizations with more databases are answered without what each of them used. */
 const mostListed = 1_000;
+
+const dayMs = 86_400_000;
+/** A statement without values, what all of its runs read and wrote, and how many there were. */
+const queryObject = object({ query: text, rows_read: integer, rows_written: integer, count: integer });
+
+interface QueryCosts {
+  readonly query: string;
+  readonly rows_read: number;
+  readonly rows_written: number;
+  readonly count: number;
+}
+
+interface DatabaseStatementsRoute {
+  Params: { database: string };
+  Querystring: { from?: string; to?: string };
+}
 
 interface PeriodQuery {
   Querystring: { from?: string; to?: string };
@@ -98,19 +115,44 @@ export function registerUsageRoutes(app: FastifyInstance, context: ApiContext): 
       return { database: toDatabaseUsage(uuid, toUsage(counts, storageBytes)) };
     },
   });
-  defineRoute<{ Params: { database: string } }>(app, {
+  defineRoute<DatabaseStatementsRoute>(app, {
     method: 'GET',
     url: '/databases/:database/stats',
     operation: 'getDatabaseStats',
-    summary: 'The queries that cost most; null, because statements are not counted yet.',
+    summary: 'The statements that cost most in the last day, without values.',
     access: mayDo('read'),
-    errors: ['DATABASE_NOT_FOUND'],
-    answer: object({ top_queries: { type: ['array', 'null'] } }),
+    errors: ['DATABASE_NOT_FOUND', 'DATA_PLANE_REFUSED'],
+    answer: object({ top_queries: list(queryObject) }),
     handler: async (request) => {
-      await requireDatabase(request, request.params.database, context);
-      return { top_queries: null };
+      const { uuid } = await requireDatabase(request, request.params.database, context);
+      return { top_queries: await topQueries(uuid, undefined) };
     },
   });
+  defineRoute<DatabaseStatementsRoute>(app, {
+    method: 'GET',
+    url: '/databases/:database/usage/queries',
+    operation: 'getDatabaseUsageQueries',
+    summary: 'The statements that cost most since a time, without values; of the last day at most.',
+    access: mayDo('read'),
+    errors: ['DATABASE_NOT_FOUND', 'DATA_PLANE_REFUSED', 'PERIOD_INVALID'],
+    query: input({ from: text, to: text }),
+    answer: list(queryObject),
+    handler: async (request) => {
+      const fromMs = timeOf('from', request.query.from);
+      const { uuid } = await requireDatabase(request, request.params.database, context);
+      return topQueries(uuid, fromMs);
+    },
+  });
+
+  async function topQueries(uuid: DatabaseId, fromMs = clock.now() - dayMs): Promise<QueryCosts[]> {
+    const statements = await context.admin.topStatements(uuid, fromMs);
+    return statements.map(({ shape, count, rowsRead, rowsWritten }) => ({
+      query: shape,
+      rows_read: rowsRead,
+      rows_written: rowsWritten,
+      count,
+    }));
+  }
 }
 
 type Usage = ReturnType<typeof toUsage>;

@@ -7,6 +7,7 @@
  */
 import type { TablePermission } from '../../auth/table-permissions.js';
 import type { EngineName } from '../../identity.js';
+import { longestShape, type ShapedCosts } from '../../metering/top-statements.js';
 
 export const requestKinds = [
   'v2-pipeline',
@@ -121,12 +122,16 @@ export interface StatementUsage {
   /** As in results: rows that came back. */
   readonly rowsRead: number;
   readonly rowsWritten: number;
+  /** The same by the shape of the statements; those that control transactions are in none. */
+  readonly shapes: readonly ShapedCosts[];
 }
 
 /** One page inside a `commit` message: its number, then its content. */
 export const pageRecordBytes = 4 + 4096;
 /** Upper bound of the `pages` field of one `commit` message; longer commits are sent in parts. */
 export const maxCommitPartBytes = 256 * pageRecordBytes;
+/** Shapes in one `usage` message. */
+const mostShapesTold = 64;
 /** A frame longer than this means that the two sides lost step. */
 export const maxFrameBytes = 64 * 1024 * 1024;
 
@@ -271,7 +276,7 @@ export function encodeMessage(message: Message): Buffer {
       return buffer;
     }
     case 'usage': {
-      const buffer = frame('usage', 28);
+      const buffer = frame('usage', 28, json(message.shapes));
       buffer.writeUInt32LE(message.database, 5);
       buffer.writeDoubleLE(message.queries, 9);
       buffer.writeDoubleLE(message.rowsRead, 17);
@@ -344,8 +349,29 @@ export function decodeMessage(buffer: Buffer): Message {
     case typeCodes.streams:
       return { type: 'streams', database: u32(1), open: u32(5) };
     case typeCodes.usage:
-      return { type: 'usage', database: u32(1), queries: f64(5), rowsRead: f64(13), rowsWritten: f64(21) };
+      return {
+        type: 'usage',
+        database: u32(1),
+        queries: f64(5),
+        rowsRead: f64(13),
+        rowsWritten: f64(21),
+        shapes: shapedCosts(JSON.parse(buffer.toString('utf8', 29))),
+      };
     default:
       throw new Error(`unknown engine frame type ${buffer.readUInt8(0)}`);
   }
+}
+
+/** What an engine process says of shapes, as far as it is that: the process is not trusted. */
+function shapedCosts(said: unknown): ShapedCosts[] {
+  if (!Array.isArray(said)) return [];
+  return said.slice(0, mostShapesTold).flatMap((each: unknown) => {
+    if (typeof each !== 'object' || each === null) return [];
+    const { shape, count, rowsRead, rowsWritten } = each as Partial<Record<keyof ShapedCosts, unknown>>;
+    const areCounts = [count, rowsRead, rowsWritten].every(
+      (value) => Number.isSafeInteger(value) && Number(value) >= 0,
+    );
+    if (typeof shape !== 'string' || shape.length > longestShape || !areCounts) return [];
+    return [{ shape, count: Number(count), rowsRead: Number(rowsRead), rowsWritten: Number(rowsWritten) }];
+  });
 }

@@ -2,7 +2,9 @@ import type { ColumnInfo, EngineConnection, EngineStatement } from '../adapters/
 import { changesRows, mainVerb } from '../sql-gate/main-verb.js';
 import type { StatementPlan } from '../sql-gate/statement-plan.js';
 import type { TableUse } from '../sql-gate/table-use.js';
+import { schemaNames } from './schema-names.js';
 import type { StatementGate } from './statement-gate.js';
+import { statementShape } from './statement-shape.js';
 
 /** Prepared statements kept by one connection. */
 const cachedStatements = 64;
@@ -30,6 +32,8 @@ export interface PreparedStatement {
   readonly deletes: boolean;
   /** PRAGMA and EXPLAIN: what comes back are no rows of tables. */
   readonly isFreeToRead: boolean;
+  /** Its text without values. */
+  readonly shape: string;
 }
 
 /** One engine connection with the statements it knows. */
@@ -39,6 +43,8 @@ export class Connection {
   #gate: StatementGate;
   #statements = new Map<string, KnownStatement>();
   #schemaVersion = 0;
+  /** Names in the schema, once a statement made it necessary to know them. */
+  #names: ReadonlySet<string> | undefined;
   /** The session whose statement changed data through this connection last. */
   lastWriter: object | undefined;
 
@@ -92,6 +98,7 @@ export class Connection {
       inserts: verb === 'insert' || verb === 'replace',
       deletes: verb === 'delete',
       isFreeToRead: plan.isExplain || pragma.test(plan.sql),
+      shape: statementShape(plan.sql, (name) => (this.#names ??= schemaNames(this.engine)).has(name)),
     };
     return known.prepared;
   }
@@ -139,5 +146,6 @@ export class Connection {
 
   #forgetAll(): void {
     if (this.#statements.size > 0) this.#statements = new Map();
+    this.#names = undefined;
   }
 }

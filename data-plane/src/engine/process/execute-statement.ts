@@ -96,7 +96,7 @@ export function* executeStatement(execution: Execution): Task<StatementOutcome> 
   } finally {
     // Also of a statement that failed or was left: what came out of it until then was read.
     if (prepared.isFreeToRead) rowsRead = 0;
-    host.usage.count(rowsRead, rowsWritten);
+    host.usage.count(rowsRead, rowsWritten, plan.transactionControl === null ? prepared.shape : undefined);
   }
   return { changes, lastInsertRowid, rowsRead, rowsWritten, durationMs, truncated };
 }

@@ -1,14 +1,20 @@
+import type { ShapedCosts } from '../../metering/top-statements.js';
 import type { Runtime } from '../../runtime.js';
 import type { Outbox } from './outbox.js';
 
 /** How long the first count waits for others. What is not told yet is lost with the process. */
 const reportAfterMs = 100;
+/** Shapes in one report; when there are more it is told at once. */
+const mostShapes = 64;
+
+type Counted = { -readonly [Name in keyof ShapedCosts]: ShapedCosts[Name] };
 
 /** Counts what the statements of one database do, and tells the I/O process from time to time; an idle one has no timer. */
 export class UsageReport {
   #queries = 0;
   #rowsRead = 0;
   #rowsWritten = 0;
+  readonly #shapes = new Map<string, Counted>();
   #cancel: (() => void) | undefined;
 
   constructor(
@@ -17,12 +23,23 @@ export class UsageReport {
     private readonly runtime: Pick<Runtime, 'schedule'>,
   ) {}
 
-  /** A statement ended, however it ended. */
-  count(rowsRead: number, rowsWritten: number): void {
+  /** A statement ended, however it ended; `shape` is undefined when it is not told apart from others. */
+  count(rowsRead: number, rowsWritten: number, shape: string | undefined): void {
     this.#queries += 1;
     this.#rowsRead += rowsRead;
     this.#rowsWritten += rowsWritten;
-    this.#cancel ??= this.runtime.schedule(reportAfterMs, () => this.report());
+    if (shape !== undefined) {
+      const counted = this.#shapes.get(shape);
+      if (counted) {
+        counted.count += 1;
+        counted.rowsRead += rowsRead;
+        counted.rowsWritten += rowsWritten;
+      } else {
+        this.#shapes.set(shape, { shape, count: 1, rowsRead, rowsWritten });
+      }
+      if (this.#shapes.size >= mostShapes) this.report();
+    }
+    if (this.#queries > 0) this.#cancel ??= this.runtime.schedule(reportAfterMs, () => this.report());
   }
 
   /** Tells what was counted, now. */
@@ -32,6 +49,8 @@ export class UsageReport {
     if (this.#queries === 0) return;
     const [queries, rowsRead, rowsWritten] = [this.#queries, this.#rowsRead, this.#rowsWritten];
     this.#queries = this.#rowsRead = this.#rowsWritten = 0;
-    this.outbox.send({ type: 'usage', database: this.database, queries, rowsRead, rowsWritten });
+    const shapes = [...this.#shapes.values()];
+    this.#shapes.clear();
+    this.outbox.send({ type: 'usage', database: this.database, queries, rowsRead, rowsWritten, shapes });
   }
 }

@@ -1,4 +1,5 @@
 /** How simulated nodes pass requests on to each other. */
+import type { ShapedCosts } from '../../../src/metering/top-statements.js';
 import type { WrappingChange } from '@turso-byoc/data-plane/database/change-wrapping.js';
 import type { EncryptionState } from '@turso-byoc/data-plane/database/encryption-state.js';
 import type { HoldChange, HoldState } from '@turso-byoc/data-plane/database/hold-database.js';
@@ -35,6 +36,7 @@ export interface NodeFaces {
     ): Promise<EncryptionState>;
     changeHold(id: DatabaseId, change: HoldChange, options?: { isForwarded?: boolean }): Promise<HoldState>;
     shred(id: DatabaseId, request: ShredRequest, options?: { isForwarded?: boolean }): Promise<ShredCertificate>;
+    topStatements(id: DatabaseId, sinceMs: number, options?: { isForwarded?: boolean }): Promise<ShapedCosts[]>;
   };
   /** Admits a request by the name of its database, and runs it. */
   sql(request: SqlRequest): Promise<SqlResponse>;
@@ -102,6 +104,10 @@ export class SimulatedPeers implements Peers {
 
   async changeHold(address: NodeAddress, id: DatabaseId, change: HoldChange): Promise<HoldState> {
     return this.#call(address, async (node) => node.databases.changeHold(id, change, { isForwarded: true }));
+  }
+
+  async topStatements(address: NodeAddress, id: DatabaseId, sinceMs: number): Promise<ShapedCosts[]> {
+    return this.#call(address, async (node) => node.databases.topStatements(id, sinceMs, { isForwarded: true }));
   }
 
   abandon(address: NodeAddress): void {
