@@ -4,7 +4,7 @@
  * A record of very many databases is claimed from by every node, each of which asks for a few of them. So a node keeps the
  * lines as they are stored, knows where each begins, and parses one when it is asked for; nothing here takes long at once.
  */
-import { Ajv } from 'ajv';
+import { Ajv, type ValidateFunction } from 'ajv';
 import { ByocError } from '../errors/catalogue.js';
 import { isDatabaseId, type DatabaseId } from '../identity.js';
 import { fragmentLocationSchema, type FragmentLocation } from '../storage/log-location.js';
@@ -27,11 +27,21 @@ const encodingCost = 8;
 /** Looking a line over takes about that many times as long. */
 const checkingCost = 2;
 
-const areLocationsByTerm = new Ajv({ strict: true }).compile<Readonly<Record<string, readonly FragmentLocation[]>>>({
+type LocationsByTerm = Readonly<Record<string, readonly FragmentLocation[]>>;
+
+const locationsByTermSchema = {
   type: 'object',
   patternProperties: { '^(0|[1-9][0-9]*)$': { type: 'array', items: fragmentLocationSchema } },
   additionalProperties: false,
-});
+};
+
+/** Compiled when the first line is read. */
+let compiled: ValidateFunction<LocationsByTerm> | undefined;
+
+function areLocationsByTerm(value: unknown): value is LocationsByTerm {
+  compiled ??= new Ajv({ strict: true }).compile<LocationsByTerm>(locationsByTermSchema);
+  return compiled(value);
+}
 
 export class RecoveredDatabases {
   private constructor(

@@ -27,28 +27,47 @@ export interface StoredVersion<T> {
   readonly fromStored?: (stored: T) => T;
 }
 
-type CompiledVersion<T> = StoredVersion<T> & { readonly validate: ValidateFunction<T> };
+/** A version and what checks its shape, which is compiled when it is first needed: a process uses few of all kinds. */
+class CheckedVersion<T> {
+  readonly version: StoredVersion<T>;
+  #validate: ValidateFunction<T> | undefined;
+
+  constructor(version: StoredVersion<T>) {
+    this.version = version;
+  }
+
+  isOfShape(value: unknown): value is T {
+    this.#validate ??= ajv.compile<T>(this.version.schema);
+    return this.#validate(value);
+  }
+
+  /** Why the last value was not of this shape. */
+  get why(): string {
+    return ajv.errorsText(this.#validate?.errors, { dataVar: 'it' });
+  }
+}
 
 export class StoredJson<T> {
   /** The newest one first. */
-  readonly #versions: readonly CompiledVersion<T>[];
+  readonly #versions: readonly CheckedVersion<T>[];
 
   /** A kind with one version, or all the versions of one. */
   constructor(format: string, schema: Schema | JSONSchemaType<T>);
   constructor(versions: readonly StoredVersion<T>[]);
   constructor(first: string | readonly StoredVersion<T>[], schema: Schema | JSONSchemaType<T> = {}) {
     const versions = typeof first === 'string' ? [{ format: first, level: oldestFormatLevel, schema }] : first;
-    this.#versions = versions
-      .map((version) => ({ ...version, validate: ajv.compile<T>(version.schema) }))
-      .sort((a, b) => b.level - a.level);
+    this.#versions = versions.toSorted((a, b) => b.level - a.level).map((version) => new CheckedVersion(version));
   }
 
   /** `level`: the deployment's format level as far as the writer knows it. */
   encode(value: T, level: number = oldestFormatLevel): Buffer {
-    const version = this.#versions.find((one) => one.level <= level);
-    if (!version) throw new Error(`${this.#known()} is not written at format level ${level}`);
+    const checked = this.#versions.find(({ version }) => version.level <= level);
+    if (!checked) throw new Error(`${this.#known()} is not written at format level ${level}`);
+    const { version } = checked;
     const stored: unknown = version.toStored ? version.toStored(value) : value;
-    if (!version.validate(stored)) throw new Error(`${version.format} to be stored has a wrong shape: ${why(version)}`);
+    if (!checked.isOfShape(stored)) {
+      throw new Error(`${version.format} to be stored has a wrong shape: ${checked.why}`);
+    }
     const body = Buffer.from(JSON.stringify(stored), 'utf8');
     return Buffer.concat([Buffer.from(`${version.format} ${sha256Hex(body)}\n`, 'latin1'), body]);
   }
@@ -63,8 +82,8 @@ export class StoredJson<T> {
     if (end < 0 || digest === undefined || rest.length > 0) throw corrupt(key, 'it has no header line');
     const body = bytes.subarray(end + 1);
     if (sha256Hex(body) !== digest) throw corrupt(key, 'its content does not match its digest');
-    const version = this.#versions.find((one) => one.format === format);
-    if (!version) {
+    const checked = this.#versions.find(({ version }) => version.format === format);
+    if (!checked) {
       throw new ByocError(
         'STORE_FORMAT_UNKNOWN',
         `object ${key} has format ${String(format)}, expected ${this.#known()}`,
@@ -76,18 +95,15 @@ export class StoredJson<T> {
     } catch (cause) {
       throw corrupt(key, 'it is not JSON', cause);
     }
-    if (!version.validate(stored)) throw corrupt(key, why(version));
+    if (!checked.isOfShape(stored)) throw corrupt(key, checked.why);
+    const { version } = checked;
     formats?.learn(version.level);
     return version.fromStored ? version.fromStored(stored) : stored;
   }
 
   #known(): string {
-    return this.#versions.map(({ format }) => format).join(' or ');
+    return this.#versions.map(({ version }) => version.format).join(' or ');
   }
-}
-
-function why<T>({ validate }: CompiledVersion<T>): string {
-  return ajv.errorsText(validate.errors, { dataVar: 'it' });
 }
 
 function corrupt(key: string, why: string, cause?: unknown): ByocError {
