@@ -17,6 +17,7 @@ import { registerAuditHooks } from './audit-hooks.js';
 import { registerCallerHooks } from './caller.js';
 import { defineRoute, isPublic } from './define-route.js';
 import { parseJsonBody } from './json-body.js';
+import { lazyValidators } from '@turso-byoc/data-plane/server/lazy-validators.js';
 import { requestIdHeader } from '@turso-byoc/data-plane/server/request-id.js';
 import { noteError } from '@turso-byoc/data-plane/server/request-trace.js';
 import { requestIdOf, runAsRequest } from './request-id.js';
@@ -70,10 +71,10 @@ export function buildPlatformApi(context: ApiContext, logger: Logger): PlatformA
     bodyLimit: bodyLimitBytes,
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: maxParameterLength },
     exposeHeadRoutes: false,
-    ajv: { customOptions: { removeAdditional: false, coerceTypes: false, allowUnionTypes: true } },
   });
   const routes: DocumentedRoute[] = collectRoutes(app);
   const document = (): Readonly<Record<string, unknown>> => openApiDocument(routes, context.release);
+  app.setValidatorCompiler(lazyValidators({ useDefaults: true, allowUnionTypes: true }));
   // Schemas of answers are documentation: what is sent is what the route returns.
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
 

@@ -10,6 +10,7 @@ import { answerClientError } from './client-errors.js';
 import { Drain } from './drain.js';
 import { ErrorResponder } from './error-responder.js';
 import type { HttpLimits } from './http-limits.js';
+import { lazyValidators } from './lazy-validators.js';
 import { parseRequestTarget, type RequestTarget } from './request-target.js';
 import { beginTrace, endTrace } from './request-trace.js';
 import { onResponseEnd } from './response-end.js';
@@ -59,8 +60,6 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       return target.query === '' ? target.path : target.path + target.query;
     },
     bodyLimit: limits.maxBodyBytes,
-    // What a schema does not allow is refused, not repaired.
-    ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false } },
     // Refused below instead, in the words of the catalogue.
     return503OnClosing: false,
     serverFactory: (handler) =>
@@ -87,6 +86,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     },
     clientErrorHandler: (error, socket) => answerClientError(error, socket, log, errors.newRequestId()),
   });
+  // What a schema does not allow is refused, not repaired.
+  app.setValidatorCompiler(lazyValidators({}));
   const cutOff: (() => void)[] = [];
   const server: HttpServer = { app, errors, drain, onCutOff: (run) => cutOff.push(run) };
   app.server.maxConnections = limits.maxConnections;
