@@ -19,6 +19,14 @@ describe('the Platform API over HTTP', () => {
     );
   });
 
+  it('answers an address that cannot be read with an error of the catalogue', async () => {
+    const answer = await local.call('GET', '/v1/%zz');
+    expect(answer).toMatchObject({
+      status: 400,
+      body: { code: 'MALFORMED_REQUEST', remedy: expect.any(String) as string },
+    });
+  });
+
   it('answers in the shapes that the CLI reads', async () => {
     expect(await local.call('GET', '/v1/auth/validate')).toEqual({ status: 200, body: { exp: -1 } });
     expect(await local.call('GET', '/v1/current-user')).toMatchObject({ body: { user: { username: 'default' } } });

@@ -71,6 +71,12 @@ export function buildPlatformApi(context: ApiContext, logger: Logger): PlatformA
     bodyLimit: bodyLimitBytes,
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: maxParameterLength },
     exposeHeadRoutes: false,
+    // Of an address that cannot be read, which no route sees.
+    frameworkErrors: (thrown, _request, reply) => {
+      const error = toCatalogueError(thrown);
+      context.metrics.refused(error.code);
+      void sendError(reply, error);
+    },
   });
   const routes: DocumentedRoute[] = collectRoutes(app);
   const document = (): Readonly<Record<string, unknown>> => openApiDocument(routes, context.release);

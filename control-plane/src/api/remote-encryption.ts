@@ -41,7 +41,9 @@ export function parseRemoteEncryption(remoteEncryption: unknown): AskedEncryptio
   } = remoteEncryption as Record<string, unknown>;
   for (const [name, value] of Object.entries(others)) {
     if (isUnasked(value)) continue;
-    throw new ControlPlaneError('OPTION_NOT_OFFERED', `"${name}" of "remote_encryption" is not offered`);
+    // Not any name: what stands beside a key may be one.
+    const shown = /^[a-z_]{1,32}$/.test(name) ? `"${name}"` : 'an option';
+    throw new ControlPlaneError('OPTION_NOT_OFFERED', `${shown} of "remote_encryption" is not offered`);
   }
   const hasClientKey = !isUnasked(key) || !isUnasked(cipher);
   if (isUnasked(keyId)) return hasClientKey ? { clientKey: parseClientKey(key, cipher) } : undefined;

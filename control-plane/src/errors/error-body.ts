@@ -1,3 +1,4 @@
+import { withoutTokens } from '@turso-byoc/data-plane/server/without-tokens.js';
 import type { ControlPlaneError } from './catalogue.js';
 
 /** The JSON body of a failed request: the CLI and the Platform SDK show `error`, other clients `message` and `code`. */
@@ -9,5 +10,7 @@ export interface ErrorBody {
 }
 
 export function errorBody(error: ControlPlaneError): ErrorBody {
-  return { error: error.message, message: error.message, code: error.code, remedy: error.remedy };
+  // Messages name what was not found, as the client named it.
+  const message = withoutTokens(error.message);
+  return { error: message, message, code: error.code, remedy: error.remedy };
 }

@@ -12,6 +12,7 @@ import { givenRequestId } from './request-id.js';
 import { parseRequestTarget } from './request-target.js';
 import { noteError } from './request-trace.js';
 import { ClientStalledError } from './response-stream.js';
+import { withoutTokens } from './without-tokens.js';
 
 /** A failed request, and what its client is told. */
 export interface Refusal {
@@ -96,13 +97,20 @@ export class ErrorResponder {
     this.metrics.refused(error.code);
     // Neither the query nor any header: both may carry a token.
     const { path, label } = parseRequestTarget(target);
-    const traceId = trace?.traceId;
-    const fields = { requestId, code: error.code, status: error.status, method, path, label, traceId };
+    const fields = {
+      requestId,
+      code: error.code,
+      status: error.status,
+      method,
+      path: withoutTokens(path),
+      label: label === undefined ? undefined : withoutTokens(label),
+      traceId: trace?.traceId,
+    };
     trace?.set({ 'turso.request.id': requestId });
     if (trace) noteError(trace, error.code, error.status);
     if (error.status === 500) this.log.error({ ...fields, err: error }, 'request failed');
     else if (error.status > 500) this.log.warn({ ...fields, err: error }, 'request failed');
-    else this.log.debug({ ...fields, reason: error.message }, 'request refused');
+    else this.log.debug({ ...fields, reason: withoutTokens(error.message) }, 'request refused');
     return { error, requestId, body: JSON.stringify(errorBody(error)) };
   }
 }
@@ -122,7 +130,7 @@ export function toByocError(thrown: unknown): ByocError {
     return new ByocError('OUTCOME_UNKNOWN', 'the object store did not confirm a write', { cause: thrown });
   }
   const status = frameworkStatus(thrown);
-  const message = thrown instanceof Error ? thrown.message : 'the request is malformed';
+  const message = thrown instanceof Error ? withoutTokens(thrown.message) : 'the request is malformed';
   if (status === 413) return new ByocError('REQUEST_TOO_LARGE', message, { cause: thrown });
   if (status !== undefined && status < 500) return new ByocError('MALFORMED_REQUEST', message, { cause: thrown });
   return new ByocError('INTERNAL', 'the request failed because of an internal error', { cause: thrown });

@@ -14,6 +14,7 @@ import { lazyValidators } from './lazy-validators.js';
 import { parseRequestTarget, type RequestTarget } from './request-target.js';
 import { beginTrace, endTrace } from './request-trace.js';
 import { onResponseEnd } from './response-end.js';
+import { withoutTokens } from './without-tokens.js';
 
 export type DirectHandler = (target: RequestTarget, request: IncomingMessage, response: ServerResponse) => void;
 
@@ -125,10 +126,14 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
         app.hasRoute({ method, url: path }) || (method === 'POST' && options.directPosts?.has(path) === true);
       const allowed = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE'].filter(isServed);
       if (allowed.length === 0) {
-        errors.send(request.raw, reply.raw, new ByocError('ROUTE_NOT_FOUND', `there is no route ${path}`));
+        errors.send(
+          request.raw,
+          reply.raw,
+          new ByocError('ROUTE_NOT_FOUND', `there is no route ${withoutTokens(path)}`),
+        );
         return;
       }
-      const refusal = new ByocError('METHOD_NOT_ALLOWED', `${path} does not take ${request.method}`);
+      const refusal = new ByocError('METHOD_NOT_ALLOWED', `${withoutTokens(path)} does not take ${request.method}`);
       errors.send(request.raw, reply.raw, refusal, { allow: [...allowed, 'OPTIONS'].join(', ') });
     });
     options.routes(routes, server);

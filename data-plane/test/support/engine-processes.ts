@@ -2,7 +2,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 import type { DataNode } from './data-node.js';
 
 /** Ids of the engine processes of a node, found by their parent. */
-export function engineProcesses(node: DataNode): number[] {
+export function engineProcesses(node: Pick<DataNode, 'pid'>): number[] {
   return readdirSync('/proc')
     .filter((entry) => /^\d+$/.test(entry))
     .map(Number)
