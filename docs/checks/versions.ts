@@ -18,6 +18,7 @@ export function decidedVersions(repository: string): Map<string, string> {
     ['moto', '.ci/install-s3-servers', /^moto_version=([\d.]+)$/m],
     ['versitygw', '.ci/install-s3-servers', /^versitygw_version=v([\d.]+)$/m],
     ['s3rver', '.ci/install-s3-servers', /^s3rver_version=([\d.]+)$/m],
+    ['pyturso', '.ci/install-python-client', /^pyturso_version=([\d.]+)$/m],
     ['Helm', '.ci/install-chart-tools', /^helm_version=v([\d.]+)$/m],
     ['kubeconform', '.ci/install-chart-tools', /^kubeconform_version=v([\d.]+)$/m],
     ['docker.io/library/node', 'data-plane/Dockerfile', /library\/node:(\d+\.\d+\.\d+)/],
