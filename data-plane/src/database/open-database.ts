@@ -7,7 +7,6 @@
  * was handed to the log, and only after every log object that holds one of its commits is resolved: a commit that may
  * still become durable must be part of what the next engine process sees, or history would fork.
  */
-import type { OpenedInEngine } from '../engine/pool/engine-pool.js';
 import type { EnginePlace } from '../engine/pool/engines.js';
 import { asByocError, ByocError } from '../errors/catalogue.js';
 import type { DatabaseId } from '../identity.js';
@@ -16,51 +15,27 @@ import type { Sealer } from '../keys/sealing.js';
 import type { UsageCounts } from '../metering/usage-batch.js';
 import { systemOrganization } from '../naming/host-label.js';
 import type { LoggedDatabase } from '../storage/commit-log.js';
-import { commitDefect, type Commit, type FragmentDigest } from '../storage/fragment.js';
+import type { Commit, FragmentDigest } from '../storage/fragment.js';
 import type { FragmentLocation } from '../storage/log-location.js';
 import type { Manifest } from '../storage/manifest.js';
 import type { Moment } from '../storage/moment.js';
 import { explainRequest, rootsInAnswer } from '../sync/query-roots.js';
 import type { WrappingChange } from './change-wrapping.js';
 import { Admission } from './client-key-admission.js';
+import { CommitIntake } from './commit-intake.js';
 import { DatabasePulls } from './database-pulls.js';
 import type { DatabaseDescription, DatabaseRequest, NewDatabase, SqlRequest, SqlResponse } from './database-service.js';
 import type { FileAnswer, FileRequest } from './file-request.js';
 import { Replicas } from './replicas.js';
 import { heldKeys } from './database-keys.js';
 import { DurabilityGate } from './durability-gate.js';
+import { EngineStay, type Session } from './engine-stay.js';
 import { lostRequestError, RequestLostError, runInEngine } from './engine-request.js';
 import { ManifestChanges } from './manifest-changes.js';
 import type { NodeContext } from './node-context.js';
 import { own, releaseDatabase, restoreTo, type OwnedDatabase, type OwningFrom } from './ready-database.js';
 import type { HoldChange } from './hold-database.js';
 import type { RekeyRequest } from './rekey-database.js';
-
-/** One stay of the database in one engine process. */
-interface Session {
-  readonly slot: EnginePlace;
-  readonly opened: OpenedInEngine;
-  readonly directoryName: string;
-  readonly stay: Stay;
-}
-
-/** What changes while the database is in an engine process. */
-interface Stay {
-  /** Bytes that the engine's local WAL has grown by since it was last folded into the local file. */
-  walBytes: number;
-  checkpointing: boolean;
-  /** Why the engine lost the database, if that happened before it was open. */
-  lost: string | undefined;
-  onLost: (reason: string) => void;
-  onRetiring: (isFree: boolean) => void;
-  /** Set when the database is open. */
-  checkpoint?: (commit: number) => Promise<boolean>;
-  /** The engine process waits for the database to leave it: requests that belong to no stream wait for the next stay. */
-  retiring: boolean;
-  /** Resolves when the stay is over. */
-  readonly over: Promise<void>;
-  readonly end: () => void;
-}
 
 /** How many engine processes may die while a database is being opened in them. */
 const maxPlacements = 3;
@@ -83,11 +58,9 @@ export class OpenDatabase implements LoggedDatabase {
   #enterAgain: (() => void) | undefined;
   /** Requests that are being executed. */
   #executing = 0;
-  #handedCommit: number;
+  readonly #intake: CommitIntake;
   /** Reads of data and log store that it took to restore the database, each time. */
   storeReads = 0;
-  #lastTimeMs: number;
-  #commitParts: Uint8Array[] = [];
   #openStreams = 0;
   #defunct: ByocError | undefined;
   #dropped: Promise<void> | undefined;
@@ -130,7 +103,7 @@ export class OpenDatabase implements LoggedDatabase {
     this.#onDefunct = onDefunct;
     this.#changes = new ManifestChanges(context, owned, {
       defunct: () => this.#defunct,
-      durable: async () => this.#durable(this.#handedCommit),
+      durable: async () => this.#durable(this.#intake.handed),
       abandon: (error) => this.abandon(error),
       loseKey: (error) => {
         this.#lostKey = true;
@@ -154,8 +127,7 @@ export class OpenDatabase implements LoggedDatabase {
       rootsOf: async (query, request) => this.#rootsOf(query, request),
       onSynced: (bytesSynced) => this.#count({ bytesSynced }),
     });
-    this.#handedCommit = 0;
-    this.#lastTimeMs = 0;
+    this.#intake = new CommitIntake(context.runtime);
     this.chainDigest = Buffer.alloc(0);
     this.#session = Promise.reject(new Error('not entered yet'));
     this.#session.catch(() => undefined);
@@ -180,7 +152,7 @@ export class OpenDatabase implements LoggedDatabase {
 
   /** True when every commit handed to the log is durable and nothing is being folded. */
   get isQuiet(): boolean {
-    return this.#gate.durable >= this.#handedCommit && !this.#changes.isFolding;
+    return this.#gate.durable >= this.#intake.handed && !this.#changes.isFolding;
   }
 
   /** The pulls of the database, for a request that brings its client's key where there is one. Throws as `Admission`. */
@@ -197,7 +169,7 @@ export class OpenDatabase implements LoggedDatabase {
   async execute(request: SqlRequest): Promise<SqlResponse> {
     this.#admission.assert(this.manifest, request.clientKey);
     const { log, policy } = this.#context;
-    if (log.pendingBytes > policy.maxLogBacklogBytes && this.#gate.durable < this.#handedCommit) {
+    if (log.pendingBytes > policy.maxLogBacklogBytes && this.#gate.durable < this.#intake.handed) {
       throw new ByocError('OVERLOADED', 'the store is slower than the commits of this node; too many wait for it');
     }
     this.#executing += 1;
@@ -221,7 +193,7 @@ export class OpenDatabase implements LoggedDatabase {
   async #run(request: SqlRequest): Promise<SqlResponse> {
     for (let rerun = 0; ; rerun++) {
       const session = await this.#currentSession();
-      const commitBefore = this.#handedCommit;
+      const commitBefore = this.#intake.handed;
       const response = runInEngine(session, this.#gate, request);
       try {
         return await response.answer;
@@ -271,7 +243,7 @@ export class OpenDatabase implements LoggedDatabase {
     if (this.manifest.encryption.mode === 'client') this.#forgetStatements();
     await this.#changes.end();
     await this.#dropSession();
-    await this.#durable(this.#handedCommit).catch(() => undefined);
+    await this.#durable(this.#intake.handed).catch(() => undefined);
     this.#changes.forgetKeys();
   }
 
@@ -287,7 +259,7 @@ export class OpenDatabase implements LoggedDatabase {
     await this.#changes.end();
     await this.#dropSession();
     try {
-      await this.#durable(this.#handedCommit);
+      await this.#durable(this.#intake.handed);
       if (this.#defunct) throw this.#defunct;
       if (fold) await this.#changes.foldAll();
       await releaseDatabase(this.#context, this.#changes.owned.owned);
@@ -323,7 +295,7 @@ export class OpenDatabase implements LoggedDatabase {
 
   /** Makes a branch of everything that was committed before the call, or at a moment. Throws as `branchDatabase` does. */
   async branch(child: NewDatabase, moment?: Moment): Promise<DatabaseDescription> {
-    await this.#durable(this.#handedCommit);
+    await this.#durable(this.#intake.handed);
     return this.#changes.branch(child, moment);
   }
 
@@ -375,7 +347,7 @@ export class OpenDatabase implements LoggedDatabase {
     this.#replicas.close();
     const session = await this.#session.catch(() => undefined);
     if (!session) return;
-    endStay(session.stay);
+    session.stay.end();
     await session.slot.close(session.opened);
     await session.slot.directory.removeDatabaseDirectory(session.directoryName);
     // The memory of the process may still hold what nobody may read any more.
@@ -384,7 +356,7 @@ export class OpenDatabase implements LoggedDatabase {
 
   /** A request that may have committed must not be sent again unseen, whatever ended this instance. */
   #abandonedRequestError(error: ByocError, { readOnly }: SqlRequest, commitBefore: number): ByocError {
-    if (readOnly || this.#handedCommit === commitBefore || error.code === 'DATABASE_NOT_FOUND') return error;
+    if (readOnly || this.#intake.handed === commitBefore || error.code === 'DATABASE_NOT_FOUND') return error;
     return new ByocError('OUTCOME_UNKNOWN', `the commit may still become durable: ${error.message}`, { cause: error });
   }
 
@@ -417,13 +389,11 @@ export class OpenDatabase implements LoggedDatabase {
     }
     await slot.directory.handOver(directory.path);
     this.chainDigest = restored.chainDigest;
-    this.#handedCommit = restored.commit;
-    this.#lastTimeMs = restored.commitTimeMs;
+    this.#intake.restart(restored);
     this.#changes.restored(restored);
-    this.#commitParts = [];
     this.#openStreams = 0;
     this.#gate.advance(restored.commit);
-    const stay = newStay();
+    const stay = new EngineStay();
     const opened = await slot.open(
       this.id,
       { engine: this.manifest.engine, path, commit: restored.commit, limits: this.#context.limits },
@@ -453,7 +423,7 @@ export class OpenDatabase implements LoggedDatabase {
     if (this.manifest.organization === systemOrganization) return;
     const { usage } = this.#context;
     usage.count(this.id, counts);
-    usage.sized(this.id, { commit: this.#handedCommit, pages: this.#changes.databasePages });
+    usage.sized(this.id, { commit: this.#intake.handed, pages: this.#changes.databasePages });
   }
 
   /** The engine process is to end: leave it when no request and no stream is under way. */
@@ -473,7 +443,7 @@ export class OpenDatabase implements LoggedDatabase {
     this.#context.report('database left its engine process', { database: this.id, reason });
     const enterAgain = async (): Promise<Session> => {
       await closed;
-      await this.#durable(this.#handedCommit);
+      await this.#durable(this.#intake.handed);
       await session.slot.directory.removeDatabaseDirectory(session.directoryName);
       return this.#enter();
     };
@@ -482,46 +452,25 @@ export class OpenDatabase implements LoggedDatabase {
       this.#session = enterAgain();
       this.#session.catch((error: unknown) => this.abandon(asByocError(error)));
     };
-    endStay(session.stay);
+    session.stay.end();
     if (this.#executing > 0) this.#enterAgain();
   }
 
-  #takeCommit(stay: Stay, commit: number, databasePages: number, pages: Uint8Array, last: boolean): void {
+  #takeCommit(stay: EngineStay, number: number, databasePages: number, pages: Uint8Array, last: boolean): void {
     if (this.#defunct) return;
-    this.#commitParts.push(pages);
-    stay.walBytes += pages.byteLength;
-    if (!last) return;
-    if (commit !== this.#handedCommit + 1) {
-      this.abandon(new ByocError('INTERNAL', `the engine sent commit ${commit} after ${this.#handedCommit}`));
-      return;
-    }
-    const timeMs = Math.max(this.#context.runtime.nowMs(), this.#lastTimeMs + 1);
-    const taken: Commit = { number: commit, timeMs, databasePages, pages: this.#commitParts };
-    const defect = commitDefect(taken);
-    if (defect !== undefined) {
-      this.abandon(new ByocError('INTERNAL', `the engine sent commit ${commit}, but ${defect}`));
-      return;
-    }
-    this.#lastTimeMs = timeMs;
-    this.#handedCommit = commit;
-    this.#changes.databasePages = databasePages;
-    this.#context.log.append(this, taken);
-    this.#commitParts = [];
-    if (stay.walBytes >= this.#context.policy.localWalBytes && !stay.checkpointing) void this.#checkpoint(stay);
-  }
-
-  /** Bounds the engine's local WAL. Durability does not depend on it. */
-  async #checkpoint(stay: Stay): Promise<void> {
-    stay.checkpointing = true;
-    const before = stay.walBytes;
+    stay.grown(pages.byteLength);
+    let commit: Commit | undefined;
     try {
-      if (await stay.checkpoint?.(this.#handedCommit)) stay.walBytes -= before;
+      commit = this.#intake.take(number, databasePages, pages, last);
     } catch (error) {
-      // Most often the engine process has ended, and its WAL with it.
-      this.#context.report('local checkpoint failed', { database: this.id, error: String(error) });
-    } finally {
-      stay.checkpointing = false;
+      this.abandon(asByocError(error));
     }
+    if (!commit) return;
+    this.#changes.databasePages = databasePages;
+    this.#context.log.append(this, commit);
+    stay.checkpointIfDue(number, this.#context.policy.localWalBytes).catch((error: unknown) => {
+      this.#context.report('local checkpoint failed', { database: this.id, error: String(error) });
+    });
   }
 
   /** Resolves when `commit` is durable, however long the store takes; rejects when this epoch has ended. */
@@ -534,26 +483,4 @@ export class OpenDatabase implements LoggedDatabase {
       }
     }
   }
-}
-
-function newStay(): Stay {
-  let end = (): void => undefined;
-  const over = new Promise<void>((resolve) => (end = resolve));
-  const stay: Stay = {
-    walBytes: 0,
-    checkpointing: false,
-    lost: undefined,
-    onLost: (reason) => (stay.lost = reason),
-    retiring: false,
-    onRetiring: () => (stay.retiring = true),
-    over,
-    end,
-  };
-  return stay;
-}
-
-/** Whoever waits for the next stay looks for it now. */
-function endStay(stay: Stay): void {
-  stay.retiring = false;
-  stay.end();
 }

@@ -117,14 +117,14 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'a database is reopened before its commits are resolved',
     file: 'database/open-database.js',
-    from: 'await this.#durable(this.#handedCommit);\n            await session.slot',
+    from: 'await this.#durable(this.#intake.handed);\n            await session.slot',
     to: 'await session.slot',
   },
   {
     name: 'an abandoned request is said to have no effect',
     file: 'database/open-database.js',
-    from: 'if (readOnly || this.#handedCommit === commitBefore',
-    to: 'if (this.#handedCommit >= commitBefore',
+    from: 'if (readOnly || this.#intake.handed === commitBefore',
+    to: 'if (this.#intake.handed >= commitBefore',
   },
   {
     name: 'a fold forgets a fragment that it did not fold',
@@ -180,7 +180,7 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'a database is released with a write in flight',
     file: 'database/open-database.js',
-    from: 'await this.#durable(this.#handedCommit);\n            if (this.#defunct)',
+    from: 'await this.#durable(this.#intake.handed);\n            if (this.#defunct)',
     to: 'if (this.#defunct)',
     schedule: 'a database released with a write in flight',
   },
