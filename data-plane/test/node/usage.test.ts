@@ -139,7 +139,10 @@ describe('the statements that cost most', () => {
   const until = async (expected: Record<string, number[]>, from: DataNode, database: TestDatabase): Promise<void> => {
     const known = (found: Record<string, number[]>): boolean => Object.keys(expected).every((shape) => shape in found);
     for (let found = await told(from, database); ; found = await told(from, database)) {
-      if (known(found)) return expect(found).toEqual(expected);
+      if (known(found)) {
+        expect(found).toEqual(expected);
+        return;
+      }
       await delay(50);
     }
   };
