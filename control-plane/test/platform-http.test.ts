@@ -80,7 +80,8 @@ describe('the Platform API over HTTP', () => {
     ['POST', '/v1/databases', [], 400, 'MALFORMED_REQUEST'],
     ['POST', '/v1/auth/api-tokens/scoped', { group: 'default', scopes: ['all'] }, 400, 'SCOPES_INVALID'],
     ['GET', '/v1/databases/none/configuration', undefined, 404, 'DATABASE_NOT_FOUND'],
-    ['POST', '/v1/databases/dumps', undefined, 501, 'NOT_OFFERED'],
+    ['POST', '/v1/databases/dumps', undefined, 400, 'MALFORMED_REQUEST'],
+    ['POST', '/v1/databases/none/seed', undefined, 501, 'NOT_OFFERED'],
     ['GET', '/v1/nothing', undefined, 404, 'ROUTE_NOT_FOUND'],
     ['GET', '/v1/organizations/other/databases', undefined, 404, 'ORGANIZATION_NOT_FOUND'],
   ])('%s %s %j is refused with %d %s', async (method, path, body, status, code) => {

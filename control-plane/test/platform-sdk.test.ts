@@ -83,7 +83,7 @@ describe('@tursodatabase/api', () => {
     const { api } = local;
     await expect(
       api.databases.create('x', { seed: { type: 'dump', url: 'https://dump.example/d.sql' } }),
-    ).rejects.toEqual(refused(400, /types "database" and "database_upload" only/));
+    ).rejects.toEqual(refused(400, /no other address/));
     await expect(api.databases.create('x', { size_limit: 'large' })).rejects.toEqual(
       refused(400, /"size_limit" is "large", which is no size/),
     );

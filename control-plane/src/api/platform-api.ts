@@ -29,6 +29,7 @@ import { registerDatabaseTokenRoutes } from './routes/database-token-routes.js';
 import { registerDeletedDatabaseRoutes } from './routes/deleted-database-routes.js';
 import { registerDriftRoutes } from './routes/drift-routes.js';
 import { registerFleetRoutes } from './routes/fleet-routes.js';
+import { registerDumpRoutes } from './routes/dump-routes.js';
 import { registerEncryptionRoutes } from './routes/encryption-routes.js';
 import { registerGroupRoutes } from './routes/group-routes.js';
 import { registerInviteRoutes } from './routes/invite-routes.js';
@@ -155,6 +156,7 @@ export function buildPlatformApi(context: ApiContext, logger: Logger): PlatformA
     for (const prefix of organizationPrefixes) {
       void authenticated.register(
         async (organization) => {
+          registerDumpRoutes(organization, context);
           registerDatabaseRoutes(organization, context);
           registerDatabaseConfigurationRoutes(organization, context);
           registerDatabaseTokenRoutes(organization, context);

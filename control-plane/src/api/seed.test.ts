@@ -26,7 +26,9 @@ it.each<[string, unknown, unknown]>([
 it.each<[unknown, string, RegExp]>([
   ['shop', 'SEED_INVALID', /object/],
   [['shop'], 'SEED_INVALID', /object/],
-  [{ type: 'dump', url: 'https://dump.example' }, 'OPTION_NOT_OFFERED', /"database_upload" only/],
+  [{ type: 'dump', url: 'https://dump.example' }, 'OPTION_NOT_OFFERED', /no other address/],
+  [{ type: 'dump' }, 'OPTION_NOT_OFFERED', /no other address/],
+  [{ type: 'upload' }, 'OPTION_NOT_OFFERED', /"dump" only/],
   [{ type: 'database' }, 'SEED_INVALID', /name a database/],
   [{ type: 'database', name: 5 }, 'SEED_INVALID', /name a database/],
   [{ name: 'shop', timestamp: 'yesterday' }, 'SEED_INVALID', /must be a time/],

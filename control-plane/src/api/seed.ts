@@ -1,8 +1,13 @@
 import { ControlPlaneError } from '../errors/catalogue.js';
+import { parseDumpUrl, type DumpAddress } from './dump-address.js';
 import { isUnasked } from './unasked.js';
 
 /** What a new database begins with. */
-export type Seed = BranchSeed | { readonly kind: 'upload' };
+export type Seed =
+  | BranchSeed
+  | { readonly kind: 'upload' }
+  /** A dump that was uploaded before. */
+  | { readonly kind: 'dump'; readonly dump: DumpAddress };
 
 /** Another database, as it is or as it was at a time in milliseconds since 1970. */
 export interface BranchSeed {
@@ -21,12 +26,19 @@ const timestampPattern = /^\d{4}-\d{2}-\d{2}(?:[Tt ]\d{2}:\d{2}:\d{2}(?:\.\d+)?(
  */
 export function parseSeed(seed: unknown, nowMs: number): Seed {
   if (typeof seed !== 'object' || seed === null || Array.isArray(seed)) throw invalid('"seed" must be an object');
-  const { type, name, value, timestamp } = seed as Record<string, unknown>;
+  const { type, name, value, timestamp, url } = seed as Record<string, unknown>;
   // The client uploads a SQLite file to the data plane next.
   if (type === 'database_upload') return { kind: 'upload' };
+  if (type === 'dump') {
+    const dump = typeof url === 'string' ? parseDumpUrl(url) : undefined;
+    if (dump) return { kind: 'dump', dump };
+    // Whatever it names would be asked by the deployment, from inside its network.
+    const message = '"url" must be a "dump_url" that POST …/databases/dumps answered: no other address is fetched';
+    throw new ControlPlaneError('OPTION_NOT_OFFERED', message);
+  }
   const parent = isUnasked(name) ? value : name;
   if (!isUnasked(type) && type !== 'database') {
-    const message = '"seed" is offered with the types "database" and "database_upload" only';
+    const message = '"seed" is offered with the types "database", "database_upload" and "dump" only';
     throw new ControlPlaneError('OPTION_NOT_OFFERED', message);
   }
   if (typeof parent !== 'string' || parent === '') throw invalid('"seed" must name a database');

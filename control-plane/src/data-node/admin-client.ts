@@ -6,6 +6,7 @@ import type { UsagePage } from '@turso-byoc/data-plane/metering/stored-usage.js'
 import type { UsageBatch } from '@turso-byoc/data-plane/metering/usage-batch.js';
 import type { CipherName } from '@turso-byoc/data-plane/keys/ciphers.js';
 import type { Tracing } from '@turso-byoc/data-plane/tracing/tracing.js';
+import type { DumpAddress } from '../api/dump-address.js';
 import type { Clock } from '../clock.js';
 import { ControlPlaneError } from '../errors/catalogue.js';
 import { isRetriable, isRetriableDataPlaneCode, isRetriableStatus } from '../retry/retriable-errors.js';
@@ -81,6 +82,8 @@ interface Reply {
 /** Calls that create databases at a time, and how many one of them creates at most (as the data node allows). */
 const maxCreationCalls = 4;
 const maxCreations = 64;
+/** A little longer than a data node loads a dump. */
+const loadTimeoutMs = 660_000;
 
 /**
  * The data node's admin interface. Every call is idempotent and is repeated while the data node is away; after that
@@ -89,9 +92,12 @@ const maxCreations = 64;
 export class AdminClient {
   readonly #creations: Gathered<AdminDatabase, void>;
   readonly #http: KeptAlive;
+  /** For what takes as long as a dump is large. */
+  readonly #patient: KeptAlive;
 
   constructor(private readonly options: AdminClientOptions) {
     this.#http = new KeptAlive(options.attemptTimeoutMs, options.tracing);
+    this.#patient = new KeptAlive(loadTimeoutMs, options.tracing);
     this.#creations = new Gathered({
       run: async (group) => this.#createAll(group),
       maxUnderWay: maxCreationCalls,
@@ -183,6 +189,32 @@ export class AdminClient {
     const { bytes } = reply.body;
     if (reply.status !== 200 || typeof bytes !== 'number') throw refusal(reply);
     return bytes;
+  }
+
+  /** Keeps a chunk of a dump, sealed under `key`, for a database that is to begin as it. Throws `AdminRefusal`. */
+  async stageDump({ id, key }: Pick<DumpAddress, 'id' | 'key'>, chunk: number, content: Buffer): Promise<void> {
+    const reply = await this.#call('PUT', `/admin/v1/dumps/${id}/${chunk}`, Buffer.concat([key, content]));
+    if (reply.status !== 200) throw refusal(reply);
+  }
+
+  /**
+   * Lets a database that awaits a file begin as a dump; tried once. Throws `AdminRefusal`, `DATA_PLANE_UNAVAILABLE`; no key is
+   * repeated in any error.
+   */
+  async loadDump(
+    database: DatabaseId,
+    { id, chunks, key }: DumpAddress,
+    { clientKey, maxBytes }: { readonly clientKey: string | undefined; readonly maxBytes: number | undefined },
+  ): Promise<void> {
+    const seed = {
+      dump: id,
+      chunks,
+      key: key.toString('base64'),
+      ...(clientKey !== undefined && { clientKey }),
+      ...(maxBytes !== undefined && { maxBytes }),
+    };
+    const reply = await this.#call('POST', `/admin/v1/databases/${database}/dump`, seed, 0, this.#patient);
+    if (reply.status !== 200) throw refusal(reply);
   }
 
   /**
@@ -284,10 +316,10 @@ export class AdminClient {
     return value as Record<string, unknown>;
   }
 
-  async #call(method: string, path: string, body?: unknown, retryBudgetMs?: number): Promise<Reply> {
+  async #call(method: string, path: string, body?: unknown, retryBudgetMs?: number, http = this.#http): Promise<Reply> {
     const { clock } = this.options;
     try {
-      return await withRetry(async () => this.#send(method, path, body), {
+      return await withRetry(async () => this.#send(http, method, path, body), {
         clock,
         budgetMs: retryBudgetMs ?? this.options.retryBudgetMs,
         isRetriable,
@@ -298,18 +330,19 @@ export class AdminClient {
     }
   }
 
-  async #send(method: string, path: string, body: unknown): Promise<Reply> {
+  async #send(http: KeptAlive, method: string, path: string, body: unknown): Promise<Reply> {
     const requestId = presentRequestId();
-    const answer = await this.#http.call({
+    const isBytes = Buffer.isBuffer(body);
+    const answer = await http.call({
       method,
       url: new URL(path, this.options.url),
       operation: `${method} ${patternOf(path)}`,
       headers: {
         authorization: `Bearer ${this.options.credential}`,
         ...(requestId !== undefined && { [requestIdHeader]: requestId }),
-        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(body !== undefined && { 'content-type': isBytes ? 'application/octet-stream' : 'application/json' }),
       },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      ...(body !== undefined && { body: isBytes ? body : JSON.stringify(body) }),
     });
     const reply = { status: answer.status, body: parseObject(answer.body.toString('utf8')) };
     if (isLater(reply)) throw new AdminUnavailable(503);
@@ -322,7 +355,8 @@ function patternOf(path: string): string {
   const [bare = ''] = path.split('?', 1);
   return bare
     .replace(/\/organizations\/[^/]+\/databases\/[^/]+/, '/organizations/:organization/databases/:name')
-    .replace(/^(\/admin\/v1\/databases)\/[^/]+/, '$1/:id');
+    .replace(/^(\/admin\/v1\/databases)\/[^/]+/, '$1/:id')
+    .replace(/^(\/admin\/v1\/dumps)\/.*/, '$1/:dump/:chunk');
 }
 
 /** Whether the data node asks to be called again. */

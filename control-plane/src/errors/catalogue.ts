@@ -78,6 +78,10 @@ export const catalogue = {
     'List IPv4 or IPv6 addresses or CIDR blocks in "allowed_ips", ids of VPC endpoints (vpce-…) in "allowed_aws_vpc_ids".',
   ),
   SEED_INVALID: entry(400, 'Name an existing database and, if one is wanted, a time in its kept history.'),
+  DUMP_REFUSED: entry(
+    400,
+    'Correct the dump for the reason given, and upload it again; see docs/upload-and-export.md.',
+  ),
   ENCRYPTION_INVALID: entry(
     400,
     'Send "encryption_key" in base64 with the "encryption_cipher" that it is for; with a branch, the key of its parent.',

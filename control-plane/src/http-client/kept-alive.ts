@@ -13,7 +13,7 @@ export interface HttpCall {
   readonly method: string;
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body?: string;
+  readonly body?: string | Buffer;
   /** What its span is called: an operation, never what fills it. */
   readonly operation: string;
 }

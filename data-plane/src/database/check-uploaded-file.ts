@@ -4,6 +4,7 @@ import { ByocError, isByocError } from '../errors/catalogue.js';
 import type { FileCheck } from '../hrana/file/check-file.js';
 import type { EngineName } from '../identity.js';
 import type { RestoredFile } from '../storage/restored-file.js';
+import { askEngine } from './ask-engine.js';
 import type { NodeContext } from './node-context.js';
 
 /**
@@ -48,7 +49,7 @@ async function checked(
       { engine, path, commit: 0, limits: context.limits },
       { onCommit: nothing, onStreams: nothing, onLost: nothing, onRetiring: nothing },
     );
-    const answer = await ask(place, opened);
+    const answer = await askEngine(place, opened, 'file-check', Buffer.alloc(0));
     return JSON.parse(answer.toString('utf8')) as FileCheck;
   } catch (error) {
     // Nobody else is in that process: what it died of is this file.
@@ -58,24 +59,4 @@ async function checked(
     if (isByocError(error)) return { defects: [error.message] };
     throw error;
   }
-}
-
-async function ask(place: EnginePlace, opened: Awaited<ReturnType<EnginePlace['open']>>): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    const parts: Buffer[] = [];
-    place.request(
-      opened,
-      { kind: 'file-check', readOnly: true, body: Buffer.alloc(0) },
-      {
-        onPart: ({ status, body, last }) => {
-          parts.push(body);
-          if (!last) return;
-          if (status === 200) resolve(Buffer.concat(parts));
-          else reject(new ByocError('UPLOAD_INVALID', Buffer.concat(parts).toString('utf8')));
-        },
-        onLost: ({ reason }) => reject(new ByocError('ENGINE_RESTARTED', reason)),
-        onRefused: reject,
-      },
-    );
-  });
 }

@@ -5,6 +5,7 @@
  */
 import { isByocError } from '../errors/catalogue.js';
 import type { Manifest } from '../storage/manifest.js';
+import { removeOldDumps } from '../storage/staged-dump.js';
 import type { NodeContext } from './node-context.js';
 import type { NodeDatabases } from './node-databases.js';
 
@@ -41,6 +42,7 @@ export class CollectionSweep {
   /** Looks at every database once. */
   async sweep(): Promise<void> {
     const { manifests, report } = this.#context;
+    await removeOldDumps(this.#context);
     for await (const id of manifests.list()) {
       if (this.#isStopped) return;
       try {

@@ -15,6 +15,7 @@ import type { FileAnswer, FileRequest } from './file-request.js';
 import type { EncryptionState } from './encryption-state.js';
 import type { HoldChange, HoldState } from './hold-database.js';
 import type { RekeyRequest } from './rekey-database.js';
+import type { DumpSeed } from './seed-from-dump.js';
 import type { ShredRequest } from './shred-database.js';
 
 /** What is known of a database without opening it. */
@@ -145,6 +146,10 @@ export interface DatabaseService {
    * memory: nothing of the time before it owned it. Never opens the database.
    */
   topStatements(id: DatabaseId, sinceMs: number, options?: Forwarding): Promise<ShapedCosts[]>;
+  /** Keeps a chunk of a dump for a database that is to be created. Throws `STORE_UNAVAILABLE`. */
+  stageDump(dump: string, chunk: number, key: Buffer, content: Buffer): Promise<void>;
+  /** Lets a database that awaits a file begin as a dump. Throws as `seedFromDump`. */
+  loadDump(id: DatabaseId, seed: DumpSeed, options?: Forwarding): Promise<void>;
   /** Opens the database if need be, runs the request, and resolves when its answer may leave. Throws `ByocError`. */
   execute(id: DatabaseId, request: DatabaseRequest): Promise<SqlResponse>;
   /**

@@ -34,6 +34,8 @@ import { RememberedNames } from './remembered-names.js';
 import { ResidentDatabases } from './resident-databases.js';
 import { rekeyClosed, resealClosed, type RekeyRequest } from './rekey-database.js';
 import { continuesStream } from './stream-request.js';
+import { seedFromDump, type DumpSeed } from './seed-from-dump.js';
+import { StagedDump } from '../storage/staged-dump.js';
 import { settleDatabase } from './settle-database.js';
 import { readCertificate, requestShred, type ShredRequest } from './shred-database.js';
 import { onStreamEnd } from './stream-end.js';
@@ -95,6 +97,20 @@ export class NodeDatabases implements DatabaseService {
 
   async topStatements(id: DatabaseId, sinceMs: number): Promise<ShapedCosts[]> {
     return this.#context.statements.top(id, sinceMs);
+  }
+
+  async stageDump(dump: string, chunk: number, key: Buffer, content: Buffer): Promise<void> {
+    const staged = new StagedDump(this.#context, dump, key);
+    try {
+      await staged.write(chunk, content);
+    } finally {
+      staged.wipe();
+    }
+  }
+
+  async loadDump(id: DatabaseId, seed: DumpSeed): Promise<void> {
+    this.#residents.assertServing();
+    await seedFromDump(this.#context, id, seed, async (work) => this.#residents.alone(id, work));
   }
 
   /** Whether requests for the database can run here at once, or are about to. */

@@ -8,6 +8,7 @@ import type { FileAnswer, FileRequest } from './file-request.js';
 import type { EncryptionState } from './encryption-state.js';
 import type { HoldChange, HoldState } from './hold-database.js';
 import type { RekeyRequest } from './rekey-database.js';
+import type { DumpSeed } from './seed-from-dump.js';
 import type { ShredRequest } from './shred-database.js';
 
 /** What the nodes of a deployment ask of each other. */
@@ -36,6 +37,8 @@ export interface Peers {
   shred(address: NodeAddress, id: DatabaseId, request: ShredRequest): Promise<ShredCertificate>;
   /** Places or releases a legal hold, on the node that owns the database. Throws as `collect`. */
   changeHold(address: NodeAddress, id: DatabaseId, change: HoldChange): Promise<HoldState>;
+  /** Lets a database begin as a dump, on the node that owns it. Throws as `collect`. */
+  loadDump(address: NodeAddress, id: DatabaseId, seed: DumpSeed): Promise<void>;
   /** What the other node has in memory of the statements of a database. Throws as `collect`. */
   topStatements(address: NodeAddress, id: DatabaseId, sinceMs: number): Promise<ShapedCosts[]>;
   /** Gives up what is under way to a node that has ended: it will not answer. */

@@ -25,6 +25,7 @@ import type { NodeDatabases } from './node-databases.js';
 import { PeerUnreachableError, type Peers } from './peers.js';
 import type { HoldChange, HoldState } from './hold-database.js';
 import type { RekeyRequest } from './rekey-database.js';
+import type { DumpSeed } from './seed-from-dump.js';
 import type { ShredRequest } from './shred-database.js';
 
 export interface RoutedDatabasesOptions {
@@ -70,6 +71,18 @@ export class RoutedDatabases implements DatabaseService {
 
   async storedBytes(id: DatabaseId): Promise<number> {
     return this.#options.local.storedBytes(id);
+  }
+
+  async stageDump(dump: string, chunk: number, key: Buffer, content: Buffer): Promise<void> {
+    return this.#options.local.stageDump(dump, chunk, key, content);
+  }
+
+  async loadDump(id: DatabaseId, seed: DumpSeed, { isForwarded = false } = {}): Promise<void> {
+    const { local, peers } = this.#options;
+    if (isForwarded) return local.loadDump(id, seed);
+    return this.#route(id, async (location) =>
+      location.kind === 'here' ? local.loadDump(id, seed) : peers.loadDump(location.address, id, seed),
+    );
   }
 
   async topStatements(id: DatabaseId, sinceMs: number, { isForwarded = false } = {}): Promise<ShapedCosts[]> {

@@ -84,6 +84,7 @@ export const catalogue = {
     'Start the client of the replica anew and synchronize; it sends the transaction from its beginning.',
   ),
   REPLICA_PUSH_UNSUPPORTED: entry(400, 'Databases of this engine take no frames; write over HTTP, or use Turso Sync.'),
+  DUMP_NOT_FOUND: entry(404, 'Upload the dump again; it is kept for a day, until a database began as it.'),
   CERTIFICATE_NOT_FOUND: entry(404, 'There is one when what wraps the data keys of a deleted database was destroyed.'),
   RESTORE_POINT_NOT_FOUND: entry(400, 'Choose a moment within the kept history of the database.'),
   REVISION_INVALID: entry(400, 'Begin anew without a revision; a revision is of the database that gave it out.'),

@@ -9,6 +9,7 @@ import { errorBody } from '../errors/error-body.js';
 import type { Runtime } from '../runtime.js';
 import { serveCursor } from './cursor.js';
 import { jsonEncoding } from './json-encoding.js';
+import { DumpLoad } from './dump/load-dump.js';
 import { serveDump } from './dump/serve-dump.js';
 import { serveFileCheck } from './file/check-file.js';
 import { serveReplicaPush } from './file/push-frames.js';
@@ -21,6 +22,8 @@ import { StreamTable } from './stream-table.js';
 export class HranaFace implements RequestFace {
   readonly #host: DatabaseHost;
   readonly #streams: StreamTable;
+  /** The dump that the database is made of, where it is. */
+  #load: DumpLoad | undefined;
 
   constructor(host: DatabaseHost, runtime: Runtime) {
     this.#host = host;
@@ -53,6 +56,10 @@ export class HranaFace implements RequestFace {
         return yield* serveSingleRequest(host, streams, context, response);
       case 'dump':
         return yield* serveDump(host, context, response);
+      case 'dump-load':
+        this.#load ??= new DumpLoad(host);
+        this.#load.serve(context.body, response);
+        return;
       case 'file-check':
         serveFileCheck(host, response);
         return;

@@ -1,3 +1,4 @@
+import { dumpIdPattern, maxDumpChunks } from '../storage/staged-dump.js';
 import { cipherNames } from '../keys/ciphers.js';
 import { holdActorSchema, holdReasonSchema, holdReferenceSchema } from '../storage/legal-hold.js';
 import { maxPageBatches } from '../metering/stored-usage.js';
@@ -55,6 +56,26 @@ export const creationsSchema = {
 } as const;
 
 export const databaseIdSchema = { type: 'object', required: ['id'], properties: { id } } as const;
+
+const dump = { type: 'string', pattern: dumpIdPattern } as const;
+
+export const dumpChunkSchema = {
+  type: 'object',
+  properties: { dump, chunk: { type: 'string', pattern: '^(?:0|[1-9][0-9]{0,2})$' } },
+} as const;
+
+export const dumpSeedSchema = {
+  type: 'object',
+  required: ['dump', 'chunks', 'key'],
+  additionalProperties: false,
+  properties: {
+    dump,
+    chunks: { type: 'integer', minimum: 1, maximum: maxDumpChunks },
+    key: { type: 'string', pattern: '^[A-Za-z0-9+/]{43}=$' },
+    clientKey: { type: 'string', maxLength: 128 },
+    maxBytes: { type: 'integer', minimum: 0 },
+  },
+} as const;
 
 export const sinceSchema = {
   type: 'object',

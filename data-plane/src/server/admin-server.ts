@@ -4,6 +4,7 @@ import type { DatabaseDescription, DatabaseService, NewDatabase } from '../datab
 import type { WrappingChange } from '../database/change-wrapping.js';
 import type { HoldChange, HoldRelease, HoldRequest, HoldState } from '../database/hold-database.js';
 import type { RekeyRequest } from '../database/rekey-database.js';
+import type { DumpSeed } from '../database/seed-from-dump.js';
 import type { ShredRequest } from '../database/shred-database.js';
 import { ByocError } from '../errors/catalogue.js';
 import { errorBody } from '../errors/error-body.js';
@@ -14,11 +15,14 @@ import type { UsageBatch } from '../metering/usage-batch.js';
 import { assertDatabaseAddress } from '../naming/host-label.js';
 import type { Runtime } from '../runtime.js';
 import type { Tracing } from '../tracing/tracing.js';
+import { dumpChunkBytes, dumpKeyBytes, maxDumpChunks } from '../storage/staged-dump.js';
 import { AdminCredential } from './admin-credential.js';
 import {
   collectedUsageSchema,
   creationsSchema,
   databaseIdSchema,
+  dumpChunkSchema,
+  dumpSeedSchema,
   holdReleaseSchema,
   holdSchema,
   inventorySchema,
@@ -43,6 +47,8 @@ export interface AdminServerOptions {
     | 'inventory'
     | 'storedBytes'
     | 'topStatements'
+    | 'stageDump'
+    | 'loadDump'
     | 'create'
     | 'delete'
     | 'undelete'
@@ -279,6 +285,34 @@ export function createAdminServer(options: AdminServerOptions): FastifyInstance 
         { schema: { params: databaseIdSchema, querystring: holdReleaseSchema } },
         async ({ params: { id }, query: release, headers }, reply) =>
           sendJson(reply, await changeHold(id, { kind: 'release', release }, headers[forwardedHeader] !== undefined)),
+      );
+
+      // Its key, then its text; the key is in no address, so that it is in no log.
+      routes.addContentTypeParser(
+        'application/octet-stream',
+        { parseAs: 'buffer', bodyLimit: dumpKeyBytes + dumpChunkBytes },
+        (_request, body, parsed) => parsed(null, body),
+      );
+      routes.put<{ Params: { dump: string; chunk: string }; Body: Buffer }>(
+        `${adminPrefix}/dumps/:dump/:chunk`,
+        { schema: { params: dumpChunkSchema }, bodyLimit: dumpKeyBytes + dumpChunkBytes },
+        async ({ params: { dump, chunk }, body }, reply) => {
+          if (!Buffer.isBuffer(body) || body.length <= dumpKeyBytes || Number(chunk) >= maxDumpChunks) {
+            throw new ByocError('MALFORMED_REQUEST', 'a chunk of a dump is a key and text');
+          }
+          const [key, content] = [body.subarray(0, dumpKeyBytes), body.subarray(dumpKeyBytes)];
+          await databases.stageDump(dump, Number(chunk), key, content);
+          return sendJson(reply, {});
+        },
+      );
+
+      routes.post<{ Params: { id: DatabaseId }; Body: DumpSeed }>(
+        `${adminPrefix}/databases/:id/dump`,
+        { schema: { params: databaseIdSchema, body: dumpSeedSchema } },
+        async ({ params: { id }, body, headers }, reply) => {
+          await databases.loadDump(id, body, { isForwarded: headers[forwardedHeader] !== undefined });
+          return sendJson(reply, {});
+        },
       );
 
       // What databases used, of all nodes, until it is said to have been added up.

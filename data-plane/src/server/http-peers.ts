@@ -14,6 +14,7 @@ import type { WrappingChange } from '../database/change-wrapping.js';
 import type { EncryptionState } from '../database/encryption-state.js';
 import type { HoldChange, HoldRelease, HoldState } from '../database/hold-database.js';
 import type { RekeyRequest } from '../database/rekey-database.js';
+import type { DumpSeed } from '../database/seed-from-dump.js';
 import type { ShredRequest } from '../database/shred-database.js';
 import type { ShredCertificate } from '../storage/shred-certificate.js';
 import type { ShapedCosts } from '../metering/top-statements.js';
@@ -223,6 +224,10 @@ export class HttpPeers implements Peers {
         ? await this.#administer(address, 'PUT', `/databases/${id}/hold`, Buffer.from(JSON.stringify(change.hold)))
         : await this.#administer(address, 'DELETE', `/databases/${id}/hold?${releaseQuery(change.release)}`);
     return (JSON.parse(answer.toString('utf8')) as { hold: HoldState }).hold;
+  }
+
+  async loadDump(address: NodeAddress, id: DatabaseId, seed: DumpSeed): Promise<void> {
+    await this.#administer(address, 'POST', `/databases/${id}/dump`, Buffer.from(JSON.stringify(seed)));
   }
 
   async topStatements(address: NodeAddress, id: DatabaseId, sinceMs: number): Promise<ShapedCosts[]> {

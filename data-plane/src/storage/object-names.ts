@@ -72,6 +72,13 @@ export function usageBatchName(epoch: NodeEpoch, sequence: number): string {
   return `${usagePrefix}${epoch}/${padded(sequence)}`;
 }
 
+export const stagedDumpPrefix = 'dumps/';
+
+/** A chunk of a dump that a database is to begin as. In the data store. */
+export function stagedDumpChunkName(dump: string, chunk: number): string {
+  return `${stagedDumpPrefix}${dump}/${padded(chunk)}`;
+}
+
 export const deploymentRecordName = 'deployment';
 
 /** Says which versions of the stored formats may be written. In the data store. */

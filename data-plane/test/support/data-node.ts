@@ -214,6 +214,12 @@ export class DataNode {
     });
   }
 
+  /** A call of the admin interface whose body is no JSON. */
+  async adminBytes(method: string, path: string, body: Uint8Array): Promise<Response> {
+    const headers = { authorization: `Bearer ${this.#credential}`, 'content-type': 'application/octet-stream' };
+    return fetch(this.adminUrl + path, { method, headers, body });
+  }
+
   /** `more`: fields of the request beside the usual ones. */
   async createDatabase(
     name: string,

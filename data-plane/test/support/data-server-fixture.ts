@@ -86,6 +86,14 @@ export class ListedDatabases implements DatabaseService {
     return 8_192;
   }
 
+  async stageDump(): Promise<void> {
+    throw new ByocError('INTERNAL', 'no dumps here');
+  }
+
+  async loadDump(): Promise<void> {
+    throw new ByocError('INTERNAL', 'no dumps here');
+  }
+
   async topStatements(): Promise<ShapedCosts[]> {
     return [{ shape: 'SELECT ?', count: 1, rowsRead: 1, rowsWritten: 0 }];
   }

@@ -6,6 +6,8 @@ import { findGroup } from '../../catalog/groups.js';
 import { ControlPlaneError, isControlPlaneError } from '../../errors/catalogue.js';
 import type { ApiContext } from '../api-context.js';
 import type { DatabaseRequest } from '../../databases/database-lifecycle.js';
+import { AdminRefusal } from '../../data-node/admin-client.js';
+import type { DumpAddress } from '../dump-address.js';
 import { defineRoute, mayDo, ofPublishing, ofCreation } from '../define-route.js';
 import { onlyGroup, requireDatabase, requireDatabaseInAnyState } from '../named-resources.js';
 import { anything, createdDatabase, databaseObject, empty, input, list, object, orNull, text } from '../schemas.js';
@@ -129,9 +131,10 @@ export function registerDatabaseRoutes(app: FastifyInstance, context: ApiContext
     url: '/databases',
     operation: 'createDatabase',
     summary:
-      'Creates a database: empty, as a branch of another one, now or at a time, or for a file that is uploaded to it next.',
+      'Creates a database: empty, as a branch of another one, now or at a time, as a dump, or for a file that is uploaded to it next.',
     access: mayDo('db:create'),
     errors: [
+      'DUMP_REFUSED',
       'ENCRYPTION_INVALID',
       'INVALID_LOCATION',
       'MALFORMED_REQUEST',
@@ -180,6 +183,10 @@ export function registerDatabaseRoutes(app: FastifyInstance, context: ApiContext
               },
               context,
             );
+      if (seed?.kind === 'dump') {
+        const clientKey = encryption && 'clientKey' in encryption ? encryption.clientKey.key : undefined;
+        await beginAsDump(record, seed.dump, { clientKey, maxBytes }, context);
+      }
       if (maxBytes !== undefined) {
         await context.catalog.write(setMaxBytes(record.uuid, maxBytes));
         await context.accessRules.publish();
@@ -340,6 +347,22 @@ async function listedGroup(
 }
 
 /** Creates a database in the group of this name or uuid, if the caller may use it. Throws `GROUP_UNKNOWN`, and as `create` does. */
+/** A database that did not become what the dump says is not to be. Throws `DUMP_REFUSED`, `DATA_PLANE_…`. */
+async function beginAsDump(
+  record: DatabaseRecord,
+  dump: DumpAddress,
+  options: { readonly clientKey: string | undefined; readonly maxBytes: number | undefined },
+  context: ApiContext,
+): Promise<void> {
+  try {
+    await context.admin.loadDump(record.uuid, dump, options);
+  } catch (error) {
+    await context.lifecycle.delete(record);
+    if (!(error instanceof AdminRefusal)) throw error;
+    throw new ControlPlaneError('DUMP_REFUSED', error.message, { cause: error });
+  }
+}
+
 async function createInGroup(
   request: FastifyRequest,
   nameOrUuid: string,

@@ -11,7 +11,6 @@ type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';
  */
 const unserved: readonly [Method, string][] = [
   ['POST', '/databases/:database/seed'],
-  ['POST', '/databases/dumps'],
   ['POST', '/billing/portal'],
   ['GET', '/billing/customer'],
   ['PUT', '/billing/customer'],

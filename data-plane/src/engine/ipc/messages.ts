@@ -20,6 +20,7 @@ export const requestKinds = [
   'dump',
   // These come from the node itself; no route leads to them.
   'file-check',
+  'dump-load',
   'replica-push',
 ] as const;
 export type RequestKind = (typeof requestKinds)[number];

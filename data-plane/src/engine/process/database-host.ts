@@ -44,6 +44,8 @@ export interface DatabaseHostOptions {
 
 export class DatabaseHost {
   readonly database: number;
+  /** Of its file. */
+  readonly path: string;
   readonly limits: DatabaseLimits;
   readonly runtime: Runtime;
   readonly recorder: Pick<FlightRecorder, 'begin' | 'idle'>;
@@ -65,6 +67,7 @@ export class DatabaseHost {
   /** Opens the database. Throws `EngineError`. */
   constructor(options: DatabaseHostOptions) {
     this.database = options.database;
+    this.path = options.path;
     this.limits = options.limits;
     this.runtime = options.runtime;
     this.recorder = options.recorder;

@@ -1,4 +1,5 @@
 /** How simulated nodes pass requests on to each other. */
+import type { DumpSeed } from '../../../src/database/seed-from-dump.js';
 import type { ShapedCosts } from '../../../src/metering/top-statements.js';
 import type { WrappingChange } from '@turso-byoc/data-plane/database/change-wrapping.js';
 import type { EncryptionState } from '@turso-byoc/data-plane/database/encryption-state.js';
@@ -36,6 +37,7 @@ export interface NodeFaces {
     ): Promise<EncryptionState>;
     changeHold(id: DatabaseId, change: HoldChange, options?: { isForwarded?: boolean }): Promise<HoldState>;
     shred(id: DatabaseId, request: ShredRequest, options?: { isForwarded?: boolean }): Promise<ShredCertificate>;
+    loadDump(id: DatabaseId, seed: DumpSeed, options?: { isForwarded?: boolean }): Promise<void>;
     topStatements(id: DatabaseId, sinceMs: number, options?: { isForwarded?: boolean }): Promise<ShapedCosts[]>;
   };
   /** Admits a request by the name of its database, and runs it. */
@@ -104,6 +106,10 @@ export class SimulatedPeers implements Peers {
 
   async changeHold(address: NodeAddress, id: DatabaseId, change: HoldChange): Promise<HoldState> {
     return this.#call(address, async (node) => node.databases.changeHold(id, change, { isForwarded: true }));
+  }
+
+  async loadDump(address: NodeAddress, id: DatabaseId, seed: DumpSeed): Promise<void> {
+    return this.#call(address, async (node) => node.databases.loadDump(id, seed, { isForwarded: true }));
   }
 
   async topStatements(address: NodeAddress, id: DatabaseId, sinceMs: number): Promise<ShapedCosts[]> {
