@@ -195,6 +195,11 @@ const dataPanels: readonly Panel[] = [
     shows: [[increase(`${data}warnings_total`, 'event'), '{{event}}']],
   },
   {
+    title: 'Usage: batches that nobody collected',
+    unit: 'short',
+    shows: [[highest(`${data}usage_uncollected_batches`, 'pod'), '{{pod}}']],
+  },
+  {
     title: 'Traces: spans a second',
     unit: 'short',
     shows: [[rate(`${data}trace_spans_total`, 'outcome'), '{{outcome}}']],

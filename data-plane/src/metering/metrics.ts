@@ -57,6 +57,8 @@ export class Metrics {
   readonly processes: ProcessMetrics;
   readonly traces: TraceMetrics;
   readonly requestsUnderWay: WatchedGauge;
+  /** What nobody has added up yet. */
+  readonly uncollectedUsage: WatchedGauge;
   /** Requests that wait for room in an engine process. */
   readonly engineQueue: WatchedGauge;
   /** Engine processes that run, by what they are for. */
@@ -145,6 +147,11 @@ export class Metrics {
       help: 'Statements of clients that were run.',
       registers,
     });
+    this.uncollectedUsage = new WatchedGauge(
+      this.#registry,
+      `${prefix}usage_uncollected_batches`,
+      'Batches of usage that this node stored and no control plane has collected; counted after every 16th.',
+    );
     this.#condemned = new Counter({
       name: `${prefix}nodes_condemned_total`,
       help: 'Nodes that this one condemned because they did not renew their lease.',

@@ -44,7 +44,7 @@ export const maxBatchDatabases = 5_000;
 const count = { type: 'integer', minimum: 0 } as const;
 const database = { type: 'string', pattern: '^[0-9a-f-]{36}$' } as const;
 
-export const storedUsageBatch = new StoredJson<UsageBatch>('turso-byoc/usage/1', {
+export const usageBatchSchema = {
   type: 'object',
   required: ['epoch', 'sequence', 'hourMs', 'databases'],
   additionalProperties: false,
@@ -68,4 +68,6 @@ export const storedUsageBatch = new StoredJson<UsageBatch>('turso-byoc/usage/1',
       items: { type: 'array', items: [database, count, count], minItems: 3, maxItems: 3 },
     },
   },
-});
+} as const;
+
+export const storedUsageBatch = new StoredJson<UsageBatch>('turso-byoc/usage/1', usageBatchSchema);

@@ -5,8 +5,9 @@ import { VirtualRuntime } from '../../test/virtual-runtime.js';
 import type { DatabaseId, NodeEpoch } from '../identity.js';
 import type { ObjectStore } from '../object-store/object-store.js';
 import { usageBatchName } from '../storage/object-names.js';
-import { StoredUsage } from './stored-usage.js';
+import { maxPageBatches, StoredUsage } from './stored-usage.js';
 import { maxBatchDatabases, type UsageBatch, type UsageCounts } from './usage-batch.js';
+import { UsageBundler } from './usage-bundler.js';
 import { storeUsageAfterMs, UsageLog } from './usage-log.js';
 
 const epoch = 'e'.repeat(32) as NodeEpoch;
@@ -19,8 +20,17 @@ function node<Store extends ObjectStore = MemoryStore>(
   const reports: string[] = [];
   const counted: Partial<UsageCounts>[] = [];
   const report = (event: string): number => reports.push(event);
-  const log = new UsageLog({ runtime, store, epoch, report, onCounted: (counts) => counted.push(counts) });
-  return { runtime, store, log, reports, counted, usage: new StoredUsage({ runtime, store, own: log, report }) };
+  const bundler = new UsageBundler({ runtime, store, epoch });
+  const log = new UsageLog({ runtime, store, epoch, report, bundler, onCounted: (counts) => counted.push(counts) });
+  return {
+    runtime,
+    store,
+    log,
+    reports,
+    counted,
+    bundler,
+    usage: new StoredUsage({ runtime, store, own: log, report }),
+  };
 }
 
 /** Adds batches up as the control plane does. */
@@ -173,7 +183,157 @@ describe('usage of a node', () => {
     expect(stored.objects.size).toBe(2);
   });
 
-  it('leaves a damaged batch where it is, and goes on with the others', async () => {
+  /** A batch of one statement for each of the numbers. */
+  const storeBatches = async (log: UsageLog, count: number): Promise<void> => {
+    for (let number = 0; number < count; number++) {
+      log.count(id(1), { queries: 1 });
+      await log.store();
+    }
+  };
+  const collectAll = async (usage: StoredUsage, sum: Sum): Promise<number> => {
+    for (let pages = 0; ; pages++) {
+      const { batches, more } = await usage.page();
+      expect(batches.length).toBeLessThanOrEqual(maxPageBatches);
+      batches.forEach((batch) => sum.add(batch));
+      await usage.remove(batches);
+      if (!more) return pages + 1;
+    }
+  };
+
+  it('becomes ever fewer objects while nobody collects it, and is counted once then', async () => {
+    const { store, log, usage, bundler } = node();
+    await storeBatches(log, 1_000);
+    // Of 14 times 64, and of the last ones.
+    expect(store.objects.size).toBe(14 + 104);
+    expect(bundler.uncollected).toBe(992);
+    const sum = new Sum();
+    expect(await collectAll(usage, sum)).toBe(16);
+    expect(sum.total).toEqual([0, 0, 0, 1_000]);
+    expect(store.objects.size).toBe(0);
+    await storeBatches(log, 8);
+    expect(bundler.uncollected).toBe(8);
+  });
+
+  it('is not bundled while somebody collects it', async () => {
+    const { store, log, usage, bundler } = node();
+    const sum = new Sum();
+    const names = new Set<string>();
+    for (let round = 0; round < 40; round++) {
+      await storeBatches(log, 7);
+      for (const key of store.objects.keys()) names.add(key);
+      await collectAll(usage, sum);
+    }
+    expect([...names].filter((name) => name.includes('-'))).toEqual([]);
+    expect([sum.total[3], store.objects.size]).toEqual([280, 0]);
+    expect(bundler.uncollected).toBeLessThan(8);
+  });
+
+  it.each(testSeeds(30))(
+    'is counted exactly once while it is bundled, handed on and removed at the same time, under faults (seed %i)',
+    async (seed) => {
+      const runtime = new VirtualRuntime(seed);
+      const stored = new MemoryStore();
+      const faulty = new FaultyObjectStore(runtime, stored, { ...someFaults, unavailable: 15 }, seed);
+      const { log, usage } = node(faulty, runtime);
+      const sum = new Sum();
+      let counted = 0;
+      let bundles = 0;
+      for (let round = 0; round < 6; round++) {
+        const storing = (async () => {
+          for (let number = 0; number < 70; number++) {
+            log.count(id(number % 3), { queries: 1 });
+            counted += 1;
+            await log.store().catch(() => undefined);
+          }
+        })();
+        // Whoever adds up comes late, may die before it has removed what it added, or remove what it added long ago.
+        const collecting = (async () => {
+          if (round < 3) return;
+          for (let pages = 0; pages < 4; pages++) {
+            const { batches } = await usage.page();
+            if (runtime.randomFraction() < 0.5) await runtime.sleep(500);
+            batches.forEach((batch) => sum.add(batch));
+            if (runtime.randomFraction() < 0.7) await usage.remove(batches);
+          }
+        })();
+        await runtime.run(Promise.all([storing, collecting.catch(() => undefined)]));
+        bundles += [...stored.objects.keys()].filter((key) => key.includes('-')).length;
+      }
+      faulty.heal();
+      await runtime.drain();
+      await runtime.run(collectAll(usage, sum));
+      expect(sum.total).toEqual([0, 0, 0, counted]);
+      expect(bundles).toBeGreaterThan(0);
+      await runtime.run(collectAll(usage, sum));
+      expect([...stored.objects.keys()]).toEqual([]);
+    },
+  );
+
+  it('that is damaged, even pages of it, is set aside, and holds up no other', async () => {
+    const { store, log, usage, reports } = node();
+    await storeBatches(log, 100);
+    for (let sequence = 1; sequence <= 80; sequence++) {
+      const { body } = store.objects.get(usageBatchName(epoch, sequence))!;
+      body[body.length - 3]! ^= 1;
+    }
+    const sum = new Sum();
+    expect(await collectAll(usage, sum)).toBe(1);
+    expect(sum.total[3]).toBe(20);
+    expect(reports).toEqual(Array.from({ length: 80 }, () => 'a batch of usage was damaged, and is set aside'));
+    const left = [...store.objects.keys()];
+    expect(left).toHaveLength(80);
+    expect(left.every((key) => key.startsWith(`usage-aside/${epoch}/`))).toBe(true);
+    // Nothing more is said of it.
+    await collectAll(usage, sum);
+    expect(reports).toHaveLength(80);
+  });
+
+  it('of a release that is not known waits, with those after it in its epoch, and holds up no other epoch', async () => {
+    const { store, log, usage, reports } = node();
+    await storeBatches(log, 3);
+    const name = usageBatchName(epoch, 2);
+    const stored = store.objects.get(name)!;
+    const { body } = stored;
+    const newer = Buffer.from(body.toString('utf8').replace('turso-byoc/usage/1', 'turso-byoc/usage/9'));
+    store.objects.set(name, { ...stored, body: newer });
+    const others = new UsageLog({
+      runtime: new VirtualRuntime(),
+      store,
+      epoch: 'f'.repeat(32) as NodeEpoch,
+      report: () => 0,
+    });
+    await storeBatches(others, 2);
+    const { batches, more } = await usage.page();
+    expect(batches.map((batch) => [batch.epoch[0], batch.sequence])).toEqual([
+      ['e', 1],
+      ['f', 1],
+      ['f', 2],
+    ]);
+    expect([more, reports]).toEqual([false, ['a batch of usage is of another release']]);
+    await usage.remove(batches);
+    expect(store.objects.size).toBe(2);
+    store.objects.set(name, stored);
+    expect((await usage.page()).batches.map(({ sequence }) => sequence)).toEqual([2, 3]);
+  });
+
+  it('that comes wrong once is read again, and is not set aside', async () => {
+    const stored = new MemoryStore();
+    let isWrong = true;
+    const get = stored.get.bind(stored);
+    stored.get = async (key) => {
+      const object = await get(key);
+      if (!object || !isWrong) return object;
+      isWrong = false;
+      return { ...object, body: object.body.subarray(1) };
+    };
+    const { log, usage, reports } = node(stored);
+    await storeBatches(log, 2);
+    isWrong = true;
+    expect((await usage.page()).batches.map(({ sequence }) => sequence)).toEqual([1, 2]);
+    expect(reports).toEqual([]);
+  });
+
+  it('goes on past a damaged batch with what comes after it', async () => {
     const { store, log, usage, reports } = node();
     log.count(id(1), { queries: 1 });
     await log.store();
@@ -182,6 +342,6 @@ describe('usage of a node', () => {
     const first = store.objects.get(usageBatchName(epoch, 1))!;
     first.body[first.body.length - 3]! ^= 1;
     expect((await usage.page()).batches.map(({ sequence }) => sequence)).toEqual([2]);
-    expect(reports).toEqual(['a batch of usage is damaged']);
+    expect(reports).toEqual(['a batch of usage was damaged, and is set aside']);
   });
 });

@@ -19,6 +19,7 @@ import {
   type UsageCounts,
   type UsageEntry,
 } from './usage-batch.js';
+import type { UsageBundler } from './usage-bundler.js';
 
 /** How long what was counted waits to be stored: as much is lost with a node. */
 export const storeUsageAfterMs = 60_000;
@@ -36,6 +37,8 @@ export interface UsageLogOptions {
   readonly store: ObjectStore;
   readonly epoch: NodeEpoch;
   readonly report: (event: string, fields: Readonly<Record<string, unknown>>) => void;
+  /** Told of every batch that was stored. */
+  readonly bundler?: Pick<UsageBundler, 'stored'> | undefined;
   /** Told of everything that is counted. */
   readonly onCounted?: ((counts: Partial<UsageCounts>) => void) | undefined;
 }
@@ -50,7 +53,7 @@ export class UsageLog implements UsageSink {
   /** The last size of each database that is not in a batch yet. */
   readonly #sizes = new Map<DatabaseId, DatabaseSize>();
   /** Batches whose outcome is not known. New ones are made only when there are none: an outage gathers no batches. */
-  #batches: { readonly key: string; readonly bytes: Buffer }[] = [];
+  #batches: { readonly sequence: number; readonly bytes: Buffer }[] = [];
   #sequence = 0;
   #last: Promise<void> = Promise.resolve();
   #cancel: (() => void) | undefined;
@@ -108,14 +111,19 @@ export class UsageLog implements UsageSink {
   }
 
   async #storeAll(): Promise<void> {
-    const { runtime, store } = this.#options;
+    const { runtime, store, epoch, bundler, report } = this.#options;
     for (;;) {
       const [next] = this.#batches;
       if (next) {
-        const { key, bytes } = next;
+        const { sequence, bytes } = next;
+        const key = usageBatchName(epoch, sequence);
         const written = await conditionalWrite(runtime, store, key, bytes, { ifAbsent: true });
         if (!written.won && written.current) throw new Error(`object ${key} was written by someone else`);
         this.#batches.shift();
+        // It is stored, whatever becomes of those before it.
+        await bundler?.stored(sequence).catch((error: unknown) => {
+          report('usage was not bundled', { error: String(error) });
+        });
       } else {
         if (this.#hours.size === 0 && this.#sizes.size === 0) return;
         this.#makeBatches();
@@ -154,7 +162,7 @@ export class UsageLog implements UsageSink {
     const { epoch } = this.#options;
     const sequence = ++this.#sequence;
     const batch = { epoch, sequence, hourMs: hour, databases, ...(sizes.length > 0 && { sizes }) };
-    this.#batches.push({ key: usageBatchName(epoch, sequence), bytes: storedUsageBatch.encode(batch) });
+    this.#batches.push({ sequence, bytes: storedUsageBatch.encode(batch) });
   }
 }
 

@@ -24,6 +24,7 @@ import { KeyWatch, type KeyWatchOptions, type KeyWatchSettings } from '../keys/k
 import { StoredUsage, type UsageReader } from '../metering/stored-usage.js';
 import type { UsageCounts } from '../metering/usage-batch.js';
 import { TopStatements } from '../metering/top-statements.js';
+import { UsageBundler } from '../metering/usage-bundler.js';
 import { UsageLog } from '../metering/usage-log.js';
 import type { ObjectStore } from '../object-store/object-store.js';
 import type { LogStore } from '../storage/log-store/log-store.js';
@@ -102,6 +103,7 @@ export class NodeCore {
   readonly #maintenance: LogMaintenance;
   readonly #keyWatch: KeyWatch;
   readonly #usage: UsageLog;
+  readonly #bundler: UsageBundler;
   #state: 'serving' | 'draining' | 'fenced' = 'serving';
 
   /**
@@ -196,7 +198,9 @@ export class NodeCore {
       takesDatabases: () => this.#state === 'serving',
       maxRemembered: rememberedOwners,
     });
-    this.#usage = new UsageLog({ runtime, store: dataStore, epoch, report, onCounted: options.onUsage });
+    this.#bundler = new UsageBundler({ runtime, store: dataStore, epoch });
+    const { onUsage: onCounted } = options;
+    this.#usage = new UsageLog({ runtime, store: dataStore, epoch, report, bundler: this.#bundler, onCounted });
     this.usage = new StoredUsage({ runtime, store: dataStore, own: this.#usage, report });
     const context: NodeContext = {
       runtime,
@@ -296,6 +300,11 @@ export class NodeCore {
   /** Tells the other nodes where this one serves. Rejects when the epoch was ended meanwhile. */
   async serveAt(address: NodeAddress): Promise<void> {
     await this.#own.change({ address }, { urgent: true });
+  }
+
+  /** Batches of usage that this node stored, and nobody collected. */
+  get uncollectedUsage(): number {
+    return this.#bundler.uncollected;
   }
 
   /**

@@ -260,6 +260,7 @@ function watchCore(metrics: Metrics, core: NodeCore): void {
   commits.lagSeconds.watch(() => core.logBacklog.lagMs / 1000);
   commits.pendingBytes.watch(() => core.logBacklog.pendingBytes);
   metrics.keysInUse.watch(() => core.keysInUse);
+  metrics.uncollectedUsage.watch(() => core.uncollectedUsage);
 }
 
 function port(server: FastifyInstance): number {

@@ -67,9 +67,24 @@ export function recoveryRecordName(epoch: NodeEpoch): string {
 
 export const usagePrefix = 'usage/';
 
+/** Below which everything is that one epoch counted. */
+export function usagePrefixOf(epoch: NodeEpoch): string {
+  return `${usagePrefix}${epoch}/`;
+}
+
 /** What databases used, as one epoch counted it: one of its batches, counted from 1. In the data store. */
 export function usageBatchName(epoch: NodeEpoch, sequence: number): string {
-  return `${usagePrefix}${epoch}/${padded(sequence)}`;
+  return `${usagePrefixOf(epoch)}${padded(sequence)}`;
+}
+
+/** Some of its batches in one object: in the order of names after its first batch, before the second. In the data store. */
+export function usageBundleName(epoch: NodeEpoch, first: number, last: number): string {
+  return `${usagePrefixOf(epoch)}${padded(first)}-${padded(last)}`;
+}
+
+/** Something that lay under `key` among the batches and was none. In the data store. */
+export function usageAsideName(key: string, digest: string): string {
+  return `usage-aside/${key.slice(usagePrefix.length)}-${digest}`;
 }
 
 export const stagedDumpPrefix = 'dumps/';

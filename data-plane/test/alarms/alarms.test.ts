@@ -189,6 +189,19 @@ if (promtool === undefined) {
       });
     });
 
+    it('usage-not-collected: nobody says that what databases used was added up', async () => {
+      await fires('usage-not-collected', look, async () => {
+        while ((await node.counted('usage_uncollected_batches')) <= 120) {
+          for (let batch = 0; batch < 16; batch++) {
+            // Whoever asks makes a batch of what there is; engine processes tell it ten times a second.
+            await node.run(database, 'SELECT 1');
+            await delay(110);
+            expect((await node.admin('GET', '/admin/v1/usage')).status).toBe(200);
+          }
+        }
+      });
+    });
+
     it('disk-full: the cache volume has no space', async () => {
       if (!cache) return;
       const large = await node.createDatabase('large');

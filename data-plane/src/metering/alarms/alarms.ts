@@ -245,6 +245,14 @@ export const alarms: readonly AlarmRule[] = [
     forMinutes: 0,
   },
   {
+    name: 'usage-not-collected',
+    plane: 'data',
+    severity: 'warning',
+    meaning: 'No control plane has collected what databases used for hours: it waits in the data bucket.',
+    condition: { kind: 'highest', of: { metric: 'turso_byoc_usage_uncollected_batches' }, above: 120 },
+    forMinutes: 15,
+  },
+  {
     name: 'memory',
     plane: 'data',
     severity: 'warning',
