@@ -1,12 +1,12 @@
 /** Databases that begin as dumps, on a real node: whole, cut anywhere, of other servers, and refused without a trace. */
 import { randomBytes } from 'node:crypto';
 import { newClientKey, withKey } from '../support/client-keys.js';
-import { DataNode, type TestDatabase } from '../support/data-node.js';
+import { DataNode, sharedLease, type TestDatabase } from '../support/data-node.js';
 
 let node: DataNode;
 let count = 0;
 beforeAll(async () => {
-  node = await DataNode.start();
+  node = await DataNode.start(sharedLease);
 }, 30_000);
 afterAll(async () => node.dispose());
 
@@ -157,3 +157,26 @@ it('is opened by its key only, and gone when a database began as it', async () =
   expect(await load(first, staged)).toMatch(/^UPLOAD_NOT_AWAITED/);
   expect(await load(second, staged)).toMatch(/^DUMP_NOT_FOUND/);
 });
+
+it('is loaded by the owner of the database, whichever node is asked', async () => {
+  const database = await awaiting();
+  const begun = await fetch(`${database.url}v2/upload/start`, {
+    method: 'PUT',
+    headers: { authorization: `Bearer ${database.token}` },
+    body: JSON.stringify({ db_size_bytes: 4_096 }),
+  });
+  expect(begun.status).toBe(200);
+  const other = await node.startBeside();
+  try {
+    const staged = await stage('CREATE TABLE through_another (a);');
+    const answer = await other.admin('POST', `/admin/v1/databases/${database.id}/dump`, staged);
+    expect(answer.status).toBe(200);
+    expect(await node.run(database, 'SELECT name FROM sqlite_schema')).toEqual([['through_another']]);
+    expect([await node.counted('open_databases'), await other.counted('open_databases')]).toEqual([
+      expect.any(Number),
+      0,
+    ]);
+  } finally {
+    await other.end('SIGKILL');
+  }
+}, 30_000);
