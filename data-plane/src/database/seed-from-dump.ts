@@ -90,7 +90,7 @@ async function withLoaded<T>(
   use: (file: LoadedFile) => Promise<T>,
 ): Promise<T> {
   const { place, giveBack } = await context.engines.borrow('libsql');
-  let isLate = false;
+  let isLate = false as boolean;
   const cancel = context.runtime.schedule(loadTimeoutMs, () => {
     isLate = true;
     giveBack().catch((error: unknown) => context.report('an engine process was not ended', { error: String(error) }));

@@ -59,7 +59,7 @@ describe('Turso Sync for Python', () => {
     node = await DataNode.start();
     client = new PythonClient(python ?? '');
     directory = await mkdtemp(join(tmpdir(), 'turso-byoc-python-'));
-  }, 30_000);
+  }, 120_000);
   afterAll(async () => {
     client.end();
     await node.dispose();
@@ -116,7 +116,7 @@ describe('Turso Sync for Python', () => {
       await sync(two, 'push');
       expect(await node.run(database, 'SELECT v FROM t WHERE id = 2')).toEqual([['two']]);
     },
-    30_000,
+    120_000,
   );
 
   it('begins with a part of a database and fetches what it reads', async () => {
@@ -130,7 +130,7 @@ describe('Turso Sync for Python', () => {
     const [[wanted]] = (await node.run(database, 'SELECT v FROM t WHERE id = 1900')) as [[string]];
     expect(await run('partial', 'SELECT v FROM t WHERE id = 1900')).toEqual([[wanted]]);
     expect(await run('partial', 'SELECT count(*) FROM t')).toEqual([[2000]]);
-  }, 30_000);
+  }, 120_000);
 
   it('is told why a token is refused', async () => {
     const database = await node.createDatabase('python-refused');

@@ -7,7 +7,7 @@ let node: DataNode;
 let count = 0;
 beforeAll(async () => {
   node = await DataNode.start(sharedLease);
-}, 30_000);
+}, 120_000);
 afterAll(async () => node.dispose());
 
 const awaiting = async (engine: 'libsql' | 'tursodb' = 'libsql', more: object = {}): Promise<TestDatabase> =>
@@ -179,4 +179,4 @@ it('is loaded by the owner of the database, whichever node is asked', async () =
   } finally {
     await other.end('SIGKILL');
   }
-}, 30_000);
+}, 120_000);

@@ -17,7 +17,7 @@ const used = new Map<string, number[]>();
 beforeAll(async () => {
   node = await DataNode.start(sharedLease);
   directory = await mkdtemp(join(tmpdir(), 'turso-byoc-usage-'));
-}, 30_000);
+}, 120_000);
 afterAll(async () => {
   await node.dispose();
   await rm(directory, { recursive: true, force: true });
@@ -184,7 +184,7 @@ describe('the statements that cost most', () => {
         await other.end('SIGKILL');
       }
     },
-    30_000,
+    120_000,
   );
 });
 
