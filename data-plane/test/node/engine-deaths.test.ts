@@ -32,11 +32,18 @@ describe('when an engine process dies', () => {
       let stop = false;
       const neighbours = others.map(async (database) => {
         let answered = 0;
+        let unknown = 0;
         while (!stop) {
-          await node.run(database, 'INSERT INTO t VALUES (2)');
-          answered += 1;
+          try {
+            await node.run(database, 'INSERT INTO t VALUES (2)');
+            answered += 1;
+          } catch (error) {
+            // Committed in the process that the runaway took with it, and not answered yet: the one thing that cannot be hidden.
+            if (!(error instanceof StatementError && error.code === 'OUTCOME_UNKNOWN')) throw error;
+            unknown += 1;
+          }
         }
-        return answered;
+        return { answered, unknown };
       });
       const failure: unknown = await node.run(culprit, runaway).catch((error: unknown) => error);
       expect(failure).toBeInstanceOf(StatementError);
@@ -46,10 +53,14 @@ describe('when an engine process dies', () => {
       expect(await node.run(culprit, 'SELECT count(*) FROM t')).toEqual([['2']]);
       expect(await node.run(culprit, 'SELECT count(*) FROM big')).toEqual([['3000']]);
       stop = true;
-      const answered = await Promise.all(neighbours);
-      for (const [index, database] of others.entries()) {
-        // Each request was answered, none twice, though some of these databases lost their engine process on the way.
-        expect(await node.run(database, 'SELECT count(*) FROM t')).toEqual([[String(1 + (answered[index] ?? 0))]]);
+      const met = await Promise.all(neighbours);
+      for (const [index, { answered, unknown }] of met.entries()) {
+        // Nothing was lost and nothing done twice, though some of these databases lost their engine process on the way.
+        const [row] = await node.run(others[index] as TestDatabase, 'SELECT count(*) FROM t');
+        const count = Number(row?.[0]);
+        expect(count).toBeGreaterThanOrEqual(1 + answered);
+        expect(count).toBeLessThanOrEqual(1 + answered + unknown);
+        expect(unknown).toBeLessThanOrEqual(1);
       }
     },
   );

@@ -9,9 +9,10 @@ import { nodeEpoch, type DatabaseId } from '../../src/identity.js';
 import { LocalObjectStore } from '../../src/object-store/local-object-store.js';
 import { readRecoveryRecord, recoveredFragments, type RecoveryRecord } from '../../src/ownership/recovery-record.js';
 import { systemRuntime } from '../../src/runtime.js';
+import { generationName } from '../../src/storage/object-names.js';
 import { everything, StoppedDeployment } from '../support/stopped-deployment.js';
 import { StoreSurgery } from '../support/store-surgery.js';
-import { storedKeys, StoredFile } from '../support/stored-file.js';
+import { StoredFile } from '../support/stored-file.js';
 
 let deployment: StoppedDeployment;
 
@@ -83,15 +84,17 @@ it("another generation's objects in the place of the present one's", async () =>
   const { node, folded } = deployment;
   await node.restart();
   const surgery = await StoreSurgery.of(node);
-  const named = async (): Promise<number | undefined> => (await surgery.manifestOf(folded)).generation?.number;
-  const first = await named();
+  const named = async (): Promise<StoredFile> => {
+    const { generation } = await surgery.manifestOf(folded);
+    if (!generation) throw new Error('the database was folded');
+    const key = generationName(folded.id as DatabaseId, generation.term, generation.number);
+    return new StoredFile(deployment.storeDirectory('data'), key);
+  };
+  const before = await named();
   await node.run(folded, 'INSERT INTO filler VALUES (randomblob(2000000))');
-  while ((await named()) === first) await delay(20);
+  while ((await named()).key === before.key) await delay(20);
   await node.end();
-  const keys = await storedKeys(deployment.storeDirectory('data'), 'objects/');
-  const generations = keys.filter((key) => key.endsWith('/generation'));
-  const [before, present] = generations.map((key) => new StoredFile(deployment.storeDirectory('data'), key));
-  if (!before || !present) throw new Error('there are two generations');
+  const present = await named();
   present.writeBody(before.body);
   await node.restart();
   expect((await deployment.meet()).folded).toBe('STORE_OBJECT_CORRUPT');
