@@ -1,5 +1,5 @@
 import { ControlPlaneError } from '../errors/catalogue.js';
-import { parseDumpUrl, type DumpAddress } from './dump-address.js';
+import { parseDumpUrl, type DumpAddress } from '../databases/dump-address.js';
 import { isUnasked } from './unasked.js';
 
 /** What a new database begins with. */

@@ -6,7 +6,7 @@ import type { UsagePage } from '@turso-byoc/data-plane/metering/stored-usage.js'
 import type { UsageBatch } from '@turso-byoc/data-plane/metering/usage-batch.js';
 import type { CipherName } from '@turso-byoc/data-plane/keys/ciphers.js';
 import type { Tracing } from '@turso-byoc/data-plane/tracing/tracing.js';
-import type { DumpAddress } from '../api/dump-address.js';
+import type { DumpAddress } from '../databases/dump-address.js';
 import type { Clock } from '../clock.js';
 import { ControlPlaneError } from '../errors/catalogue.js';
 import { isRetriable, isRetriableDataPlaneCode, isRetriableStatus } from '../retry/retriable-errors.js';

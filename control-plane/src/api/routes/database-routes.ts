@@ -3,21 +3,14 @@ import { assertDatabaseAddress, hostLabel } from '@turso-byoc/data-plane/naming/
 import { noteInAudit } from '../../audit/audited-call.js';
 import { listReadyDatabases, type DatabaseRecord } from '../../catalog/databases.js';
 import { findGroup } from '../../catalog/groups.js';
-import { ControlPlaneError, isControlPlaneError } from '../../errors/catalogue.js';
+import { ControlPlaneError } from '../../errors/catalogue.js';
 import type { ApiContext } from '../api-context.js';
-import type { DatabaseRequest } from '../../databases/database-lifecycle.js';
-import { AdminRefusal } from '../../data-node/admin-client.js';
-import type { DumpAddress } from '../dump-address.js';
+import { beginAsDump, branchRequest, createInGroup } from '../database-creation.js';
 import { defineRoute, mayDo, ofPublishing, ofCreation } from '../define-route.js';
 import { onlyGroup, requireDatabase, requireDatabaseInAnyState } from '../named-resources.js';
 import { anything, createdDatabase, databaseObject, empty, input, list, object, orNull, text } from '../schemas.js';
-import {
-  branchClientEncryption,
-  newClientEncryption,
-  parseRemoteEncryption,
-  type AskedEncryption,
-} from '../remote-encryption.js';
-import { parseSeed, type BranchSeed } from '../seed.js';
+import { newClientEncryption, parseRemoteEncryption } from '../remote-encryption.js';
+import { parseSeed } from '../seed.js';
 import { setMaxBytes } from '../../catalog/access-rules.js';
 import { parseSize } from '../size.js';
 import { isUnasked } from '../unasked.js';
@@ -344,80 +337,6 @@ async function listedGroup(
   if (asked === undefined || asked === '') return only;
   const group = await findGroup(context.catalog, request.organization, asked);
   return group === undefined || (only !== undefined && group.uuid !== only) ? 'none' : group.uuid;
-}
-
-/** Creates a database in the group of this name or uuid, if the caller may use it. Throws `GROUP_UNKNOWN`, and as `create` does. */
-/** A database that did not become what the dump says is not to be. Throws `DUMP_REFUSED`, `DATA_PLANE_…`. */
-async function beginAsDump(
-  record: DatabaseRecord,
-  dump: DumpAddress,
-  options: { readonly clientKey: string | undefined; readonly maxBytes: number | undefined },
-  context: ApiContext,
-): Promise<void> {
-  try {
-    await context.admin.loadDump(record.uuid, dump, options);
-  } catch (error) {
-    await context.lifecycle.delete(record);
-    if (!(error instanceof AdminRefusal)) throw error;
-    throw new ControlPlaneError('DUMP_REFUSED', error.message, { cause: error });
-  }
-}
-
-async function createInGroup(
-  request: FastifyRequest,
-  nameOrUuid: string,
-  wanted: Omit<DatabaseRequest, 'group'>,
-  context: ApiContext,
-): Promise<DatabaseRecord> {
-  const create = async (fresh: boolean): Promise<DatabaseRecord> => {
-    const group = await context.groups.find(request.organization, nameOrUuid, { fresh });
-    const only = onlyGroup(request);
-    if (group === undefined || (only !== undefined && group.uuid !== only)) {
-      throw new ControlPlaneError('GROUP_UNKNOWN', 'group not found');
-    }
-    await context.limiter.assertRate([{ scope: 'group', subject: group.uuid }]);
-    return context.lifecycle.create({ ...wanted, group });
-  };
-  try {
-    return await create(false);
-  } catch (error) {
-    // What was remembered of the group may be out of date; nothing was created then.
-    if (!isControlPlaneError(error, 'GROUP_UNKNOWN')) throw error;
-    return create(true);
-  }
-}
-
-/**
- * A branch lives in its parent's group and engine; a request that asks for others is refused. The group `default` counts
- * as none: clients name it when their user named no group.
- */
-async function branchRequest(
-  request: FastifyRequest,
-  name: string,
-  { parent: parentName, timeMs }: BranchSeed,
-  asked: { group: string | undefined; useTursodb: boolean; encryption: AskedEncryption | undefined },
-  context: ApiContext,
-): Promise<DatabaseRequest> {
-  const parentRecord = await requireDatabase(request, parentName, context);
-  const { organization, group, engine, uuid, name: found } = parentRecord;
-  if (asked.group !== undefined && ![group.name, group.uuid, 'default'].includes(asked.group)) {
-    throw new ControlPlaneError('SEED_INVALID', `a branch of ${found} lives in its group, ${group.name}`);
-  }
-  if (asked.useTursodb && engine !== 'tursodb') {
-    throw new ControlPlaneError('SEED_INVALID', `a branch of ${found} has its engine, ${engine}`);
-  }
-  const askedKey = asked.encryption && 'clientKey' in asked.encryption ? asked.encryption.clientKey : undefined;
-  const clientEncryption = branchClientEncryption(askedKey, parentRecord);
-  const parent = { uuid, name: found };
-  return {
-    organization,
-    name,
-    group,
-    engine,
-    branch: { parent, ...(timeMs !== undefined && { timeMs }) },
-    ...(asked.encryption && 'keyId' in asked.encryption && asked.encryption),
-    ...(clientEncryption && { clientEncryption }),
-  };
 }
 
 export function hostnameOf(record: DatabaseRecord, context: ApiContext): string {

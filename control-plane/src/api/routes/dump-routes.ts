@@ -7,7 +7,7 @@ import { AdminRefusal } from '../../data-node/admin-client.js';
 import { ControlPlaneError } from '../../errors/catalogue.js';
 import type { ApiContext } from '../api-context.js';
 import { defineRoute, mayDo } from '../define-route.js';
-import { dumpUrl, newDump, type DumpAddress } from '../dump-address.js';
+import { dumpUrl, newDump, type DumpAddress } from '../../databases/dump-address.js';
 import { anything, object, text } from '../schemas.js';
 
 /** Uploads of SQL dumps for databases that are to begin as them. */
