@@ -5,10 +5,11 @@
  */
 import { randomBytes, randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { connect, createServer, type AddressInfo } from 'node:net';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import WebSocket from 'ws';
+import { freePort } from '../../data-plane/bench/subjects/free-port.js';
 import { Canary } from '../../data-plane/test/support/canaries.js';
 import { engineProcesses } from '../../data-plane/test/support/engine-processes.js';
 import { TraceCollector } from '../../data-plane/test/support/trace-collector.js';
@@ -69,14 +70,6 @@ afterAll(async () => {
   await local.stop();
   collector.close();
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 /** What makes a token a secret. */
 function signatureOf(name: string, jwt: string): Canary {

@@ -1,24 +1,15 @@
 /** Sign-in of people through a real OpenID Connect provider, as `turso auth login` begins it. */
 import { fork, type ChildProcess } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { freePort } from '../../data-plane/bench/subjects/free-port.js';
 import { startLocalSystemForTests, type LocalSystemForTests } from './support/local-system-for-tests.js';
 import { Browser } from './support/browser.js';
 import { addUser, callWith } from './support/platform-caller.js';
 
 const clientSecret = 'a-client-secret-for-tests';
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 describe('sign-in', () => {
   let directory: string;
