@@ -1,7 +1,7 @@
 import { requestIdHeader } from '@turso-byoc/data-plane/server/request-id.js';
 import { presentRequestId } from '../api/request-id.js';
 import { databaseId, type DatabaseId, type EngineName } from '@turso-byoc/data-plane/identity.js';
-import type { ShapedCosts } from '@turso-byoc/data-plane/metering/top-statements.js';
+import type { ShapedCosts } from '@turso-byoc/data-plane/engine/ipc/shaped-costs.js';
 import type { UsagePage } from '@turso-byoc/data-plane/metering/stored-usage.js';
 import type { UsageBatch } from '@turso-byoc/data-plane/metering/usage-batch.js';
 import type { CipherName } from '@turso-byoc/data-plane/keys/ciphers.js';

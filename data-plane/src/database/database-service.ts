@@ -6,7 +6,7 @@ import type { ClientOrigin } from '../auth/client-origin.js';
 import type { RequestKind, Restrictions } from '../engine/ipc/messages.js';
 import type { CipherName } from '../keys/ciphers.js';
 import type { PresentedKey } from '../keys/client-key.js';
-import type { ShapedCosts } from '../metering/top-statements.js';
+import type { ShapedCosts } from '../engine/ipc/shaped-costs.js';
 import type { LegalHold } from '../storage/legal-hold.js';
 import type { ShredCertificate } from '../storage/shred-certificate.js';
 import type { TraceSpan } from '../tracing/trace-span.js';

@@ -1,7 +1,7 @@
 /** What one node does for databases: requests that run in them, changes of their records, and what operators ask for. */
 import { ByocError } from '../errors/catalogue.js';
 import type { DatabaseId } from '../identity.js';
-import type { ShapedCosts } from '../metering/top-statements.js';
+import type { ShapedCosts } from '../engine/ipc/shaped-costs.js';
 import { assertDatabaseAddress } from '../naming/host-label.js';
 import { branchDatabase } from './branch-database.js';
 import { changeWrappingOfClosed, type WrappingChange } from './change-wrapping.js';

@@ -1,5 +1,5 @@
 import type { DatabaseId } from '../identity.js';
-import type { ShapedCosts } from '../metering/top-statements.js';
+import type { ShapedCosts } from '../engine/ipc/shaped-costs.js';
 import type { NodeAddress } from '../ownership/node-record.js';
 import type { ShredCertificate } from '../storage/shred-certificate.js';
 import type { DatabaseDescription, NewDatabase, DatabaseRequest, SqlResponse } from './database-service.js';

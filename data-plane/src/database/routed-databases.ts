@@ -6,7 +6,7 @@
 import { ByocError, isByocError } from '../errors/catalogue.js';
 import type { DatabaseId } from '../identity.js';
 import type { Location, Locator } from '../ownership/locator.js';
-import type { ShapedCosts } from '../metering/top-statements.js';
+import type { ShapedCosts } from '../engine/ipc/shaped-costs.js';
 import type { Runtime } from '../runtime.js';
 import type { ShredCertificate } from '../storage/shred-certificate.js';
 import type { WrappingChange } from './change-wrapping.js';
@@ -86,16 +86,19 @@ export class RoutedDatabases implements DatabaseService {
   }
 
   async topStatements(id: DatabaseId, sinceMs: number, { isForwarded = false } = {}): Promise<ShapedCosts[]> {
-    const { local, locator, peers } = this.#options;
-    const location = isForwarded || local.isOpen(id) ? undefined : await locator.locate(id);
-    if (location?.kind !== 'peer') return local.topStatements(id, sinceMs);
-    try {
-      return await peers.topStatements(location.address, id, sinceMs);
-    } catch (error) {
-      // It died, or is of a release that has none: then there are none.
-      if (error instanceof PeerUnreachableError || isByocError(error, 'ROUTE_NOT_FOUND')) return [];
-      throw error;
-    }
+    const { local, peers } = this.#options;
+    if (isForwarded || local.isOpen(id)) return local.topStatements(id, sinceMs);
+    return this.#route(id, async (location) => {
+      if (location.kind === 'here') return local.topStatements(id, sinceMs);
+      const told = await peers.topStatements(location.address, id, sinceMs).catch((error: unknown): ShapedCosts[] => {
+        // It is of a release that keeps none.
+        if (isByocError(error, 'ROUTE_NOT_FOUND')) return [];
+        throw error;
+      });
+      // A node that serves the database no longer knows nothing of it, and does not say so.
+      if (told.length > 0 || !location.isRemembered) return told;
+      throw new ByocError('DATABASE_MOVED', `database ${id} may be served by another node by now`);
+    });
   }
 
   async create(database: NewDatabase, { isForwarded = false } = {}): Promise<DatabaseDescription> {

@@ -1,6 +1,7 @@
 import { VirtualRuntime } from '../../test/virtual-runtime.js';
 import type { DatabaseId } from '../identity.js';
-import { TopStatements, type ShapedCosts } from './top-statements.js';
+import type { ShapedCosts } from '../engine/ipc/shaped-costs.js';
+import { TopStatements } from './top-statements.js';
 
 const hourMs = 3_600_000;
 const id = (number: number): DatabaseId => `00000000-0000-4000-8000-${String(number).padStart(12, '0')}` as DatabaseId;

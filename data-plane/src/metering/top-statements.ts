@@ -6,23 +6,10 @@
  * Invariant: what is told of a shape never exceeds what its statements did. Shapes that cost little are forgotten when there
  * are too many of them, and what they did with them.
  */
+import type { ShapedCosts, StatementCosts } from '../engine/ipc/shaped-costs.js';
 import type { DatabaseId } from '../identity.js';
 import type { Runtime } from '../runtime.js';
 
-/** What the statements of one shape did. */
-export interface StatementCosts {
-  /** How many were run. */
-  readonly count: number;
-  readonly rowsRead: number;
-  readonly rowsWritten: number;
-}
-
-export interface ShapedCosts extends StatementCosts {
-  readonly shape: string;
-}
-
-/** Longest shape, in UTF-16 code units. */
-export const longestShape = 500;
 const hourMs = 3_600_000;
 /** How long costs are kept, in hours that have begun. */
 const keptHours = 25;

@@ -17,7 +17,7 @@ import type { RekeyRequest } from '../database/rekey-database.js';
 import type { DumpSeed } from '../database/seed-from-dump.js';
 import type { ShredRequest } from '../database/shred-database.js';
 import type { ShredCertificate } from '../storage/shred-certificate.js';
-import type { ShapedCosts } from '../metering/top-statements.js';
+import type { ShapedCosts } from '../engine/ipc/shaped-costs.js';
 import type { NodeAddress } from '../ownership/node-record.js';
 import { adminPrefix } from './admin-server.js';
 import { failureOf } from '../tracing/failure-of.js';

@@ -22,7 +22,7 @@ import type { RekeyRequest } from '../../src/database/rekey-database.js';
 import type { ShredRequest } from '../../src/database/shred-database.js';
 import { ByocError } from '../../src/errors/catalogue.js';
 import { databaseId, type DatabaseId } from '../../src/identity.js';
-import type { ShapedCosts } from '../../src/metering/top-statements.js';
+import type { ShapedCosts } from '../../src/engine/ipc/shaped-costs.js';
 import { Metrics } from '../../src/metering/metrics.js';
 import type { ETag, ObjectStore } from '../../src/object-store/object-store.js';
 import { systemRuntime } from '../../src/runtime.js';

@@ -7,7 +7,7 @@
  */
 import type { TablePermission } from '../../auth/table-permissions.js';
 import type { EngineName } from '../../identity.js';
-import { longestShape, type ShapedCosts } from '../../metering/top-statements.js';
+import { longestShape, mostShapesTold, type ShapedCosts } from './shaped-costs.js';
 
 export const requestKinds = [
   'v2-pipeline',
@@ -131,8 +131,6 @@ export interface StatementUsage {
 export const pageRecordBytes = 4 + 4096;
 /** Upper bound of the `pages` field of one `commit` message; longer commits are sent in parts. */
 export const maxCommitPartBytes = 256 * pageRecordBytes;
-/** Shapes in one `usage` message. */
-const mostShapesTold = 64;
 /** A frame longer than this means that the two sides lost step. */
 export const maxFrameBytes = 64 * 1024 * 1024;
 

@@ -1,4 +1,4 @@
-import { longestShape } from '../../metering/top-statements.js';
+import { longestShape } from '../ipc/shaped-costs.js';
 import { statementShape } from './statement-shape.js';
 
 const names = new Set(['users', 'email', 'id']);

@@ -2,7 +2,7 @@
  * The text of a statement without the values in it: what statements of one program have in common, and what may be told of
  * them. Whatever could be a value is replaced, also where it could be a name.
  */
-import { longestShape } from '../../metering/top-statements.js';
+import { longestShape } from '../ipc/shaped-costs.js';
 import { TokenCursor } from '../sql-gate/tokenizer.js';
 
 /** What lies further on in a text is not looked at. */

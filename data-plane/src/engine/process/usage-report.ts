@@ -1,11 +1,9 @@
-import type { ShapedCosts } from '../../metering/top-statements.js';
 import type { Runtime } from '../../runtime.js';
+import { mostShapesTold, type ShapedCosts } from '../ipc/shaped-costs.js';
 import type { Outbox } from './outbox.js';
 
 /** How long the first count waits for others. What is not told yet is lost with the process. */
 const reportAfterMs = 100;
-/** Shapes in one report; when there are more it is told at once. */
-const mostShapes = 64;
 
 type Counted = { -readonly [Name in keyof ShapedCosts]: ShapedCosts[Name] };
 
@@ -37,7 +35,7 @@ export class UsageReport {
       } else {
         this.#shapes.set(shape, { shape, count: 1, rowsRead, rowsWritten });
       }
-      if (this.#shapes.size >= mostShapes) this.report();
+      if (this.#shapes.size >= mostShapesTold) this.report();
     }
     if (this.#queries > 0) this.#cancel ??= this.runtime.schedule(reportAfterMs, () => this.report());
   }

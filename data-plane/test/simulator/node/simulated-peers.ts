@@ -1,6 +1,6 @@
 /** How simulated nodes pass requests on to each other. */
 import type { DumpSeed } from '../../../src/database/seed-from-dump.js';
-import type { ShapedCosts } from '../../../src/metering/top-statements.js';
+import type { ShapedCosts } from '../../../src/engine/ipc/shaped-costs.js';
 import type { WrappingChange } from '@turso-byoc/data-plane/database/change-wrapping.js';
 import type { EncryptionState } from '@turso-byoc/data-plane/database/encryption-state.js';
 import type { HoldChange, HoldState } from '@turso-byoc/data-plane/database/hold-database.js';
