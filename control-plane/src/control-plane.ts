@@ -115,7 +115,8 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     },
   });
   const lifecycle = new DatabaseLifecycle(catalog, admin, clock, options.observe);
-  const reconciler = new Reconciler(catalog, lifecycle, clock, logger, (outcome) => metrics.reconciled(outcome));
+  const onReconciled = (outcome: 'done' | 'failed'): void => metrics.reconciled(outcome);
+  const reconciler = new Reconciler(catalog, lifecycle, clock, logger, onReconciled, tracing);
   const platformTokens = new PlatformTokens(catalog, minter, authenticator, clock);
   const accessRules = new AccessRulesPublisher(store, signer, catalog, clock);
   const restored = await restoreAuditLog(store, catalog);
@@ -135,6 +136,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     dataUrl: config.dataUrl,
     retryBudgetMs: migrationRetryBudgetMs,
     attemptTimeoutMs,
+    tracing,
   });
   const usage = new UsageCollector({
     catalog,

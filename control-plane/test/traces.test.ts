@@ -134,6 +134,8 @@ describe('a trace of the control plane', () => {
     const { traceId } = await traced('GET', '/v1/organizations');
     await whole(traceId);
     expect(new Set(collector.spans.slice(before).map((span) => span.traceId))).toEqual(new Set([traceId]));
+    // The reconciler looked at the start; nobody asked for that to be traced.
+    expect(collector.spans.filter(({ name }) => name.startsWith('reconcile'))).toEqual([]);
   });
 
   it('holds no token, no name that a client chose, no value of a query, no SQL', () => {

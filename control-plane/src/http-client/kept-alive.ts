@@ -5,9 +5,8 @@
  */
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
-import { failureOf } from '@turso-byoc/data-plane/tracing/failure-of.js';
-import { traceparentHeader } from '@turso-byoc/data-plane/tracing/traceparent.js';
 import type { Tracing } from '@turso-byoc/data-plane/tracing/tracing.js';
+import { asCallSpan } from './call-span.js';
 
 export interface HttpCall {
   readonly method: string;
@@ -46,28 +45,9 @@ export class KeptAlive {
    * `TimeoutError`.
    */
   async call(call: HttpCall): Promise<HttpAnswer> {
-    const { method, operation, url, headers } = call;
-    const span = this.tracing?.current()?.child(
-      `data node ${operation}`,
-      {
-        'http.request.method': method,
-        'server.address': url.hostname,
-        'server.port': Number(url.port || (url.protocol === 'https:' ? 443 : 80)),
-      },
-      'client',
+    return asCallSpan(this.tracing, call, async (traced) =>
+      this.#resend(traced ? { ...call, headers: { ...call.headers, ...traced } } : call),
     );
-    if (!span) return this.#resend(call);
-    try {
-      const answer = await this.#resend({ ...call, headers: { ...headers, [traceparentHeader]: span.traceparent } });
-      span.set({ 'http.response.status_code': answer.status });
-      if (answer.status >= 500) span.fail(String(answer.status));
-      return answer;
-    } catch (error) {
-      span.fail(failureOf(error));
-      throw error;
-    } finally {
-      span.end();
-    }
   }
 
   async #resend(call: HttpCall): Promise<HttpAnswer> {

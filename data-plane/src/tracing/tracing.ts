@@ -4,7 +4,7 @@
  *
  * A request's span goes along with the request. Stores and the key service do not see requests: what they are asked for is
  * put below the span whose work runs, which the platform remembers across `await` (`AsyncLocalStorage`). Work that goes on
- * when its span is over belongs to nobody.
+ * when its span is over belongs to nobody. Work that no request waits for has a trace of its own.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { KeyUse } from '../keys/key-service.js';
@@ -85,12 +85,30 @@ export class Tracing {
     return present instanceof Span && !present.isOver ? present : undefined;
   }
 
-  /** Does work as a part of the span whose work runs, if there is one. */
-  async part<T>(name: string, attributes: SpanAttributes, work: () => Promise<T>): Promise<T> {
+  /** The span of work that no request waits for, in a trace of its own; undefined when it is not traced. */
+  beginOwn(name: string, attributes: SpanAttributes): TraceSpan | undefined {
+    if (!this.#sampling.takes(undefined, false)) return undefined;
+    const monotonicMs = this.#runtime.monotonicMs();
+    const offsetMs = this.#runtime.nowMs() - monotonicMs;
+    const span = this.#library.begin(name, 'internal', monotonicMs + offsetMs, undefined, attributes);
+    return new Span(this.#shared, span, offsetMs);
+  }
+
+  /** Does work as a part of the span whose work runs, if there is one; `work` is given the span of the part. */
+  async part<T>(
+    name: string,
+    attributes: SpanAttributes,
+    work: (span: TraceSpan | undefined) => Promise<T>,
+  ): Promise<T> {
     const span = this.current()?.child(name, attributes);
-    if (!span) return work();
+    return span ? this.during(span, work) : work(undefined);
+  }
+
+  /** Does work as this span, which is over then; without one, as a part of no trace, whatever span's work runs. */
+  async during<T>(span: TraceSpan | undefined, work: (span: TraceSpan | undefined) => Promise<T>): Promise<T> {
+    if (!span) return this.#present.exit(async () => work(undefined));
     try {
-      return await span.run(work);
+      return await span.run(async () => work(span));
     } catch (error) {
       span.fail(failureOf(error));
       throw error;

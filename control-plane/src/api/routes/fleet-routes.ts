@@ -16,6 +16,7 @@ import {
 } from '../../catalog/operations.js';
 import { countDatabasesOfGroup } from '../../catalog/usage.js';
 import { ControlPlaneError, isControlPlaneError } from '../../errors/catalogue.js';
+import { ItemSpans } from '../../fleet/item-spans.js';
 import type { ApiContext } from '../api-context.js';
 import { defineRoute, mayDo, ofPublishing, ofCreation } from '../define-route.js';
 import { databaseNotFound, requireGroup } from '../named-resources.js';
@@ -105,7 +106,7 @@ export function registerFleetRoutes(app: FastifyInstance, context: ApiContext): 
       };
       noteInAudit({ operation: operation.id, databases: operation.total });
       await insertOperation(catalog, operation);
-      await context.operations.wake();
+      await context.operations.wake(operation.id);
       return { operation: toOperationObject(operation) };
     },
   });
@@ -169,7 +170,7 @@ export function registerFleetRoutes(app: FastifyInstance, context: ApiContext): 
         if (!(await change(catalog, operation.id))) {
           throw new ControlPlaneError('OPERATION_STATE', `the operation is ${operation.state}`);
         }
-        await context.operations.wake();
+        await context.operations.wake(operation.id);
         return present(operation);
       },
     });
@@ -201,10 +202,13 @@ export function registerFleetRoutes(app: FastifyInstance, context: ApiContext): 
       const engine = body.use_tursodb === true ? 'tursodb' : 'libsql';
       const waiting = [...new Set(body.names)];
       const results: BulkResult[] = [];
+      const spans = new ItemSpans(context.tracing, waiting.length);
+      const create = async (name: string): Promise<DatabaseRecord> =>
+        spans.item('bulk creation', {}, async () => context.lifecycle.create({ organization, name, group, engine }));
       const worker = async (): Promise<void> => {
         for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) {
           try {
-            const record = await context.lifecycle.create({ organization, name, group, engine });
+            const record = await create(name);
             results.push({ name, status: 'created', DbId: record.uuid, Hostname: hostnameOf(record, context) });
           } catch (error) {
             // What is wrong with one is no reason to stop; what is wrong with the data plane is.
