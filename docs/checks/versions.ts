@@ -19,6 +19,7 @@ export function decidedVersions(repository: string): Map<string, string> {
     ['versitygw', '.ci/install-s3-servers', /^versitygw_version=v([\d.]+)$/m],
     ['s3rver', '.ci/install-s3-servers', /^s3rver_version=([\d.]+)$/m],
     ['pyturso', '.ci/install-python-client', /^pyturso_version=([\d.]+)$/m],
+    ['turso', 'data-plane/test/clients/rust/Cargo.toml', /^turso = .*"=([\d.]+)"/m],
     ['Helm', '.ci/install-chart-tools', /^helm_version=v([\d.]+)$/m],
     ['kubeconform', '.ci/install-chart-tools', /^kubeconform_version=v([\d.]+)$/m],
     ['docker.io/library/node', 'data-plane/Dockerfile', /library\/node:(\d+\.\d+\.\d+)/],

@@ -1,8 +1,7 @@
 """Drives a database through Turso Sync for Python, as the test tells it.
 
 Reads a line of JSON for each step from standard input and answers with one: {"ok": value} or {"error": text}.
-Steps: {"do": "connect", "name", "path", "url", "token", "prefix"?}, {"do": "run", "name", "sql", "parameters"?},
-{"do": "push" | "pull" | "checkpoint" | "close", "name"}.
+The steps are those of `SyncStep` in ../sync-client.ts.
 """
 
 import json
@@ -12,19 +11,28 @@ import turso.sync
 
 connections = {}
 
+ciphers = {
+    "aegis256": turso.sync.RemoteEncryptionCipher.Aegis256,
+    "aes256gcm": turso.sync.RemoteEncryptionCipher.Aes256Gcm,
+}
+
 
 def connect(step):
-    partial = None
+    strategy = None
     if step.get("prefix"):
-        partial = turso.sync.PartialSyncOpts(
-            bootstrap_strategy=turso.sync.PartialSyncPrefixBootstrap(length=step["prefix"])
-        )
+        strategy = turso.sync.PartialSyncPrefixBootstrap(length=step["prefix"])
+    elif step.get("query"):
+        strategy = turso.sync.PartialSyncQueryBootstrap(query=step["query"])
     connections[step["name"]] = turso.sync.connect(
         step["path"],
         remote_url=step["url"],
         auth_token=step["token"],
         client_name="python-test",
-        partial_sync_experimental=partial,
+        bootstrap_if_empty=step.get("bootstrap", True),
+        long_poll_timeout_ms=step.get("longPollMs"),
+        partial_sync_experimental=strategy and turso.sync.PartialSyncOpts(bootstrap_strategy=strategy),
+        remote_encryption_key=step.get("key"),
+        remote_encryption_cipher=ciphers[step["cipher"]] if "cipher" in step else None,
     )
 
 
@@ -42,8 +50,6 @@ def do(step):
         return connect(step)
     if what == "run":
         return run(step)
-    if what == "close":
-        return connections.pop(step["name"]).close()
     return getattr(connections[step["name"]], what)()
 
 
