@@ -74,6 +74,19 @@ const statusOf = (stats: Stats): FileStatus => ({
   modifiedAtMs: stats.mtimeMs,
 });
 
+/** What POSIX lets one `writev(2)` take at least is 16; Linux takes 1,024. */
+const maxParts = 16;
+
+/** What is left of `parts` after their first `bytes`. */
+function after(parts: readonly Uint8Array[], bytes: number): Uint8Array[] {
+  let skipped = bytes;
+  return parts.flatMap((part) => {
+    const start = Math.min(skipped, part.byteLength);
+    skipped -= start;
+    return start < part.byteLength ? [part.subarray(start)] : [];
+  });
+}
+
 class NodeFile implements OpenFile {
   readonly #handle: FileHandle;
 
@@ -82,11 +95,11 @@ class NodeFile implements OpenFile {
   }
 
   async append(parts: readonly Uint8Array[]): Promise<void> {
-    for (const part of parts) {
-      let written = 0;
-      while (written < part.byteLength) {
-        written += (await this.#handle.write(part, written, part.byteLength - written)).bytesWritten;
-      }
+    let left = parts.filter((part) => part.byteLength > 0);
+    while (left.length > 0) {
+      const some = left.slice(0, maxParts);
+      const { bytesWritten } = await this.#handle.writev(some);
+      left = [...after(some, bytesWritten), ...left.slice(maxParts)];
     }
   }
 

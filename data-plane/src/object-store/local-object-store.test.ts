@@ -192,6 +192,22 @@ describe('a local object store on a failing disk', () => {
       expect(['2', '3']).toContain((await store.get('a/old'))?.body.toString());
     }
   });
+
+  it('leaves nothing behind when there is no room for a new directory', async () => {
+    let isFull = false;
+    const store = await LocalObjectStore.open(directory, {
+      files: {
+        ...nodeFileLayer,
+        makeDirectory: (path) =>
+          isFull && !path.includes('/tmp') ? Promise.reject(systemError('ENOSPC')) : nodeFileLayer.makeDirectory(path),
+      },
+    });
+    isFull = true;
+    await expect(store.put('b/new', Buffer.from('x'), absent)).rejects.toThrow(StoreUnavailableError);
+    expect(await filesBelow(join(directory, 'tmp'))).toEqual([]);
+    isFull = false;
+    expect((await store.put('b/new', Buffer.from('x'), absent)).won).toBe(true);
+  });
 });
 
 describe('a writer of a local object store that stalls before its write counts', () => {

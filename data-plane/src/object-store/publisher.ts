@@ -53,8 +53,7 @@ export class Publisher {
     const directory = dirname(path);
     let mayHaveEffect = false;
     try {
-      await this.#directories.ensure(directory, this.#directory.objects);
-      const temporary = await this.#directory.temporary.write([encodeHeader(header), body]);
+      const temporary = await this.#prepare([encodeHeader(header), body], directory);
       mayHaveEffect = true;
       const linked = await this.#link(temporary, path);
       if (linked !== 'linked') {
@@ -80,6 +79,18 @@ export class Publisher {
       if (mayHaveEffect) throw new OutcomeUnknownError(message, { cause: error });
       throw new StoreUnavailableError(message, { cause: error });
     }
+  }
+
+  /** Writes a temporary file, and the directory that it is to be linked into, which need not wait for each other. */
+  async #prepare(parts: readonly Uint8Array[], directory: string): Promise<string> {
+    const [written, ensured] = await Promise.allSettled([
+      this.#directory.temporary.write(parts),
+      this.#directories.ensure(directory, this.#directory.objects),
+    ]);
+    if (written.status === 'rejected') throw written.reason;
+    if (ensured.status === 'fulfilled') return written.value;
+    await this.#cleanUp(() => this.#directory.temporary.remove(written.value));
+    throw ensured.reason;
   }
 
   /** `taken` when the name exists; the error when the link was certainly not made. Rethrows any other error. */
