@@ -199,7 +199,9 @@ describe('a local object store on a failing disk', () => {
       files: {
         ...nodeFileLayer,
         makeDirectory: (path) =>
-          isFull && !path.includes('/tmp') ? Promise.reject(systemError('ENOSPC')) : nodeFileLayer.makeDirectory(path),
+          isFull && path.includes('/objects/')
+            ? Promise.reject(systemError('ENOSPC'))
+            : nodeFileLayer.makeDirectory(path),
       },
     });
     isFull = true;
