@@ -7,11 +7,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { startLocal, type RunningLocalSystem } from '@turso-byoc/control-plane/local/start-local.js';
+import { MetricsDifference, MetricsSnapshot } from '@turso-byoc/data-plane/bench/measure/metrics-snapshot.js';
+import { plainTable, targetTable } from '@turso-byoc/data-plane/bench/report/result-table.js';
 import { Caller } from './caller.js';
+import { catalogueTargets, type CatalogueFigures } from './catalogue-targets.js';
 import { measureLargeCatalogue } from './large-catalogue.js';
 import { latencies, summary } from './percentile.js';
 import { cpuMs, residentMiB, usedPer } from './processes.js';
-import { requestsPer, storeRequests } from './store-requests.js';
+import { dataNodeMetrics, requestsPer, storeRequests } from './store-requests.js';
 
 const usage = `usage: npm run catalogue-bench -- [options]
 
@@ -23,6 +26,7 @@ const usage = `usage: npm run catalogue-bench -- [options]
 
 const pageLength = 1_000;
 const retrievals = 2_000;
+const commitWindowMs = 10;
 /** Seconds at half the rate that was reached. */
 const halfRateSeconds = 15;
 
@@ -52,7 +56,7 @@ const text = `${JSON.stringify(results, null, 2)}\n`;
 process.stdout.write(text);
 if (values.out !== undefined) await writeFile(values.out, text);
 
-async function measureSystem(): Promise<Record<string, unknown>> {
+async function measureSystem(): Promise<CatalogueFigures> {
   const directory = await mkdtemp(join(tmpdir(), 'catalogue-bench-'));
   let system: RunningLocalSystem | undefined;
   try {
@@ -60,7 +64,7 @@ async function measureSystem(): Promise<Record<string, unknown>> {
       dataDirectory: directory,
       httpPort: 0,
       apiPort: 0,
-      commitWindowMs: 10,
+      commitWindowMs,
       report: (line) => process.stderr.write(`${line}\n`),
       environment: { ...process.env, TURSO_BYOC_LOG_LEVEL: 'warn' },
     });
@@ -71,14 +75,14 @@ async function measureSystem(): Promise<Record<string, unknown>> {
   }
 }
 
-async function measure(local: RunningLocalSystem): Promise<Record<string, unknown>> {
+async function measure(local: RunningLocalSystem): Promise<CatalogueFigures> {
   const caller = new Caller(local);
   const create = async (number: number): Promise<unknown> =>
     caller.call('POST', '/v1/databases', { name: nameOf(number), group: 'default' });
   // What the first calls of a process cost is not what the others do.
   await inParallel(0, 200, create);
   const memory = [{ databases: 200, residentMiB: await residentMiB(local) }];
-  const [cpuBefore, storeBefore] = [await cpuMs(local), await storeRequests(local)];
+  const [cpuBefore, storeBefore] = [await cpuMs(local), await dataNodeMetrics(local)];
   const startedAtMs = performance.now();
   const took: number[] = [];
   let next = 200;
@@ -90,9 +94,13 @@ async function measure(local: RunningLocalSystem): Promise<Record<string, unknow
     process.stderr.write(`${end} databases\n`);
   }
   const perSecond = databases / ((performance.now() - startedAtMs) / 1_000);
-  const [cpuAfter, storeAfter] = [await cpuMs(local), await storeRequests(local)];
+  const [cpuAfter, storeAfter] = [await cpuMs(local), await dataNodeMetrics(local)];
 
   const atHalfRate = await paced(perSecond / 2, halfRateSeconds, async () => create(next++));
+  const halfRate = new MetricsDifference(
+    MetricsSnapshot.parse(storeAfter),
+    MetricsSnapshot.parse(await dataNodeMetrics(local)),
+  );
   const pages: number[] = [];
   let listed = 0;
   for (let cursor: string | null = ''; cursor !== null;) {
@@ -107,14 +115,16 @@ async function measure(local: RunningLocalSystem): Promise<Record<string, unknow
   }
   if (listed !== next) throw new Error(`${listed} databases were listed, ${next} were created`);
   const part = Math.ceil(pages.length / 4);
-  return {
+  const figures = {
     databases: next,
     concurrency,
+    commitWindowMs,
     createsPerSecond: Math.round(perSecond * 10) / 10,
     createMs: summary(took),
     createMsAtHalfRate: summary(atHalfRate),
+    storeWriteMsAtHalfRate: Math.round(halfRate.meanStoreWriteMs * 10) / 10,
     cpuMsPerCreation: usedPer(databases, cpuBefore, cpuAfter),
-    storeRequestsPerCreation: requestsPer(databases, storeBefore, storeAfter),
+    storeRequestsPerCreation: requestsPer(databases, storeRequests(storeBefore), storeRequests(storeAfter)),
     pageOf1000Ms: {
       ...summary(pages),
       firstQuarter: summary(pages.slice(0, part)),
@@ -125,6 +135,8 @@ async function measure(local: RunningLocalSystem): Promise<Record<string, unknow
     ),
     memory: [...memory, { databases: next, residentMiB: await residentMiB(local) }],
   };
+  process.stderr.write(`\n${plainTable(targetTable(catalogueTargets(figures)))}\n\n`);
+  return figures;
 }
 
 /** How long each took. */

@@ -2,16 +2,21 @@ import { readFile } from 'node:fs/promises';
 import type { RunningLocalSystem } from '@turso-byoc/control-plane/local/start-local.js';
 import { environmentOf } from './processes.js';
 
-/** Requests to the stores so far, by operation and kind of object, as the data node counts them. */
-export async function storeRequests(local: RunningLocalSystem): Promise<ReadonlyMap<string, number>> {
+/** The metrics of the data node, in Prometheus' text format. */
+export async function dataNodeMetrics(local: RunningLocalSystem): Promise<string> {
   const { controlPlane = 0 } = local.processes();
   const url = await environmentOf(controlPlane, 'TURSO_BYOC_ADMIN_URL');
   const credential = await environmentOf(controlPlane, 'TURSO_BYOC_ADMIN_CREDENTIAL');
   const file = await environmentOf(controlPlane, 'TURSO_BYOC_ADMIN_CREDENTIAL_FILE');
   const secret = credential ?? (await readFile(file ?? '', 'utf8')).trim();
   const response = await fetch(new URL('/admin/v1/metrics', url), { headers: { authorization: `Bearer ${secret}` } });
+  return response.text();
+}
+
+/** Requests to the stores so far, by operation and kind of object, as the data node counts them in its metrics. */
+export function storeRequests(metrics: string): ReadonlyMap<string, number> {
   const counts = new Map<string, number>();
-  for (const [, labels = '', count] of (await response.text()).matchAll(/store_requests_total\{(.*?)\} (\d+)/g)) {
+  for (const [, labels = '', count] of metrics.matchAll(/store_requests_total\{(.*?)\} (\d+)/g)) {
     const label = (name: string): string => new RegExp(`${name}="([^"]*)"`).exec(labels)?.[1] ?? '';
     const key = `${label('operation')} ${label('objects')}`;
     counts.set(key, (counts.get(key) ?? 0) + Number(count));
