@@ -6,24 +6,25 @@ import { systemClock } from '../clock.js';
 import { AdminClient } from './admin-client.js';
 
 type Answer = { status: number; body: unknown };
+type Seen = { method: string | undefined; url: string | undefined; authorization: string | undefined; body: string };
 
 describe('AdminClient', () => {
   const servers: Server[] = [];
   afterEach(() => servers.splice(0).forEach((server) => server.close()));
 
   /** A listener that gives these answers in turn, the last one for ever. */
-  async function listen(answers: Answer[]) {
-    const seen: {
-      method: string | undefined;
-      url: string | undefined;
-      authorization: string | undefined;
-      body: string;
-    }[] = [];
+  const listen = async (answers: Answer[]): ReturnType<typeof listenWith> =>
+    listenWith((_seen, count) => answers[Math.min(count, answers.length) - 1]);
+
+  /** A listener that answers each call by what it is, and by how many have come. */
+  async function listenWith(answerTo: (call: Seen, count: number) => Answer | undefined) {
+    const seen: Seen[] = [];
     const server = createServer((request, response) => {
       void readAll(request).then((body) => {
         const { method, url, headers } = request;
-        seen.push({ method, url, authorization: headers.authorization, body });
-        const answer = answers[Math.min(seen.length, answers.length) - 1];
+        const call = { method, url, authorization: headers.authorization, body };
+        seen.push(call);
+        const answer = answerTo(call, seen.length);
         response.writeHead(answer?.status ?? 500, { 'content-type': 'application/json' });
         response.end(JSON.stringify(answer?.body));
       });
@@ -104,6 +105,76 @@ describe('AdminClient', () => {
   ])('does not take %p for an answer about the database', async (answer) => {
     const { client } = await listen([answer]);
     await expect(client.create(database)).rejects.toMatchObject({ code: 'DATA_PLANE_REFUSED' });
+  });
+
+  describe('creations at the same time', () => {
+    /** More than go out at once, so that some wait and share a call. */
+    const many = Array.from({ length: 12 }, (_, number) => ({
+      ...database,
+      id: newDatabaseId('libsql'),
+      name: `db-${number}`,
+    }));
+    const namesIn = ({ url, body }: Seen): string[] => {
+      const sent = JSON.parse(body) as { name: string; databases: { name: string }[] };
+      return url === '/admin/v1/creations' ? sent.databases.map(({ name }) => name) : [sent.name];
+    };
+    const outcomes = async (client: AdminClient): Promise<string[]> => {
+      const settled = await Promise.allSettled(many.map(async (each) => client.create(each)));
+      return settled.map((one) => (one.status === 'fulfilled' ? 'created' : (one.reason as { code: string }).code));
+    };
+    const all = many.map(({ name }) => name).sort();
+
+    it('share a call', async () => {
+      const { client, seen } = await listenWith((call) => ({
+        status: 200,
+        body:
+          call.url === '/admin/v1/creations' ? { results: namesIn(call).map(() => ({ status: 200 })) } : { database },
+      }));
+      expect(await outcomes(client)).toEqual(many.map(() => 'created'));
+      expect(seen.flatMap(namesIn).sort()).toEqual(all);
+      expect(seen.length).toBeLessThan(many.length);
+    });
+
+    it('do not take each other with them', async () => {
+      let isLate = true;
+      const { client, seen } = await listenWith((call) => {
+        if (call.url !== '/admin/v1/creations') return { status: 200, body: { database } };
+        const results = namesIn(call).map((name) => {
+          if (name === 'db-9') return { status: 409, code: 'DATABASE_EXISTS', message: 'taken' };
+          if (name !== 'db-10' || !isLate) return { status: 200 };
+          isLate = false;
+          return { status: 503, code: 'STORE_UNAVAILABLE', message: 'later' };
+        });
+        return { status: 200, body: { results } };
+      });
+      const expected = many.map(({ name }) => (name === 'db-9' ? 'DATABASE_EXISTS' : 'created'));
+      expect(await outcomes(client)).toEqual(expected);
+      // What could not be done then was asked for once more, by itself.
+      expect(seen.filter(({ url }) => url === '/admin/v1/databases').flatMap(namesIn)).toContain('db-10');
+    });
+
+    it('go one by one to a data node of a release that knows no common call', async () => {
+      const { client, seen } = await listenWith(({ url }) =>
+        url === '/admin/v1/creations'
+          ? { status: 404, body: { code: 'ROUTE_NOT_FOUND', message: 'there is no such route' } }
+          : { status: 200, body: { database } },
+      );
+      expect(await outcomes(client)).toEqual(many.map(() => 'created'));
+      expect(
+        seen
+          .filter(({ url }) => url === '/admin/v1/databases')
+          .flatMap(namesIn)
+          .sort(),
+      ).toEqual(all);
+    });
+
+    it('all fail when an answer has not one result for each', async () => {
+      const { client } = await listenWith(({ url }) => ({
+        status: 200,
+        body: url === '/admin/v1/creations' ? { results: [] } : { database },
+      }));
+      expect(new Set(await outcomes(client))).toEqual(new Set(['created', 'DATA_PLANE_REFUSED']));
+    });
   });
 });
 
