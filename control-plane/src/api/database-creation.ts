@@ -1,30 +1,12 @@
 /** How a call that creates a database is carried out, by what the database is to begin as. */
 import type { FastifyRequest } from 'fastify';
 import type { DatabaseRecord } from '../catalog/databases.js';
-import { AdminRefusal } from '../data-node/admin-client.js';
 import type { DatabaseRequest } from '../databases/database-lifecycle.js';
-import type { DumpAddress } from '../databases/dump-address.js';
 import { ControlPlaneError, isControlPlaneError } from '../errors/catalogue.js';
 import type { ApiContext } from './api-context.js';
 import { onlyGroup, requireDatabase } from './named-resources.js';
 import { branchClientEncryption, type AskedEncryption } from './remote-encryption.js';
 import type { BranchSeed } from './seed.js';
-
-/** A database that did not become what the dump says is not to be. Throws `DUMP_REFUSED`, `DATA_PLANE_…`. */
-export async function beginAsDump(
-  record: DatabaseRecord,
-  dump: DumpAddress,
-  options: { readonly clientKey: string | undefined; readonly maxBytes: number | undefined },
-  context: ApiContext,
-): Promise<void> {
-  try {
-    await context.admin.loadDump(record.uuid, dump, options);
-  } catch (error) {
-    await context.lifecycle.delete(record);
-    if (!(error instanceof AdminRefusal)) throw error;
-    throw new ControlPlaneError('DUMP_REFUSED', error.message, { cause: error });
-  }
-}
 
 /** Creates a database in the group of this name or uuid, if the caller may use it. Throws `GROUP_UNKNOWN`, and as `create` does. */
 export async function createInGroup(

@@ -8,6 +8,7 @@ import { databaseId, isDatabaseId, type DatabaseId, type EngineName } from '@tur
 import { allowedOrigins, setAllowedOrigins, setBlocks, setMaxBytes, type AllowedOrigins } from './access-rules.js';
 import { isCipherName, type CipherName } from '@turso-byoc/data-plane/keys/ciphers.js';
 import type { CatalogConnection } from './catalog-connection.js';
+import { isGivenUp, loadLeaseMs } from './dump-loads.js';
 import { integerOf, textOf } from './row-values.js';
 
 /** How long a deleted database is listed; whether it can be brought back is the data plane's to say. */
@@ -41,6 +42,8 @@ export interface DatabaseRecord {
   readonly parent?: ParentDatabase;
   /** It was created for a file, which whoever asked for it uploads to the data plane. */
   readonly awaitsFile?: boolean;
+  /** Id of the dump that it is to begin as, until it has. What opens the dump is in no row. */
+  readonly dump?: string;
   /** The branch begins as the parent was at this time; absent: as it was when the branch was made. */
   readonly seedTimeMs?: number;
   /** The key of the key service that was named for it, by itself or by its group. */
@@ -79,6 +82,7 @@ const columns = {
   encryption_cipher: 'd.encryption_cipher',
   address_organization: 'd.address_organization',
   awaits_file: 'd.awaits_file',
+  dump: 'd.dump',
   delete_protection: 'd.delete_protection',
   block_reads: 'coalesce(r.block_reads, 0)',
   block_writes: 'coalesce(r.block_writes, 0)',
@@ -132,8 +136,8 @@ export async function insertCreating(
     {
       sql: `INSERT INTO databases (uuid, organization, name, group_uuid, engine, state, created_at_ms, origin,
               parent_uuid, parent_name, seed_time_ms, key_id, encryption_cipher, address_organization, awaits_file,
-              stored_bytes)
-            SELECT ?, ?, ?, uuid, ?, 'creating', ?, ?, ?, ?, ?, ?, ?, ?, ?,
+              dump, loader_until_ms, stored_bytes)
+            SELECT ?, ?, ?, uuid, ?, 'creating', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
               coalesce((SELECT stored_bytes FROM databases WHERE uuid = ? AND ? = 'branch'), 0) FROM groups
             WHERE uuid = ? AND organization = ? AND name = ? AND state = 'ready' AND ${hasRoom}
             ON CONFLICT DO NOTHING`,
@@ -151,6 +155,8 @@ export async function insertCreating(
         database.encryptionCipher ?? null,
         database.addressOrganization,
         database.awaitsFile === true ? 1 : 0,
+        database.dump ?? null,
+        database.dump === undefined ? 0 : database.createdAtMs + loadLeaseMs,
         // A branch is as large as its parent, until it is used and tells.
         database.parent?.uuid ?? null,
         database.origin,
@@ -183,7 +189,7 @@ export async function markReady(
 ): Promise<{ readonly claimedBy?: string } | undefined> {
   const [marked] = await catalog.write([
     {
-      sql: `UPDATE databases SET claimed_by = coalesce(claimed_by, ?), state = 'ready'
+      sql: `UPDATE databases SET claimed_by = coalesce(claimed_by, ?), state = 'ready', dump = NULL, loader = NULL
             WHERE uuid = ? AND state IN ('creating', 'ready') RETURNING claimed_by`,
       args: [claimant ?? null, uuid],
     },
@@ -260,7 +266,7 @@ export async function removeCreating(catalog: CatalogConnection, uuid: DatabaseI
   await catalog.write([{ sql: "DELETE FROM databases WHERE uuid = ? AND state = 'creating'", args: [uuid] }]);
 }
 
-/** Removes a row that is `deleting` and remembers what it was. Does nothing when it has another state or is gone. */
+/** Removes a row that is `deleting` and remembers what it was, if it ever was anything. Does nothing when it has another state or is gone. */
 export async function removeDeleted(catalog: CatalogConnection, uuid: DatabaseId, deletedAtMs: number): Promise<void> {
   await catalog.write([
     {
@@ -268,7 +274,7 @@ export async function removeDeleted(catalog: CatalogConnection, uuid: DatabaseId
               encryption_cipher, address_organization, created_at_ms, deleted_at_ms, stored_bytes, stored_commit)
             SELECT uuid, organization, name, group_uuid, engine, parent_uuid, parent_name, encryption_cipher,
               address_organization, created_at_ms, ?, stored_bytes, stored_commit
-            FROM databases WHERE uuid = ? AND state = 'deleting'
+            FROM databases WHERE uuid = ? AND state = 'deleting' AND NOT ${isGivenUp}
             ON CONFLICT (uuid) DO UPDATE SET name = excluded.name, deleted_at_ms = excluded.deleted_at_ms,
               stored_bytes = excluded.stored_bytes, stored_commit = excluded.stored_commit`,
       args: [deletedAtMs, uuid],
@@ -348,6 +354,7 @@ function databaseFromRow(row: Row): DatabaseRecord {
     origin: textOf(row, 'origin') as DatabaseOrigin,
     ...(row['parent_uuid'] !== null && { parent: parentOf(row) }),
     ...(integerOf(row, 'awaits_file') === 1 && { awaitsFile: true }),
+    ...(row['dump'] !== null && { dump: textOf(row, 'dump') }),
     ...(row['seed_time_ms'] !== null && { seedTimeMs: integerOf(row, 'seed_time_ms') }),
     ...(row['key_id'] !== null && { keyId: textOf(row, 'key_id') }),
     addressOrganization: textOf(row, 'address_organization'),

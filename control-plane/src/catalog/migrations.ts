@@ -312,6 +312,12 @@ const migrations: readonly ((context: MigrationContext) => InStatement[])[] = [
          WHERE (scope = 'organization' AND subject = NEW.organization) OR (scope = 'group' AND subject = NEW.group_uuid);
      END`,
   ],
+  () => [
+    // The dump that a database is to begin as, until it has; and the request that has it loaded, up to when unless it says more.
+    'ALTER TABLE databases ADD COLUMN dump TEXT',
+    'ALTER TABLE databases ADD COLUMN loader TEXT',
+    'ALTER TABLE databases ADD COLUMN loader_until_ms INTEGER NOT NULL DEFAULT 0',
+  ],
 ];
 
 /**

@@ -124,10 +124,16 @@ export class AdminClient {
 
   /** Whether the database is there and not deleted. */
   async exists(id: DatabaseId): Promise<boolean> {
+    return (await this.contentOf(id)) !== 'absent';
+  }
+
+  /** Whether the database is there, and if it still awaits the file that it is to begin as. */
+  async contentOf(id: DatabaseId): Promise<'absent' | 'awaited' | 'there'> {
     const reply = await this.#call('GET', `/admin/v1/databases/${id}`);
-    if (reply.status === 200) return true;
-    if (reply.status === 404 && reply.body['code'] === 'DATABASE_NOT_FOUND') return false;
-    throw refusal(reply);
+    if (reply.status === 404 && reply.body['code'] === 'DATABASE_NOT_FOUND') return 'absent';
+    const { database } = reply.body as { database?: { awaitsFile?: unknown } };
+    if (reply.status !== 200 || typeof database !== 'object') throw refusal(reply);
+    return database.awaitsFile === true ? 'awaited' : 'there';
   }
 
   /**
@@ -195,6 +201,13 @@ export class AdminClient {
   async stageDump({ id, key }: Pick<DumpAddress, 'id' | 'key'>, chunk: number, content: Buffer): Promise<void> {
     const reply = await this.#call('PUT', `/admin/v1/dumps/${id}/${chunk}`, Buffer.concat([key, content]));
     if (reply.status !== 200) throw refusal(reply);
+  }
+
+  /** Removes a dump that no database will begin as, or finds it gone. Throws `AdminRefusal`. */
+  async removeDump(id: string): Promise<void> {
+    const reply = await this.#call('DELETE', `/admin/v1/dumps/${id}`);
+    // A data node of an older release does not know the call, and removes the dump when it is a day old.
+    if (reply.status !== 200 && reply.status !== 404) throw refusal(reply);
   }
 
   /**
@@ -356,7 +369,8 @@ function patternOf(path: string): string {
   return bare
     .replace(/\/organizations\/[^/]+\/databases\/[^/]+/, '/organizations/:organization/databases/:name')
     .replace(/^(\/admin\/v1\/databases)\/[^/]+/, '$1/:id')
-    .replace(/^(\/admin\/v1\/dumps)\/.*/, '$1/:dump/:chunk');
+    .replace(/^(\/admin\/v1\/dumps)\/[^/]+\/.*/, '$1/:dump/:chunk')
+    .replace(/^(\/admin\/v1\/dumps)\/[^/:]+$/, '$1/:dump');
 }
 
 /** Whether the data node asks to be called again. */

@@ -5,7 +5,8 @@
  *
  * One thing is in no row: a key that a client holds. It is in memory while the request lasts that brought it. A creation with
  * such a key that was cut off is finished by whoever asks for it again with the key; without it, what the data plane has made
- * counts, and what it has not made is given up in the end.
+ * counts, and what it has not made is given up in the end. So it is with what opens a dump that a database is to begin as: a
+ * creation that was cut off before the dump was loaded is given up, unless whoever has the address of the dump asks for it again.
  */
 import { randomUUID } from 'node:crypto';
 import { newDatabaseId, type EngineName } from '@turso-byoc/data-plane/identity.js';
@@ -22,15 +23,19 @@ import {
   type DatabaseRecord,
   type ParentDatabase,
 } from '../catalog/databases.js';
+import { extendLoad, giveUpLoad, leaseLoad, loadLeaseMs } from '../catalog/dump-loads.js';
 import { forgetDeleted, type DeletedDatabase } from '../catalog/deleted-databases.js';
 import { findGroupByUuid, markGroupDeleting, removeEmptyGroup, type GroupRecord } from '../catalog/groups.js';
 import type { Clock } from '../clock.js';
 import { AdminRefusal, type AdminClient, type AdminDatabase } from '../data-node/admin-client.js';
 import { ControlPlaneError } from '../errors/catalogue.js';
+import type { DumpAddress } from './dump-address.js';
+import { whileLeased } from './while-leased.js';
 
 /** The points between two steps, at which a crash leaves something to finish. */
 export type LifecycleStep =
   | 'creating-row-inserted'
+  | 'dump-load-leased'
   | 'created-on-data-plane'
   | 'ready'
   | 'marked-deleting'
@@ -55,12 +60,15 @@ export interface DatabaseRequest {
   readonly clientEncryption?: { readonly key: string; readonly cipher: CipherName };
   /** Begin as a file that is uploaded to the data plane. */
   readonly awaitsFile?: boolean;
+  /** Begin as a dump, with at most so many bytes. */
+  readonly dump?: { readonly address: DumpAddress; readonly maxBytes: number | undefined };
   /** Begin as another database is, or was at a time. Group and engine are that database's. */
   readonly branch?: { readonly parent: ParentDatabase; readonly timeMs?: number };
 }
 
 /** Longer than a request works on a creation; after it nobody has the key any more. */
 const keyAwaitedMs = 600_000;
+const leaseRenewedMs = loadLeaseMs / 3;
 /** Databases of a group that are looked at together. */
 const parallelLooks = 16;
 /** More rounds than any number of competing requests for one name should need. */
@@ -82,7 +90,7 @@ export class DatabaseLifecycle {
   /**
    * Creates a database, or a branch of another one, and returns its row. A creation of the same database that was left unfinished is finished, and
    * counts as this one. Of several requests for one name exactly one succeeds. Throws `GROUP_UNKNOWN`,
-   * `QUOTA_EXCEEDED`, `DATABASE_EXISTS`, `DATABASE_REFUSED`, `DATABASE_NOT_FOUND` (deleted meanwhile), `DATA_PLANE_UNAVAILABLE`.
+   * `QUOTA_EXCEEDED`, `DATABASE_EXISTS`, `DATABASE_REFUSED`, `DUMP_REFUSED`, `DATABASE_NOT_FOUND` (deleted meanwhile), `DATA_PLANE_UNAVAILABLE`.
    */
   async create(request: DatabaseRequest): Promise<DatabaseRecord> {
     const claimant = randomUUID();
@@ -99,7 +107,8 @@ export class DatabaseLifecycle {
         engine: request.engine,
         createdAtMs: this.clock.now(),
         origin: request.branch ? 'branch' : 'new',
-        ...(request.awaitsFile === true && { awaitsFile: true }),
+        ...((request.awaitsFile === true || request.dump) && { awaitsFile: true }),
+        ...(request.dump && { dump: request.dump.address.id }),
         ...(request.branch && { parent: request.branch.parent }),
         ...(request.branch?.timeMs !== undefined && { seedTimeMs: request.branch.timeMs }),
         ...(keyId !== undefined && { keyId }),
@@ -113,7 +122,13 @@ export class DatabaseLifecycle {
       }
       if (row.uuid === uuid) this.observe('creating-row-inserted', row.name);
       else if (row.state === 'ready' || !isSameRequest(row, request)) throw alreadyExists(request.name);
-      return this.finishCreation(row, claimant, clientEncryption?.key);
+      if (request.dump) {
+        const lease = { loader: claimant, untilMs: this.clock.now() + loadLeaseMs };
+        // It was given up, or became ready, just now.
+        if (!(await leaseLoad(this.catalog, row.uuid, lease))) continue;
+        this.observe('dump-load-leased', row.name);
+      }
+      return this.finishCreation(row, claimant, clientEncryption?.key, request.dump);
     }
     throw new ControlPlaneError('DATA_PLANE_UNAVAILABLE', `too many requests compete for the name ${request.name}`);
   }
@@ -121,9 +136,14 @@ export class DatabaseLifecycle {
   /**
    * Takes a `creating` row the rest of the way. With a claimant, returns only if that one gets the claim and throws
    * `DATABASE_EXISTS` otherwise; without one, leaves the claim to the request that began the creation. `clientKey`: of a
-   * database whose client holds the key.
+   * database whose client holds the key; `dump`: of one that is to begin as it, leased by the claimant.
    */
-  async finishCreation(row: DatabaseRecord, claimant: string | undefined, clientKey?: string): Promise<DatabaseRecord> {
+  async finishCreation(
+    row: DatabaseRecord,
+    claimant: string | undefined,
+    clientKey?: string,
+    dump?: DatabaseRequest['dump'],
+  ): Promise<DatabaseRecord> {
     try {
       await this.#make(row, clientKey);
     } catch (error) {
@@ -140,15 +160,43 @@ export class DatabaseLifecycle {
       }
       throw new ControlPlaneError('DATABASE_REFUSED', error.message, { cause: error });
     }
+    if (dump && claimant !== undefined) await this.#load(row, claimant, clientKey, dump);
     return this.#markReady(row, claimant);
+  }
+
+  /** A database that did not become what the dump says is not to be. Throws `DUMP_REFUSED`, `DATA_PLANE_…`. */
+  async #load(
+    row: DatabaseRecord,
+    loader: string,
+    clientKey: string | undefined,
+    { address, maxBytes }: NonNullable<DatabaseRequest['dump']>,
+  ): Promise<void> {
+    const { catalog, clock, admin } = this;
+    const renew = async (): Promise<void> =>
+      extendLoad(catalog, row.uuid, { loader, untilMs: clock.now() + loadLeaseMs });
+    try {
+      await whileLeased({ clock, everyMs: leaseRenewedMs, renew }, async () =>
+        admin.loadDump(row.uuid, address, { clientKey, maxBytes }),
+      );
+    } catch (error) {
+      // A request before this one, whose control plane may be gone, had it loaded.
+      if (error instanceof AdminRefusal && (await admin.contentOf(row.uuid)) === 'there') return;
+      const outcome = await giveUpLoad(catalog, row.uuid, { loader });
+      if (outcome === 'kept') throw alreadyExists(row.name, error);
+      if (outcome === 'gone') throw deletedMeanwhile(row.name, error);
+      await this.finishDeletion(row);
+      if (!(error instanceof AdminRefusal)) throw error;
+      throw new ControlPlaneError('DUMP_REFUSED', error.message, { cause: error });
+    }
   }
 
   /**
    * Finishes a creation for nobody: whoever asked for it is gone. Returns whether it is done; it is not while somebody may
-   * still have the client's key that it needs. Throws as `finishCreation` does, and `DATABASE_NOT_FOUND` when it was given up
-   * for want of that key.
+   * still have the client's key that it needs, or has its dump loaded. Throws as `finishCreation` does, and `DATABASE_NOT_FOUND`
+   * when it was given up for want of the one or the other.
    */
   async finishLeftCreation(row: DatabaseRecord): Promise<boolean> {
+    if (row.dump !== undefined) return this.#finishLeftLoad(row, row.dump);
     if (!needsClientKey(row)) {
       await this.finishCreation(row, undefined);
       return true;
@@ -164,12 +212,33 @@ export class DatabaseLifecycle {
     throw new ControlPlaneError('DATABASE_NOT_FOUND', `the creation of ${row.name} was cut off, and its key with it`);
   }
 
+  async #finishLeftLoad(row: DatabaseRecord, dump: string): Promise<boolean> {
+    if ((await this.admin.contentOf(row.uuid)) === 'there') {
+      // The data node may have died before it did so itself.
+      await this.admin.removeDump(dump);
+      await this.#markReady(row, undefined);
+      return true;
+    }
+    if ((await giveUpLoad(this.catalog, row.uuid, { nowMs: this.clock.now() })) === 'kept') return false;
+    await this.finishLeftDeletion(row);
+    throw new ControlPlaneError(
+      'DATABASE_NOT_FOUND',
+      `the creation of ${row.name} was cut off before its dump was loaded`,
+    );
+  }
+
+  /** Finishes a deletion for nobody, and removes the dump that the database has not begun as. Throws `DATABASE_HELD`. */
+  async finishLeftDeletion(row: DatabaseRecord): Promise<void> {
+    if (row.dump !== undefined) await this.admin.removeDump(row.dump);
+    await this.finishDeletion(row);
+  }
+
   async #markReady(row: DatabaseRecord, claimant: string | undefined): Promise<DatabaseRecord> {
     this.observe('created-on-data-plane', row.name);
     const ready = await markReady(this.catalog, row.uuid, claimant);
     if (ready === undefined) {
       await this.admin.delete(row.uuid);
-      throw new ControlPlaneError('DATABASE_NOT_FOUND', `the database ${row.name} was deleted while it was created`);
+      throw deletedMeanwhile(row.name);
     }
     if (row.origin === 'undelete') await forgetDeleted(this.catalog, row.uuid);
     this.observe('ready', row.name);
@@ -299,7 +368,8 @@ function isSameRequest(row: DatabaseRecord, request: DatabaseRequest): boolean {
     row.origin === (branch ? 'branch' : 'new') &&
     row.parent?.uuid === branch?.parent.uuid &&
     row.seedTimeMs === branch?.timeMs &&
-    (row.awaitsFile ?? false) === (request.awaitsFile ?? false) &&
+    (row.awaitsFile ?? false) === (request.awaitsFile === true || request.dump !== undefined) &&
+    row.dump === request.dump?.address.id &&
     row.keyId === keyFor(request) &&
     row.encryptionCipher === clientEncryption?.cipher
   );
@@ -332,6 +402,12 @@ function toAdminBranch(parent: ParentDatabase, timeMs: number | undefined): NonN
 
 function held({ name }: DatabaseRecord, cause?: unknown): ControlPlaneError {
   return new ControlPlaneError('DATABASE_HELD', `the database ${name} is under a legal hold`, { cause });
+}
+
+function deletedMeanwhile(name: string, cause?: unknown): ControlPlaneError {
+  return new ControlPlaneError('DATABASE_NOT_FOUND', `the database ${name} was deleted while it was created`, {
+    cause,
+  });
 }
 
 function quotaExceeded(): ControlPlaneError {

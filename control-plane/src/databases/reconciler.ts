@@ -132,7 +132,7 @@ export class Reconciler {
   async #mend(row: DatabaseRecord, span: TraceSpan | undefined): Promise<'mended' | 'refused' | 'failed'> {
     const work = { database: row.name, databaseId: row.uuid, state: row.state };
     try {
-      if (row.state === 'deleting') await this.lifecycle.finishDeletion(row);
+      if (row.state === 'deleting') await this.lifecycle.finishLeftDeletion(row);
       else if (!(await this.lifecycle.finishLeftCreation(row))) return 'failed';
       this.logger.info(work, 'finished what was left of a database');
       return 'mended';

@@ -241,5 +241,16 @@ export function description(manifest: Manifest): DatabaseDescription {
     ...(encryption.mode === 'client' && { encryptionCipher: encryption.cipher }),
   };
   const from = parent && { id: parent.database, name: parent.name, branchedAtMs: parent.branchedAtMs };
-  return { id, name, organization, group, engine, createdAtMs, ...encrypted, ...(from && { parent: from }) };
+  const awaited = manifest.awaitedFile && { awaitsFile: true };
+  return {
+    id,
+    name,
+    organization,
+    group,
+    engine,
+    createdAtMs,
+    ...encrypted,
+    ...(from && { parent: from }),
+    ...awaited,
+  };
 }

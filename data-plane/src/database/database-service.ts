@@ -32,6 +32,8 @@ export interface DatabaseDescription {
   readonly encryptionCipher?: CipherName;
   /** The database that it is a branch of, under the name that had then. */
   readonly parent?: { readonly id: DatabaseId; readonly name: string; readonly branchedAtMs: number };
+  /** It was created for a file that it does not have yet. */
+  readonly awaitsFile?: boolean;
 }
 
 /** A database, or what is left of one. */
@@ -148,6 +150,8 @@ export interface DatabaseService {
   topStatements(id: DatabaseId, sinceMs: number, options?: Forwarding): Promise<ShapedCosts[]>;
   /** Keeps a chunk of a dump for a database that is to be created. Throws `STORE_UNAVAILABLE`. */
   stageDump(dump: string, chunk: number, key: Buffer, content: Buffer): Promise<void>;
+  /** Removes a dump that no database will begin as; nothing when it is not there. Throws `STORE_UNAVAILABLE`. */
+  removeDump(dump: string): Promise<void>;
   /** Lets a database that awaits a file begin as a dump. Throws as `seedFromDump`. */
   loadDump(id: DatabaseId, seed: DumpSeed, options?: Forwarding): Promise<void>;
   /** Opens the database if need be, runs the request, and resolves when its answer may leave. Throws `ByocError`. */

@@ -35,7 +35,7 @@ import { ResidentDatabases } from './resident-databases.js';
 import { rekeyClosed, resealClosed, type RekeyRequest } from './rekey-database.js';
 import { continuesStream } from './stream-request.js';
 import { seedFromDump, type DumpSeed } from './seed-from-dump.js';
-import { StagedDump } from '../storage/staged-dump.js';
+import { removeDump, StagedDump } from '../storage/staged-dump.js';
 import { settleDatabase } from './settle-database.js';
 import { readCertificate, requestShred, type ShredRequest } from './shred-database.js';
 import { onStreamEnd } from './stream-end.js';
@@ -106,6 +106,10 @@ export class NodeDatabases implements DatabaseService {
     } finally {
       staged.wipe();
     }
+  }
+
+  async removeDump(dump: string): Promise<void> {
+    await removeDump(this.#context, dump);
   }
 
   async loadDump(id: DatabaseId, seed: DumpSeed): Promise<void> {

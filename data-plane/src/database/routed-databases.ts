@@ -77,6 +77,10 @@ export class RoutedDatabases implements DatabaseService {
     return this.#options.local.stageDump(dump, chunk, key, content);
   }
 
+  async removeDump(dump: string): Promise<void> {
+    return this.#options.local.removeDump(dump);
+  }
+
   async loadDump(id: DatabaseId, seed: DumpSeed, { isForwarded = false } = {}): Promise<void> {
     const { local, peers } = this.#options;
     if (isForwarded) return local.loadDump(id, seed);

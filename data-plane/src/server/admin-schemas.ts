@@ -59,6 +59,8 @@ export const databaseIdSchema = { type: 'object', required: ['id'], properties: 
 
 const dump = { type: 'string', pattern: dumpIdPattern } as const;
 
+export const dumpSchema = { type: 'object', properties: { dump } } as const;
+
 export const dumpChunkSchema = {
   type: 'object',
   properties: { dump, chunk: { type: 'string', pattern: '^(?:0|[1-9][0-9]{0,2})$' } },

@@ -22,6 +22,7 @@ import {
   creationsSchema,
   databaseIdSchema,
   dumpChunkSchema,
+  dumpSchema,
   dumpSeedSchema,
   holdReleaseSchema,
   holdSchema,
@@ -48,6 +49,7 @@ export interface AdminServerOptions {
     | 'storedBytes'
     | 'topStatements'
     | 'stageDump'
+    | 'removeDump'
     | 'loadDump'
     | 'create'
     | 'delete'
@@ -306,6 +308,14 @@ export function createAdminServer(options: AdminServerOptions): FastifyInstance 
         },
       );
 
+      routes.delete<{ Params: { dump: string } }>(
+        `${adminPrefix}/dumps/:dump`,
+        { schema: { params: dumpSchema } },
+        async (request, reply) => {
+          await databases.removeDump(request.params.dump);
+          return sendJson(reply, {});
+        },
+      );
       routes.post<{ Params: { id: DatabaseId }; Body: DumpSeed }>(
         `${adminPrefix}/databases/:id/dump`,
         { schema: { params: databaseIdSchema, body: dumpSeedSchema } },
@@ -343,7 +353,7 @@ function sendDatabase(reply: FastifyReply, database: DatabaseDescription | undef
 
 /** Exactly the documented fields, whatever else a service's own object carries. */
 function describe(database: DatabaseDescription): DatabaseDescription {
-  const { id, name, organization, group, engine, createdAtMs, keyId, encryptionCipher, parent } = database;
+  const { id, name, organization, group, engine, createdAtMs, keyId, encryptionCipher, parent, awaitsFile } = database;
   return {
     id,
     name,
@@ -354,5 +364,6 @@ function describe(database: DatabaseDescription): DatabaseDescription {
     ...(keyId !== undefined && { keyId }),
     ...(encryptionCipher !== undefined && { encryptionCipher }),
     ...(parent && { parent: { id: parent.id, name: parent.name, branchedAtMs: parent.branchedAtMs } }),
+    ...(awaitsFile === true && { awaitsFile }),
   };
 }

@@ -72,6 +72,16 @@ export class StagedDump {
   }
 }
 
+/** Removes a dump that no database will begin as, whatever there is of it. Throws `STORE_UNAVAILABLE`. */
+export async function removeDump({ runtime, dataStore }: Omit<DumpStores, 'deployment'>, id: string): Promise<void> {
+  const prefix = `${stagedDumpPrefix}${id}/`;
+  for (;;) {
+    const { keys } = await readWithRetry(runtime, prefix, () => dataStore.list(prefix, { limit: 100 }));
+    for (const key of keys) await deleteWithRetry(runtime, dataStore, key);
+    if (keys.length < 100) return;
+  }
+}
+
 /** Removes what was uploaded more than a day ago. Throws `STORE_UNAVAILABLE`. */
 export async function removeOldDumps({ runtime, dataStore }: Omit<DumpStores, 'deployment'>): Promise<void> {
   for (;;) {

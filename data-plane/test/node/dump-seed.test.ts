@@ -158,6 +158,25 @@ it('is opened by its key only, and gone when a database began as it', async () =
   expect(await load(second, staged)).toMatch(/^DUMP_NOT_FOUND/);
 });
 
+it('is removed when no database will begin as it, and the database says that it still awaits a file', async () => {
+  const database = await awaiting();
+  const awaitsFile = async (): Promise<unknown> => {
+    const answer = await node.admin('GET', `/admin/v1/databases/${database.id}`);
+    return ((await answer.json()) as { database: { awaitsFile?: boolean } }).database.awaitsFile;
+  };
+  const [first, second] = [await stage('CREATE TABLE t (a);', 5), await stage('CREATE TABLE t (a);')];
+  for (const _again of [1, 2]) {
+    expect((await node.admin('DELETE', `/admin/v1/dumps/${first.dump}`)).status).toBe(200);
+  }
+  for (const dump of ['manifests', '..%2fmanifests', first.dump.slice(0, -1)]) {
+    expect((await node.admin('DELETE', `/admin/v1/dumps/${dump}`)).status).toBe(400);
+  }
+  expect(await load(database, first)).toMatch(/^DUMP_NOT_FOUND/);
+  expect(await awaitsFile()).toBe(true);
+  expect(await load(database, second)).toBe('loaded');
+  expect(await awaitsFile()).toBeUndefined();
+});
+
 it('is loaded by the owner of the database, whichever node is asked', async () => {
   const database = await awaiting();
   const begun = await fetch(`${database.url}v2/upload/start`, {

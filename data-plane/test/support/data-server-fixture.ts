@@ -90,6 +90,10 @@ export class ListedDatabases implements DatabaseService {
     throw new ByocError('INTERNAL', 'no dumps here');
   }
 
+  async removeDump(): Promise<void> {
+    throw new ByocError('INTERNAL', 'no dumps here');
+  }
+
   async loadDump(): Promise<void> {
     throw new ByocError('INTERNAL', 'no dumps here');
   }

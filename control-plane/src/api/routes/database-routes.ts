@@ -5,7 +5,7 @@ import { listReadyDatabases, type DatabaseRecord } from '../../catalog/databases
 import { findGroup } from '../../catalog/groups.js';
 import { ControlPlaneError } from '../../errors/catalogue.js';
 import type { ApiContext } from '../api-context.js';
-import { beginAsDump, branchRequest, createInGroup } from '../database-creation.js';
+import { branchRequest, createInGroup } from '../database-creation.js';
 import { defineRoute, mayDo, ofPublishing, ofCreation } from '../define-route.js';
 import { onlyGroup, requireDatabase, requireDatabaseInAnyState } from '../named-resources.js';
 import { anything, createdDatabase, databaseObject, empty, input, list, object, orNull, text } from '../schemas.js';
@@ -168,7 +168,8 @@ export function registerDatabaseRoutes(app: FastifyInstance, context: ApiContext
                 organization,
                 name,
                 engine: useTursodb === true ? 'tursodb' : 'libsql',
-                ...(seed && { awaitsFile: true }),
+                ...(seed?.kind === 'dump' && { dump: { address: seed.dump, maxBytes } }),
+                ...(seed && seed.kind !== 'dump' && { awaitsFile: true }),
                 ...(encryption &&
                   ('clientKey' in encryption
                     ? { clientEncryption: newClientEncryption(encryption.clientKey) }
@@ -176,10 +177,6 @@ export function registerDatabaseRoutes(app: FastifyInstance, context: ApiContext
               },
               context,
             );
-      if (seed?.kind === 'dump') {
-        const clientKey = encryption && 'clientKey' in encryption ? encryption.clientKey.key : undefined;
-        await beginAsDump(record, seed.dump, { clientKey, maxBytes }, context);
-      }
       if (maxBytes !== undefined) {
         await context.catalog.write(setMaxBytes(record.uuid, maxBytes));
         await context.accessRules.publish();

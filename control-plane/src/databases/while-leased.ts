@@ -1,0 +1,25 @@
+import type { Clock } from '../clock.js';
+
+/** Does work and renews what says that somebody does it, every `everyMs`, until the work has ended. */
+export async function whileLeased<T>(
+  { clock, everyMs, renew }: { readonly clock: Clock; readonly everyMs: number; readonly renew: () => Promise<void> },
+  work: () => Promise<T>,
+): Promise<T> {
+  const over = new AbortController();
+  const renewing = async (): Promise<void> => {
+    while (!over.signal.aborted) {
+      // Ends early, by throwing, when the work has ended.
+      await clock.sleep(everyMs, over.signal).catch(() => undefined);
+      if (over.signal.aborted) return;
+      // The next one may succeed; whoever finds the lease over takes the work away, which its last step notices.
+      await renew().catch(() => undefined);
+    }
+  };
+  const renewed = renewing();
+  try {
+    return await work();
+  } finally {
+    over.abort();
+    await renewed;
+  }
+}
