@@ -43,7 +43,7 @@ async function upload(text: string): Promise<string> {
 }
 
 const create = async (name: string, url: string): ReturnType<LocalSystemForTests['call']> =>
-  local.call('POST', '/v1/databases', { name, seed: { type: 'dump', url } });
+  local.call('POST', '/v1/databases', { name, size_limit: '7mb', seed: { type: 'dump', url } });
 
 /** Calls until it is good; a control plane that is being started again does not answer. */
 async function eventually<T>(operation: () => Promise<T>, isGood: (value: T) => boolean, everyMs = 50): Promise<T> {
@@ -100,6 +100,8 @@ it('a dump that was loaded to its end is the database', async () => {
     ({ status }) => status === 200,
   );
   expect(await rowsOf('finished')).toBe(3);
+  const { body } = await local.call('GET', '/v1/databases/finished/configuration');
+  expect(body).toMatchObject({ size_limit: '7340032' });
   expect((await create('finished', url)).status).toBe(409);
   await expectNothingOrphaned();
 }, 60_000);

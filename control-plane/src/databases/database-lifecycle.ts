@@ -11,6 +11,7 @@
 import { randomUUID } from 'node:crypto';
 import { newDatabaseId, type EngineName } from '@turso-byoc/data-plane/identity.js';
 import type { CipherName } from '@turso-byoc/data-plane/keys/ciphers.js';
+import { setMaxBytes } from '../catalog/access-rules.js';
 import type { CatalogConnection } from '../catalog/catalog-connection.js';
 import {
   databasesOfGroup,
@@ -126,6 +127,9 @@ export class DatabaseLifecycle {
         const lease = { loader: claimant, untilMs: this.clock.now() + loadLeaseMs };
         // It was given up, or became ready, just now.
         if (!(await leaseLoad(this.catalog, row.uuid, lease))) continue;
+        const { maxBytes } = request.dump;
+        // Before there is anything in it, so that whoever finishes it finds the limit set.
+        if (maxBytes !== undefined) await this.catalog.write(setMaxBytes(row.uuid, maxBytes));
         this.observe('dump-load-leased', row.name);
       }
       return this.finishCreation(row, claimant, clientEncryption?.key, request.dump);
