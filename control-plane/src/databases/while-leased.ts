@@ -6,14 +6,14 @@ export async function whileLeased<T>(
   work: () => Promise<T>,
 ): Promise<T> {
   const over = new AbortController();
+  /** False when the work has ended meanwhile. */
+  const isDue = async (): Promise<boolean> => {
+    await clock.sleep(everyMs, over.signal).catch(() => undefined);
+    return !over.signal.aborted;
+  };
   const renewing = async (): Promise<void> => {
-    while (!over.signal.aborted) {
-      // Ends early, by throwing, when the work has ended.
-      await clock.sleep(everyMs, over.signal).catch(() => undefined);
-      if (over.signal.aborted) return;
-      // The next one may succeed; whoever finds the lease over takes the work away, which its last step notices.
-      await renew().catch(() => undefined);
-    }
+    // The next one may succeed; whoever finds the lease over takes the work away, which its last step notices.
+    while (await isDue()) await renew().catch(() => undefined);
   };
   const renewed = renewing();
   try {

@@ -165,9 +165,8 @@ it('is removed when no database will begin as it, and the database says that it 
     return ((await answer.json()) as { database: { awaitsFile?: boolean } }).database.awaitsFile;
   };
   const [first, second] = [await stage('CREATE TABLE t (a);', 5), await stage('CREATE TABLE t (a);')];
-  for (const _again of [1, 2]) {
-    expect((await node.admin('DELETE', `/admin/v1/dumps/${first.dump}`)).status).toBe(200);
-  }
+  const remove = async (): Promise<number> => (await node.admin('DELETE', `/admin/v1/dumps/${first.dump}`)).status;
+  expect([await remove(), await remove()]).toEqual([200, 200]);
   for (const dump of ['manifests', '..%2fmanifests', first.dump.slice(0, -1)]) {
     expect((await node.admin('DELETE', `/admin/v1/dumps/${dump}`)).status).toBe(400);
   }
