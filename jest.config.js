@@ -17,7 +17,10 @@ export default {
       { jsc: { target: 'es2022', parser: { syntax: 'typescript' } }, module: { type: 'es6' } },
     ],
   },
-  moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
+  moduleNameMapper: {
+    '^fast-check$': '<rootDir>/data-plane/test/support/seeded-fast-check.js',
+    '^(\\.{1,2}/.*)\\.js$': '$1',
+  },
   testTimeout: 180_000,
   maxWorkers: 2,
 };

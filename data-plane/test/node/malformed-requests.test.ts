@@ -202,7 +202,8 @@ describe('malformed requests', () => {
       fc.constantFrom('v2/pipeline', 'v3/pipeline', 'v3/cursor'),
       async (changes, path) => {
         const body: unknown = structuredClone(valid);
-        for (const { place, value } of changes) replaceAt(body, places[place] ?? [], value);
+        // Copies: a value that is used twice must not hold itself after the second change.
+        for (const { place, value } of changes) replaceAt(body, places[place] ?? [], structuredClone(value));
         const { status, text } = await node.post(database, path, JSON.stringify(body));
         if (status === 200) return;
         const { code, message } = JSON.parse(text) as { code: string; message: string };

@@ -6,7 +6,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { freePort } from '../../bench/subjects/free-port.js';
+import { freePort } from '@turso-byoc/data-plane/bench/subjects/free-port.js';
 
 export interface ServerCommand {
   readonly program: string;
