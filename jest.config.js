@@ -24,4 +24,6 @@ export default {
   // What computes without pause takes three times as long on a machine that others use.
   testTimeout: 600_000,
   maxWorkers: 2,
+  // What suites leave in a worker's heap slows the last ones down many times.
+  workerIdleMemoryLimit: '1GB',
 };
