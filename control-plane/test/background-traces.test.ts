@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { TraceCollector, treeOf, type CollectedSpan } from '../../data-plane/test/support/trace-collector.js';
-import { mostItemSpans } from '../src/fleet/item-spans.js';
+import { mostItemSpans } from '../src/tracing/item-spans.js';
 import { startLocalSystemForTests, type LocalSystemForTests } from './support/local-system-for-tests.js';
 import { eventually } from './support/platform-caller.js';
 

@@ -8,7 +8,7 @@ import { pendingDatabases, type DatabaseRecord } from '../catalog/databases.js';
 import { groupsBeingDeleted } from '../catalog/groups.js';
 import type { Clock } from '../clock.js';
 import { isControlPlaneError } from '../errors/catalogue.js';
-import { ItemSpans } from '../fleet/item-spans.js';
+import { ItemSpans } from '../tracing/item-spans.js';
 import type { DatabaseLifecycle } from './database-lifecycle.js';
 
 const firstPauseMs = 1_000;

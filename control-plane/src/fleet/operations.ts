@@ -27,7 +27,7 @@ import { asCallSpan } from '../http-client/call-span.js';
 import { isRetriable } from '../retry/retriable-errors.js';
 import { withRetry } from '../retry/with-retry.js';
 import { applyMigration } from './apply-migration.js';
-import { ItemSpans } from './item-spans.js';
+import { ItemSpans } from '../tracing/item-spans.js';
 
 /** Databases that are worked on at the same time. */
 const parallel = 8;

@@ -16,7 +16,7 @@ import {
 } from '../../catalog/operations.js';
 import { countDatabasesOfGroup } from '../../catalog/usage.js';
 import { ControlPlaneError, isControlPlaneError } from '../../errors/catalogue.js';
-import { ItemSpans } from '../../fleet/item-spans.js';
+import { ItemSpans } from '../../tracing/item-spans.js';
 import type { ApiContext } from '../api-context.js';
 import { defineRoute, mayDo, ofPublishing, ofCreation } from '../define-route.js';
 import { databaseNotFound, requireGroup } from '../named-resources.js';
