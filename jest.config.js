@@ -21,7 +21,7 @@ export default {
     '^fast-check$': '<rootDir>/data-plane/test/support/seeded-fast-check.js',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
-  // What computes without pause takes three times as long on a machine that others use.
+  // What computes without pause takes several times as long on a machine that others use.
   testTimeout: 600_000,
   maxWorkers: 2,
   // What suites leave in a worker's heap slows the last ones down many times.
