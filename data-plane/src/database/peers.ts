@@ -1,4 +1,4 @@
-import type { DatabaseId } from '../identity.js';
+import type { DatabaseId, NodeEpoch } from '../identity.js';
 import type { ShapedCosts } from '../engine/ipc/shaped-costs.js';
 import type { NodeAddress } from '../ownership/node-record.js';
 import type { ShredCertificate } from '../storage/shred-certificate.js';
@@ -11,38 +11,44 @@ import type { RekeyRequest } from './rekey-database.js';
 import type { DumpSeed } from './seed-from-dump.js';
 import type { ShredRequest } from './shred-database.js';
 
+/** Another node, where it serves. A later epoch may serve at the same address. */
+export interface Peer {
+  readonly epoch: NodeEpoch;
+  readonly address: NodeAddress;
+}
+
 /** What the nodes of a deployment ask of each other. */
 export interface Peers {
   /**
-   * Runs a request on the node at `address`, which admits it anew, as from the client. Throws `PeerUnreachableError`;
+   * Runs a request on `peer`, which admits it anew, as from the client. Throws `PeerUnreachableError`;
    * `DATABASE_MOVED`, `SHUTTING_DOWN` or `NOT_READY` when the node did not take it (nothing of it has taken effect then);
    * `OUTCOME_UNKNOWN` when the connection broke after the request was sent.
    */
-  execute(address: NodeAddress, request: DatabaseRequest): Promise<SqlResponse>;
+  execute(peer: Peer, request: DatabaseRequest): Promise<SqlResponse>;
   /** Serves a request for the file of a database on the node that owns it. Throws as `execute`. */
-  serveFile(address: NodeAddress, request: FileRequest): Promise<FileAnswer>;
+  serveFile(peer: Peer, request: FileRequest): Promise<FileAnswer>;
   /** Makes a branch on the node that owns the parent. Throws as `execute`, and what the other node throws. */
-  branch(address: NodeAddress, child: NewDatabase): Promise<DatabaseDescription>;
+  branch(peer: Peer, child: NewDatabase): Promise<DatabaseDescription>;
   /** Deletes a database on the node that owns it. Throws as `execute`. */
-  delete(address: NodeAddress, id: DatabaseId): Promise<void>;
+  delete(peer: Peer, id: DatabaseId): Promise<void>;
   /** Collects the garbage of a database on the node that owns it. Throws as `execute`, and what the other node throws. */
-  collect(address: NodeAddress, id: DatabaseId): Promise<void>;
+  collect(peer: Peer, id: DatabaseId): Promise<void>;
   /** Rewraps the data keys of a database on the node that owns it. Throws as `collect`. */
-  rewrap(address: NodeAddress, id: DatabaseId, keyId: string): Promise<boolean>;
+  rewrap(peer: Peer, id: DatabaseId, keyId: string): Promise<boolean>;
   /** Gives a database another data key, on the node that owns it. Throws as `collect`. */
-  rekey(address: NodeAddress, id: DatabaseId, request: RekeyRequest): Promise<EncryptionState>;
+  rekey(peer: Peer, id: DatabaseId, request: RekeyRequest): Promise<EncryptionState>;
   /** Has the data keys of a database wrapped by somebody else's key, on the node that owns it. Throws as `collect`. */
-  changeWrapping(address: NodeAddress, id: DatabaseId, change: WrappingChange): Promise<EncryptionState>;
+  changeWrapping(peer: Peer, id: DatabaseId, change: WrappingChange): Promise<EncryptionState>;
   /** Destroys what wraps the data keys of a deleted database, on the node that owns it. Throws as `collect`. */
-  shred(address: NodeAddress, id: DatabaseId, request: ShredRequest): Promise<ShredCertificate>;
+  shred(peer: Peer, id: DatabaseId, request: ShredRequest): Promise<ShredCertificate>;
   /** Places or releases a legal hold, on the node that owns the database. Throws as `collect`. */
-  changeHold(address: NodeAddress, id: DatabaseId, change: HoldChange): Promise<HoldState>;
+  changeHold(peer: Peer, id: DatabaseId, change: HoldChange): Promise<HoldState>;
   /** Lets a database begin as a dump, on the node that owns it. Throws as `collect`. */
-  loadDump(address: NodeAddress, id: DatabaseId, seed: DumpSeed): Promise<void>;
+  loadDump(peer: Peer, id: DatabaseId, seed: DumpSeed): Promise<void>;
   /** What the other node has in memory of the statements of a database. Throws as `collect`. */
-  topStatements(address: NodeAddress, id: DatabaseId, sinceMs: number): Promise<ShapedCosts[]>;
-  /** Gives up what is under way to a node that has ended: it will not answer. */
-  abandon(address: NodeAddress): void;
+  topStatements(peer: Peer, id: DatabaseId, sinceMs: number): Promise<ShapedCosts[]>;
+  /** Gives up what is under way to an epoch that has ended: it will not answer. */
+  abandon(epoch: NodeEpoch): void;
 }
 
 /** The node could not be reached: it certainly did nothing. */

@@ -85,7 +85,7 @@ export class RoutedDatabases implements DatabaseService {
     const { local, peers } = this.#options;
     if (isForwarded) return local.loadDump(id, seed);
     return this.#route(id, async (location) =>
-      location.kind === 'here' ? local.loadDump(id, seed) : peers.loadDump(location.address, id, seed),
+      location.kind === 'here' ? local.loadDump(id, seed) : peers.loadDump(location, id, seed),
     );
   }
 
@@ -94,7 +94,7 @@ export class RoutedDatabases implements DatabaseService {
     if (isForwarded || local.isOpen(id)) return local.topStatements(id, sinceMs);
     return this.#route(id, async (location) => {
       if (location.kind === 'here') return local.topStatements(id, sinceMs);
-      const told = await peers.topStatements(location.address, id, sinceMs).catch((error: unknown): ShapedCosts[] => {
+      const told = await peers.topStatements(location, id, sinceMs).catch((error: unknown): ShapedCosts[] => {
         // It is of a release that keeps none.
         if (isByocError(error, 'ROUTE_NOT_FOUND')) return [];
         throw error;
@@ -109,7 +109,7 @@ export class RoutedDatabases implements DatabaseService {
     const { local, peers } = this.#options;
     if (isForwarded || !database.branch) return local.create(database);
     return this.#route(database.branch.parent, async (location) =>
-      location.kind === 'here' ? local.create(database) : peers.branch(location.address, database),
+      location.kind === 'here' ? local.create(database) : peers.branch(location, database),
     );
   }
 
@@ -133,7 +133,7 @@ export class RoutedDatabases implements DatabaseService {
       async (location) =>
         location.kind === 'here'
           ? local.execute(id, request, location.found)
-          : this.#passOn(location, async () => peers.execute(location.address, request)),
+          : this.#passOn(location, async () => peers.execute(location, request)),
       request.signal,
     );
   }
@@ -146,7 +146,7 @@ export class RoutedDatabases implements DatabaseService {
       async (location) =>
         location.kind === 'here'
           ? local.serveFile(id, request)
-          : this.#passOn(location, async () => peers.serveFile(location.address, request)),
+          : this.#passOn(location, async () => peers.serveFile(location, request)),
       request.signal,
     );
   }
@@ -167,7 +167,7 @@ export class RoutedDatabases implements DatabaseService {
     const { local, peers } = this.#options;
     if (isForwarded) return local.collect(id);
     return this.#route(id, async (location) =>
-      location.kind === 'here' ? local.collect(id) : peers.collect(location.address, id),
+      location.kind === 'here' ? local.collect(id) : peers.collect(location, id),
     );
   }
 
@@ -175,7 +175,7 @@ export class RoutedDatabases implements DatabaseService {
     const { local, peers } = this.#options;
     if (isForwarded) return local.rewrap(id, keyId);
     return this.#route(id, async (location) =>
-      location.kind === 'here' ? local.rewrap(id, keyId) : peers.rewrap(location.address, id, keyId),
+      location.kind === 'here' ? local.rewrap(id, keyId) : peers.rewrap(location, id, keyId),
     );
   }
 
@@ -183,7 +183,7 @@ export class RoutedDatabases implements DatabaseService {
     const { local, peers } = this.#options;
     if (isForwarded) return local.rekey(id, request);
     return this.#route(id, async (location) =>
-      location.kind === 'here' ? local.rekey(id, request) : peers.rekey(location.address, id, request),
+      location.kind === 'here' ? local.rekey(id, request) : peers.rekey(location, id, request),
     );
   }
 
@@ -191,7 +191,7 @@ export class RoutedDatabases implements DatabaseService {
     const { local, peers } = this.#options;
     if (isForwarded) return local.changeWrapping(id, change);
     return this.#route(id, async (location) =>
-      location.kind === 'here' ? local.changeWrapping(id, change) : peers.changeWrapping(location.address, id, change),
+      location.kind === 'here' ? local.changeWrapping(id, change) : peers.changeWrapping(location, id, change),
     );
   }
 
@@ -203,7 +203,7 @@ export class RoutedDatabases implements DatabaseService {
     const { local, peers } = this.#options;
     if (isForwarded) return local.shred(id, request);
     return this.#route(id, async (location) =>
-      location.kind === 'here' ? local.shred(id, request) : peers.shred(location.address, id, request),
+      location.kind === 'here' ? local.shred(id, request) : peers.shred(location, id, request),
     );
   }
 
@@ -215,7 +215,7 @@ export class RoutedDatabases implements DatabaseService {
     const { local, peers } = this.#options;
     if (isForwarded) return local.changeHold(id, change);
     return this.#route(id, async (location) =>
-      location.kind === 'here' ? local.changeHold(id, change) : peers.changeHold(location.address, id, change),
+      location.kind === 'here' ? local.changeHold(id, change) : peers.changeHold(location, id, change),
     );
   }
 
@@ -227,7 +227,7 @@ export class RoutedDatabases implements DatabaseService {
     const { local, peers } = this.#options;
     if (isForwarded) return local.delete(id);
     return this.#route(id, async (location) =>
-      location.kind === 'here' ? local.delete(id) : peers.delete(location.address, id),
+      location.kind === 'here' ? local.delete(id) : peers.delete(location, id),
     );
   }
 

@@ -160,9 +160,9 @@ export class NodeCore {
       own: epoch,
       timing,
       report,
-      onEnded: (record, address) => {
+      onEnded: (record) => {
         ended.remember(record);
-        if (address) options.peers.abandon(address);
+        options.peers.abandon(record.epoch);
         options.onRecovered?.(record.epoch);
         this.#maintenance.lookForEndedLogs();
       },
@@ -299,6 +299,7 @@ export class NodeCore {
 
   /** Tells the other nodes where this one serves. Rejects when the epoch was ended meanwhile. */
   async serveAt(address: NodeAddress): Promise<void> {
+    this.#watch.servesAt(address);
     await this.#own.change({ address }, { urgent: true });
   }
 

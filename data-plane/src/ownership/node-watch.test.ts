@@ -109,4 +109,24 @@ describe('the watch over other nodes', () => {
     expect(endedAtMs).toBe(runtime.monotonicMs());
     expect(condemnedAtMs).toBeUndefined();
   });
+
+  it('does not send anybody to a node that was replaced by this one at its address', async () => {
+    const address = { host: '10.0.0.7', httpPort: 8080, adminPort: 8081 };
+    const current = await runtime.run(readNodeRecord(runtime, store, epochA));
+    await runtime.run(replaceNodeRecord(runtime, store, current, { address }));
+    await runtime.advance(timing.beatMs);
+    expect(watch.address(epochA)).toEqual(address);
+    expect(watch.isSilent(epochA)).toBe(false);
+    expect(watch.candidates()).toEqual([epochA]);
+    watch.servesAt({ ...address, httpPort: 9090 });
+    expect(watch.address(epochA)).toEqual(address);
+    watch.servesAt(address);
+    expect(watch.address(epochA)).toBeUndefined();
+    expect(watch.isSilent(epochA)).toBe(true);
+    expect(watch.candidates()).toEqual([]);
+    // Addresses say nothing of safety: its epoch ends when its lease is over, and not before.
+    expect(condemnedAtMs).toBeUndefined();
+    await runtime.advance(timing.leaseMs + timing.beatMs);
+    expect(condemnedAtMs).toBeDefined();
+  });
 });

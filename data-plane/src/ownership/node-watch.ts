@@ -25,7 +25,7 @@ export interface NodeWatchOptions {
   /** How an epoch is recovered once it is condemned. @default recoverEpoch */
   readonly recover?: (epoch: NodeEpoch) => Promise<RecoveryRecord>;
   /** The epoch's log has ended and its databases can be claimed. */
-  readonly onEnded?: (record: RecoveryRecord, address: NodeAddress | undefined) => void;
+  readonly onEnded?: (record: RecoveryRecord) => void;
   readonly onCondemned?: (epoch: NodeEpoch) => void;
   /** Called as often as the members are listed: for what is to be read as often. Must not reject. */
   readonly onListing?: () => Promise<void>;
@@ -73,6 +73,7 @@ export class NodeWatch {
   #cancelTimer: (() => void) | undefined;
   #state: 'waiting' | 'watching' | 'stopped' = 'waiting';
   #listing: Promise<void> | undefined;
+  #ownAddress: NodeAddress | undefined;
 
   constructor(options: NodeWatchOptions) {
     this.#options = options;
@@ -92,6 +93,11 @@ export class NodeWatch {
     for (const { resolve } of this.#waiters.splice(0)) resolve();
   }
 
+  /** This node listens there: an epoch that serves at the same address was that of a process before it, and has died. */
+  servesAt(address: NodeAddress): void {
+    this.#ownAddress = address;
+  }
+
   /** Where an epoch that seems to live takes requests; undefined for one that is unknown, silent or does not serve. */
   address(epoch: NodeEpoch): NodeAddress | undefined {
     const other = this.#others.get(epoch);
@@ -100,7 +106,7 @@ export class NodeWatch {
     return record.state === 'live' || record.state === 'draining' ? record.address : undefined;
   }
 
-  /** Whether an epoch served the last time something was heard of it, which is too long ago. */
+  /** Whether an epoch served the last time something was heard of it, which is too long ago, or is known to have died. */
   isSilent(epoch: NodeEpoch): boolean {
     const other = this.#others.get(epoch);
     const state = other?.observation.record?.state;
@@ -136,7 +142,13 @@ export class NodeWatch {
   }
 
   #seemsAlive({ observation }: Other): boolean {
-    return observation.unchangedMs < this.#options.timing.leaseMs;
+    const { record, unchangedMs } = observation;
+    return unchangedMs < this.#options.timing.leaseMs && !this.#isReplaced(record?.address);
+  }
+
+  #isReplaced(address: NodeAddress | undefined): boolean {
+    const own = this.#ownAddress;
+    return address !== undefined && address.host === own?.host && address.httpPort === own.httpPort;
   }
 
   #isCandidate(other: Other): boolean {
@@ -327,7 +339,7 @@ export class NodeWatch {
         ? await (this.#options.recover ?? (async (epoch) => recoverEpoch(stores, epoch, own)))(other.epoch)
         : await readRecoveryRecord(runtime, dataStore, other.epoch);
       if (!record) return;
-      this.#options.onEnded?.(record, other.observation.record?.address);
+      this.#options.onEnded?.(record);
       this.#others.delete(other.epoch);
       this.#joined.delete(other.epoch);
       this.#changed(other);

@@ -6,10 +6,10 @@ import type { Logger } from 'pino';
 import { Agent, request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
 import type { DatabaseDescription, NewDatabase, DatabaseRequest, SqlResponse } from '../database/database-service.js';
 import type { FileAnswer, FileRequest } from '../database/file-request.js';
-import { PeerUnreachableError, type Peers } from '../database/peers.js';
+import { PeerUnreachableError, type Peer, type Peers } from '../database/peers.js';
 import { ByocError, type ErrorCode } from '../errors/catalogue.js';
 import { answeredError } from '../errors/error-answer.js';
-import type { DatabaseId } from '../identity.js';
+import type { DatabaseId, NodeEpoch } from '../identity.js';
 import type { WrappingChange } from '../database/change-wrapping.js';
 import type { EncryptionState } from '../database/encryption-state.js';
 import type { HoldChange, HoldRelease, HoldState } from '../database/hold-database.js';
@@ -18,7 +18,6 @@ import type { DumpSeed } from '../database/seed-from-dump.js';
 import type { ShredRequest } from '../database/shred-database.js';
 import type { ShredCertificate } from '../storage/shred-certificate.js';
 import type { ShapedCosts } from '../engine/ipc/shaped-costs.js';
-import type { NodeAddress } from '../ownership/node-record.js';
 import { adminPrefix } from './admin-server.js';
 import { failureOf } from '../tracing/failure-of.js';
 import { traceparentHeader } from '../tracing/traceparent.js';
@@ -62,16 +61,16 @@ export class HttpPeers implements Peers {
   readonly #agent = new Agent({ keepAlive: true, maxSockets: connectionsPerPeer, timeout: idleConnectionMs });
   /** Pulls may wait long for something new: they must not take the connections of what is answered at once. */
   readonly #pullAgent = new Agent({ keepAlive: true, maxSockets: pullsPerPeer, timeout: idleConnectionMs });
-  readonly #underWay = new Map<string, Set<AbortController>>();
+  readonly #underWay = new Map<NodeEpoch, Set<AbortController>>();
 
   constructor(options: HttpPeersOptions) {
     this.#options = options;
   }
 
-  async execute(address: NodeAddress, request: DatabaseRequest): Promise<SqlResponse> {
+  async execute(peer: Peer, request: DatabaseRequest): Promise<SqlResponse> {
     const agent = request.kind === 'pull-updates' ? this.#pullAgent : this.#agent;
     const target = { method: 'POST', path: sqlPath(request.kind), type: 'application/json', agent };
-    const { response, end } = await this.#pass(address, target, request);
+    const { response, end } = await this.#pass(peer, target, request);
     try {
       if (response.headers['content-length'] === undefined && response.statusCode === 200) {
         return { status: 200, body: streamed(response, end) };
@@ -79,7 +78,7 @@ export class HttpPeers implements Peers {
       const body = await whole(response);
       end();
       assertTaken(response, body);
-      const requestId = this.#noteRefusal(address, request, response, body);
+      const requestId = this.#noteRefusal(peer, request, response, body);
       return { status: response.statusCode ?? 500, body, requestId };
     } catch (error) {
       end();
@@ -87,14 +86,14 @@ export class HttpPeers implements Peers {
     }
   }
 
-  async serveFile(address: NodeAddress, request: FileRequest): Promise<FileAnswer> {
+  async serveFile(peer: Peer, request: FileRequest): Promise<FileAnswer> {
     const { operation } = request;
     const sent =
       operation.kind === 'upload-start'
         ? { ...request, body: Buffer.from(JSON.stringify({ db_size_bytes: operation.sizeBytes })) }
         : request;
     const target = { ...filePath(operation), type: 'application/octet-stream' };
-    const { response, end } = await this.#pass(address, target, sent);
+    const { response, end } = await this.#pass(peer, target, sent);
     try {
       const length = response.headers['content-length'];
       if (response.statusCode === 200 && operation.kind === 'replica-export') {
@@ -105,7 +104,7 @@ export class HttpPeers implements Peers {
       const body = await whole(response);
       end();
       assertTaken(response, body);
-      this.#noteRefusal(address, request, response, body);
+      this.#noteRefusal(peer, request, response, body);
       const isBytes = response.headers['content-type'] === 'application/octet-stream';
       const type = isBytes ? 'application/octet-stream' : 'application/json';
       return { status: response.statusCode ?? 500, type, body };
@@ -117,7 +116,7 @@ export class HttpPeers implements Peers {
 
   /** Sends a client's request on as the client would have; `end` is to be called when its answer was taken. */
   async #pass(
-    address: NodeAddress,
+    peer: Peer,
     { method, path, type, agent = this.#agent }: PeerTarget,
     {
       admission,
@@ -129,13 +128,14 @@ export class HttpPeers implements Peers {
     }: Pick<DatabaseRequest, 'admission' | 'clientKey' | 'signal' | 'body' | 'requestId' | 'trace'>,
   ): Promise<{ readonly response: IncomingMessage; readonly end: () => void }> {
     const { label, authorization, client } = admission;
-    const controller = this.#begin(address);
+    const controller = this.#begin(peer);
+    const { address } = peer;
     const hop = trace?.child('forward', { 'server.address': address.host, 'server.port': address.httpPort }, 'client');
     const abort = (): void => controller.abort();
     signal.addEventListener('abort', abort, { once: true });
     const end = (): void => {
       signal.removeEventListener('abort', abort);
-      this.#end(address, controller);
+      this.#end(peer, controller);
     };
     try {
       const response = await this.#send(
@@ -171,7 +171,7 @@ export class HttpPeers implements Peers {
 
   /** Tells the log of an error that another node answered with, as that one tells its own; returns what that one calls it. */
   #noteRefusal(
-    { host, httpPort }: NodeAddress,
+    { address: { host, httpPort } }: Peer,
     { requestId: given, admission, trace }: Pick<DatabaseRequest, 'requestId' | 'admission' | 'trace'>,
     { headers, statusCode: status = 500 }: IncomingMessage,
     body: Buffer,
@@ -186,68 +186,68 @@ export class HttpPeers implements Peers {
     return requestId;
   }
 
-  async delete(address: NodeAddress, id: DatabaseId): Promise<void> {
-    await this.#administer(address, 'DELETE', `/databases/${id}`);
+  async delete(peer: Peer, id: DatabaseId): Promise<void> {
+    await this.#administer(peer, 'DELETE', `/databases/${id}`);
   }
 
-  async collect(address: NodeAddress, id: DatabaseId): Promise<void> {
-    await this.#administer(address, 'POST', `/databases/${id}/collect`);
+  async collect(peer: Peer, id: DatabaseId): Promise<void> {
+    await this.#administer(peer, 'POST', `/databases/${id}/collect`);
   }
 
-  async rewrap(address: NodeAddress, id: DatabaseId, keyId: string): Promise<boolean> {
+  async rewrap(peer: Peer, id: DatabaseId, keyId: string): Promise<boolean> {
     const content = Buffer.from(JSON.stringify({ keyId }));
-    const answer = await this.#administer(address, 'POST', `/databases/${id}/rewrap`, content);
+    const answer = await this.#administer(peer, 'POST', `/databases/${id}/rewrap`, content);
     return (JSON.parse(answer.toString('utf8')) as { changed: boolean }).changed;
   }
 
-  async rekey(address: NodeAddress, id: DatabaseId, request: RekeyRequest): Promise<EncryptionState> {
+  async rekey(peer: Peer, id: DatabaseId, request: RekeyRequest): Promise<EncryptionState> {
     const content = Buffer.from(JSON.stringify(request));
-    const answer = await this.#administer(address, 'POST', `/databases/${id}/rekey`, content);
+    const answer = await this.#administer(peer, 'POST', `/databases/${id}/rekey`, content);
     return (JSON.parse(answer.toString('utf8')) as { encryption: EncryptionState }).encryption;
   }
 
-  async changeWrapping(address: NodeAddress, id: DatabaseId, change: WrappingChange): Promise<EncryptionState> {
+  async changeWrapping(peer: Peer, id: DatabaseId, change: WrappingChange): Promise<EncryptionState> {
     const content = Buffer.from(JSON.stringify(change));
-    const answer = await this.#administer(address, 'POST', `/databases/${id}/encryption`, content);
+    const answer = await this.#administer(peer, 'POST', `/databases/${id}/encryption`, content);
     return (JSON.parse(answer.toString('utf8')) as { encryption: EncryptionState }).encryption;
   }
 
-  async shred(address: NodeAddress, id: DatabaseId, request: ShredRequest): Promise<ShredCertificate> {
+  async shred(peer: Peer, id: DatabaseId, request: ShredRequest): Promise<ShredCertificate> {
     const content = Buffer.from(JSON.stringify(request));
-    const answer = await this.#administer(address, 'POST', `/databases/${id}/shred`, content);
+    const answer = await this.#administer(peer, 'POST', `/databases/${id}/shred`, content);
     return (JSON.parse(answer.toString('utf8')) as { certificate: ShredCertificate }).certificate;
   }
 
-  async changeHold(address: NodeAddress, id: DatabaseId, change: HoldChange): Promise<HoldState> {
+  async changeHold(peer: Peer, id: DatabaseId, change: HoldChange): Promise<HoldState> {
     const answer =
       change.kind === 'place'
-        ? await this.#administer(address, 'PUT', `/databases/${id}/hold`, Buffer.from(JSON.stringify(change.hold)))
-        : await this.#administer(address, 'DELETE', `/databases/${id}/hold?${releaseQuery(change.release)}`);
+        ? await this.#administer(peer, 'PUT', `/databases/${id}/hold`, Buffer.from(JSON.stringify(change.hold)))
+        : await this.#administer(peer, 'DELETE', `/databases/${id}/hold?${releaseQuery(change.release)}`);
     return (JSON.parse(answer.toString('utf8')) as { hold: HoldState }).hold;
   }
 
-  async loadDump(address: NodeAddress, id: DatabaseId, seed: DumpSeed): Promise<void> {
-    await this.#administer(address, 'POST', `/databases/${id}/dump`, Buffer.from(JSON.stringify(seed)));
+  async loadDump(peer: Peer, id: DatabaseId, seed: DumpSeed): Promise<void> {
+    await this.#administer(peer, 'POST', `/databases/${id}/dump`, Buffer.from(JSON.stringify(seed)));
   }
 
-  async topStatements(address: NodeAddress, id: DatabaseId, sinceMs: number): Promise<ShapedCosts[]> {
-    const answer = await this.#administer(address, 'GET', `/databases/${id}/statements?since=${sinceMs}`);
+  async topStatements(peer: Peer, id: DatabaseId, sinceMs: number): Promise<ShapedCosts[]> {
+    const answer = await this.#administer(peer, 'GET', `/databases/${id}/statements?since=${sinceMs}`);
     return (JSON.parse(answer.toString('utf8')) as { statements: ShapedCosts[] }).statements;
   }
 
-  async branch(address: NodeAddress, child: NewDatabase): Promise<DatabaseDescription> {
-    const answer = await this.#administer(address, 'POST', '/databases', Buffer.from(JSON.stringify(child)));
+  async branch(peer: Peer, child: NewDatabase): Promise<DatabaseDescription> {
+    const answer = await this.#administer(peer, 'POST', '/databases', Buffer.from(JSON.stringify(child)));
     return (JSON.parse(answer.toString('utf8')) as { database: DatabaseDescription }).database;
   }
 
   /** A call of the other node's admin interface. Throws its error when it refuses. */
-  async #administer(address: NodeAddress, method: string, path: string, content?: Buffer): Promise<Buffer> {
-    const controller = this.#begin(address);
+  async #administer(peer: Peer, method: string, path: string, content?: Buffer): Promise<Buffer> {
+    const controller = this.#begin(peer);
     try {
       const response = await this.#send(
         {
-          host: address.host,
-          port: address.adminPort,
+          host: peer.address.host,
+          port: peer.address.adminPort,
           method,
           path: adminPrefix + path,
           headers: {
@@ -263,12 +263,12 @@ export class HttpPeers implements Peers {
       assertTaken(response, body);
       throw refusal(response, body);
     } finally {
-      this.#end(address, controller);
+      this.#end(peer, controller);
     }
   }
 
-  abandon(address: NodeAddress): void {
-    for (const controller of this.#underWay.get(addressKey(address)) ?? []) controller.abort();
+  abandon(epoch: NodeEpoch): void {
+    for (const controller of this.#underWay.get(epoch) ?? []) controller.abort();
   }
 
   /** Closes idle connections. */
@@ -277,18 +277,17 @@ export class HttpPeers implements Peers {
     this.#pullAgent.destroy();
   }
 
-  #begin(address: NodeAddress): AbortController {
+  #begin({ epoch }: Peer): AbortController {
     const controller = new AbortController();
-    const key = addressKey(address);
-    const controllers = this.#underWay.get(key) ?? new Set();
-    this.#underWay.set(key, controllers.add(controller));
+    const controllers = this.#underWay.get(epoch) ?? new Set();
+    this.#underWay.set(epoch, controllers.add(controller));
     return controller;
   }
 
-  #end(address: NodeAddress, controller: AbortController): void {
-    const controllers = this.#underWay.get(addressKey(address));
+  #end({ epoch }: Peer, controller: AbortController): void {
+    const controllers = this.#underWay.get(epoch);
     controllers?.delete(controller);
-    if (controllers?.size === 0) this.#underWay.delete(addressKey(address));
+    if (controllers?.size === 0) this.#underWay.delete(epoch);
   }
 
   /** Resolves with the head of the answer. Nothing was sent when this rejects with `PeerUnreachableError`. */
@@ -332,10 +331,6 @@ export class HttpPeers implements Peers {
 
 function releaseQuery({ reference, requestedBy }: HoldRelease): string {
   return new URLSearchParams({ reference, requestedBy }).toString();
-}
-
-function addressKey({ host, httpPort }: NodeAddress): string {
-  return `${host}:${httpPort}`;
 }
 
 async function whole(response: IncomingMessage): Promise<Buffer> {

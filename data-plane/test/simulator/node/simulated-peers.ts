@@ -14,10 +14,9 @@ import type {
   SqlRequest,
   SqlResponse,
 } from '@turso-byoc/data-plane/database/database-service.js';
-import { PeerUnreachableError, type Peers } from '@turso-byoc/data-plane/database/peers.js';
+import { PeerUnreachableError, type Peer, type Peers } from '@turso-byoc/data-plane/database/peers.js';
 import { ByocError } from '@turso-byoc/data-plane/errors/catalogue.js';
-import type { DatabaseId } from '@turso-byoc/data-plane/identity.js';
-import type { NodeAddress } from '@turso-byoc/data-plane/ownership/node-record.js';
+import type { DatabaseId, NodeEpoch } from '@turso-byoc/data-plane/identity.js';
 import { NoAnswerError, type Network } from '../network/network.js';
 import type { Machine } from '../world/machine.js';
 
@@ -57,15 +56,15 @@ const connectTimeoutMs = 1_000;
 
 export class SimulatedPeers implements Peers {
   readonly #options: SimulatedPeersOptions;
-  readonly #underWay = new Map<string, Set<AbortController>>();
+  readonly #underWay = new Map<NodeEpoch, Set<AbortController>>();
 
   constructor(options: SimulatedPeersOptions) {
     this.#options = options;
   }
 
-  async execute(address: NodeAddress, request: SqlRequest): Promise<SqlResponse> {
+  async execute(peer: Peer, request: SqlRequest): Promise<SqlResponse> {
     return this.#call(
-      address,
+      peer,
       async (node, signal) => node.sql({ ...request, signal, isForwarded: true }),
       request.signal,
     );
@@ -76,52 +75,52 @@ export class SimulatedPeers implements Peers {
     throw new Error('simulated nodes pass no requests for files on');
   }
 
-  async branch(address: NodeAddress, child: NewDatabase): Promise<DatabaseDescription> {
-    return this.#call(address, async (node) => node.databases.create(child, { isForwarded: true }));
+  async branch(peer: Peer, child: NewDatabase): Promise<DatabaseDescription> {
+    return this.#call(peer, async (node) => node.databases.create(child, { isForwarded: true }));
   }
 
-  async delete(address: NodeAddress, id: DatabaseId): Promise<void> {
-    return this.#call(address, async (node) => node.databases.delete(id, { isForwarded: true }));
+  async delete(peer: Peer, id: DatabaseId): Promise<void> {
+    return this.#call(peer, async (node) => node.databases.delete(id, { isForwarded: true }));
   }
 
-  async collect(address: NodeAddress, id: DatabaseId): Promise<void> {
-    return this.#call(address, async (node) => node.databases.collect(id, { isForwarded: true }));
+  async collect(peer: Peer, id: DatabaseId): Promise<void> {
+    return this.#call(peer, async (node) => node.databases.collect(id, { isForwarded: true }));
   }
 
-  async rewrap(address: NodeAddress, id: DatabaseId, keyId: string): Promise<boolean> {
-    return this.#call(address, async (node) => node.databases.rewrap(id, keyId, { isForwarded: true }));
+  async rewrap(peer: Peer, id: DatabaseId, keyId: string): Promise<boolean> {
+    return this.#call(peer, async (node) => node.databases.rewrap(id, keyId, { isForwarded: true }));
   }
 
-  async rekey(address: NodeAddress, id: DatabaseId, request: RekeyRequest): Promise<EncryptionState> {
-    return this.#call(address, async (node) => node.databases.rekey(id, request, { isForwarded: true }));
+  async rekey(peer: Peer, id: DatabaseId, request: RekeyRequest): Promise<EncryptionState> {
+    return this.#call(peer, async (node) => node.databases.rekey(id, request, { isForwarded: true }));
   }
 
-  async changeWrapping(address: NodeAddress, id: DatabaseId, change: WrappingChange): Promise<EncryptionState> {
-    return this.#call(address, async (node) => node.databases.changeWrapping(id, change, { isForwarded: true }));
+  async changeWrapping(peer: Peer, id: DatabaseId, change: WrappingChange): Promise<EncryptionState> {
+    return this.#call(peer, async (node) => node.databases.changeWrapping(id, change, { isForwarded: true }));
   }
 
-  async shred(address: NodeAddress, id: DatabaseId, request: ShredRequest): Promise<ShredCertificate> {
-    return this.#call(address, async (node) => node.databases.shred(id, request, { isForwarded: true }));
+  async shred(peer: Peer, id: DatabaseId, request: ShredRequest): Promise<ShredCertificate> {
+    return this.#call(peer, async (node) => node.databases.shred(id, request, { isForwarded: true }));
   }
 
-  async changeHold(address: NodeAddress, id: DatabaseId, change: HoldChange): Promise<HoldState> {
-    return this.#call(address, async (node) => node.databases.changeHold(id, change, { isForwarded: true }));
+  async changeHold(peer: Peer, id: DatabaseId, change: HoldChange): Promise<HoldState> {
+    return this.#call(peer, async (node) => node.databases.changeHold(id, change, { isForwarded: true }));
   }
 
-  async loadDump(address: NodeAddress, id: DatabaseId, seed: DumpSeed): Promise<void> {
-    return this.#call(address, async (node) => node.databases.loadDump(id, seed, { isForwarded: true }));
+  async loadDump(peer: Peer, id: DatabaseId, seed: DumpSeed): Promise<void> {
+    return this.#call(peer, async (node) => node.databases.loadDump(id, seed, { isForwarded: true }));
   }
 
-  async topStatements(address: NodeAddress, id: DatabaseId, sinceMs: number): Promise<ShapedCosts[]> {
-    return this.#call(address, async (node) => node.databases.topStatements(id, sinceMs, { isForwarded: true }));
+  async topStatements(peer: Peer, id: DatabaseId, sinceMs: number): Promise<ShapedCosts[]> {
+    return this.#call(peer, async (node) => node.databases.topStatements(id, sinceMs, { isForwarded: true }));
   }
 
-  abandon(address: NodeAddress): void {
-    for (const controller of this.#underWay.get(address.host) ?? []) controller.abort();
+  abandon(epoch: NodeEpoch): void {
+    for (const controller of this.#underWay.get(epoch) ?? []) controller.abort();
   }
 
   async #call<T>(
-    { host }: NodeAddress,
+    { epoch, address: { host } }: Peer,
     perform: (node: NodeFaces, signal: AbortSignal) => Promise<T>,
     signal?: AbortSignal,
   ): Promise<T> {
@@ -131,8 +130,8 @@ export class SimulatedPeers implements Peers {
     const controller = new AbortController();
     const abort = (): void => controller.abort();
     signal?.addEventListener('abort', abort, { once: true });
-    const underWay = this.#underWay.get(host) ?? new Set();
-    this.#underWay.set(host, underWay.add(controller));
+    const underWay = this.#underWay.get(epoch) ?? new Set();
+    this.#underWay.set(epoch, underWay.add(controller));
     try {
       const how = { timeoutMs: patienceMs, connectTimeoutMs, signal: controller.signal };
       return await network.call(machine, node.machine, how, async (peerSignal) => perform(node, peerSignal));
