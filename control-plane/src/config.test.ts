@@ -41,6 +41,21 @@ describe('readConfig', () => {
     );
   });
 
+  it('takes a store of its own for the audit log', () => {
+    expect(readConfig(complete).auditStore).toBeUndefined();
+    const settings = { ...complete, TURSO_BYOC_AUDIT_STORE: 's3://locked?region=eu-west-1' };
+    expect(readConfig(settings).auditStore).toEqual({
+      kind: 's3',
+      options: { bucket: 'locked', keyPrefix: 'audit', region: 'eu-west-1' },
+    });
+    expect(() => readConfig({ ...complete, TURSO_BYOC_AUDIT_STORE: 'locked' })).toThrow(
+      expect.objectContaining({
+        code: 'SETTING_INVALID',
+        message: expect.stringMatching(/^TURSO_BYOC_AUDIT_STORE cannot be used: /) as string,
+      }),
+    );
+  });
+
   it.each(Object.keys(complete))('says that %s is missing and what it is for', (name) => {
     expect(() => readConfig({ ...complete, [name]: '' })).toThrow(
       expect.objectContaining({

@@ -29,6 +29,8 @@ export interface ControlPlaneConfig {
   readonly signingKey: SigningKeySource;
   /** Where the verification keys are published. */
   readonly controlStore: StoreLocation;
+  /** Where the audit log is exported. @default the control store */
+  readonly auditStore?: StoreLocation;
   /** What follows `<database>-<organization>.` in the host names that clients are given. */
   readonly hostnameSuffix: string;
   readonly primaryRegion: string;
@@ -75,6 +77,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   const bootstrapTokenFile = optional('TURSO_BYOC_BOOTSTRAP_TOKEN_FILE', '');
   const issuer = optional('TURSO_BYOC_OIDC_ISSUER', '');
   const embeddedMetrics = optional('TURSO_BYOC_EMBEDDED_METRICS', '');
+  const auditStore = optional('TURSO_BYOC_AUDIT_STORE', '');
   return {
     ...(embeddedMetrics !== '' && { embeddedMetrics }),
     tracing: tracingSettings(environment),
@@ -99,6 +102,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
         'the directory of the control object store, or TURSO_BYOC_CONTROL_STORE to its URL',
       ),
     ),
+    ...(auditStore !== '' && { auditStore: storeAt('TURSO_BYOC_AUDIT_STORE', auditStore, 'audit', environment) }),
     hostnameSuffix: matching(
       'TURSO_BYOC_HOSTNAME_SUFFIX',
       required('TURSO_BYOC_HOSTNAME_SUFFIX', 'what follows the first label in host names of databases'),
@@ -150,13 +154,21 @@ function controlStore(
   environment: Readonly<Record<string, string | undefined>>,
   directory: () => string,
 ): StoreLocation {
-  if (url === '') return fileStore(directory());
+  return url === '' ? fileStore(directory()) : storeAt('TURSO_BYOC_CONTROL_STORE', url, 'control', environment);
+}
+
+function storeAt(
+  name: string,
+  url: string,
+  defaultPrefix: string,
+  environment: Readonly<Record<string, string | undefined>>,
+): StoreLocation {
   const endpoint = environment['AWS_ENDPOINT_URL_S3'] || environment['AWS_ENDPOINT_URL'] || undefined;
   try {
-    return parseStoreUrl(url, 'control', endpoint);
+    return parseStoreUrl(url, defaultPrefix, endpoint);
   } catch (error) {
     if (!(error instanceof StoreUrlError)) throw error;
-    throw new ControlPlaneError('SETTING_INVALID', `TURSO_BYOC_CONTROL_STORE cannot be used: ${error.message}`);
+    throw new ControlPlaneError('SETTING_INVALID', `${name} cannot be used: ${error.message}`);
   }
 }
 

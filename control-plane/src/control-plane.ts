@@ -4,6 +4,7 @@ import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { readSecret, type SecretSource } from '@turso-byoc/data-plane/node/secret-source.js';
+import type { ObjectStore } from '@turso-byoc/data-plane/object-store/object-store.js';
 import { openStore } from '@turso-byoc/data-plane/object-store/open-store.js';
 import { alarms } from '@turso-byoc/data-plane/metering/alarms/alarms.js';
 import { CountingObjectStore } from '@turso-byoc/data-plane/metering/counting-object-store.js';
@@ -22,6 +23,7 @@ import { tracedSigner } from './auth/traced-signer.js';
 import { publishVerificationKey } from './auth/verification-keys.js';
 import { AuditExporter } from './audit/audit-exporter.js';
 import { AuditLog } from './audit/audit-log.js';
+import { openAuditStore } from './audit/audit-store.js';
 import { restoreAuditLog } from './audit/restore-audit.js';
 import { findTokenHolder } from './catalog/api-tokens.js';
 import { ensureLocalUser } from './catalog/bootstrap.js';
@@ -87,9 +89,11 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     needs: ['readAfterWrite', 'createIfAbsent', 'replaceIfUnchanged'],
     report: (event, fields) => logger.warn(fields, event),
   });
-  const store = tracing
-    ? new CountingObjectStore(openedStore, systemRuntime, (request) => tracing.storeRequestEnded('control', request))
-    : openedStore;
+  const traced = (opened: ObjectStore, name: string): ObjectStore =>
+    tracing
+      ? new CountingObjectStore(opened, systemRuntime, (request) => tracing.storeRequestEnded(name, request))
+      : opened;
+  const store = traced(openedStore, 'control');
   const keySet = await publishVerificationKey(store, signer);
   const minter = new TokenMinter(signer, clock);
   const admin = new AdminClient({ url: config.adminUrl, credential, clock, retryBudgetMs, attemptTimeoutMs, tracing });
@@ -119,10 +123,17 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const reconciler = new Reconciler(catalog, lifecycle, clock, logger, onReconciled, tracing);
   const platformTokens = new PlatformTokens(catalog, minter, authenticator, clock);
   const accessRules = new AccessRulesPublisher(store, signer, catalog, clock);
-  const restored = await restoreAuditLog(store, catalog);
+  const auditStore =
+    config.auditStore === undefined
+      ? store
+      : traced(
+          await openAuditStore({ location: config.auditStore, control: store, signer, published: keySet, logger }),
+          'audit',
+        );
+  const restored = await restoreAuditLog(auditStore, catalog);
   if (restored > 0)
     logger.warn({ entries: restored }, 'the catalog had lost its audit log; it came back from the export');
-  const exporter = new AuditExporter(store, signer, catalog, clock, logger, (outcome, entries) =>
+  const exporter = new AuditExporter(auditStore, signer, catalog, clock, logger, (outcome, entries) =>
     metrics.exported(outcome, entries),
   );
   metrics.reconcilerBacklog.watch(() => reconciler.backlog);

@@ -1,20 +1,17 @@
 /**
- * Exports the audit chain to the control store, where it can be put under object lock: objects that are written once,
+ * Exports the audit chain to a store where it can be put under object lock: objects that are written once,
  * each with consecutive entries and, last, the control plane's signature of where the chain then stood. Several replicas
  * may export at once: an object's name is the number of its first entry, and whoever comes second takes what is there.
  */
 import type { Logger } from 'pino';
-import {
-  OutcomeUnknownError,
-  StoreUnavailableError,
-  type ObjectStore,
-} from '@turso-byoc/data-plane/object-store/object-store.js';
+import type { ObjectStore } from '@turso-byoc/data-plane/object-store/object-store.js';
 import type { TokenSigner } from '../auth/token-signer.js';
 import { entriesAfter, exportedUpTo, noteExported } from '../catalog/audit-log.js';
 import type { CatalogConnection } from '../catalog/catalog-connection.js';
 import type { Clock } from '../clock.js';
 import { ControlPlaneError } from '../errors/catalogue.js';
 import { auditHeadType, auditObject, encodeAuditObject, parseAuditObject, type AuditObject } from './audit-object.js';
+import { writeOnce } from './write-once.js';
 
 const entriesPerObject = 5_000;
 /** How long entries wait for others before they are exported. */
@@ -100,15 +97,9 @@ export class AuditExporter {
 
   /** Number of the last entry in the object that is there afterwards. Throws `AUDIT_DAMAGED` when it is of another chain. */
   async #put(key: string, object: AuditObject): Promise<number> {
-    try {
-      const result = await this.store.put(key, encodeAuditObject(object), { ifAbsent: true });
-      if (result.won) return object.entries.at(-1)?.sequence ?? 0;
-    } catch (error) {
-      if (!(error instanceof OutcomeUnknownError)) throw error;
-    }
-    const there = await this.store.get(key);
-    if (there === undefined) throw new StoreUnavailableError(`the audit object ${key} could not be written`);
-    const { entries } = parseAuditObject(key, there.body);
+    const there = await writeOnce(this.store, key, encodeAuditObject(object));
+    if (there === undefined) return object.entries.at(-1)?.sequence ?? 0;
+    const { entries } = parseAuditObject(key, there);
     // One of the two may be longer; as far as both go they must be the same.
     const last = Math.min(entries.length, object.entries.length) - 1;
     if (entries[last]?.hash !== object.entries[last]?.hash) {

@@ -1,6 +1,7 @@
 import type { ObjectStore } from '@turso-byoc/data-plane/object-store/object-store.js';
 import { ControlPlaneError } from '../errors/catalogue.js';
 import type { ChainedEntry } from './audit-chain.js';
+import { listedKeys } from './listed-keys.js';
 
 /** One exported object: consecutive entries, and a compact JWS of the `ChainHead` after them. */
 export interface AuditObject {
@@ -18,13 +19,8 @@ export function auditObject(firstSequence: number): string {
 }
 
 /** The names of all exported objects, in the order of their entries. */
-export async function* auditKeys(store: Pick<ObjectStore, 'list'>): AsyncGenerator<string> {
-  let after: string | undefined;
-  do {
-    const page = await store.list(auditPrefix, after === undefined ? {} : { after });
-    yield* page.keys;
-    after = page.next;
-  } while (after !== undefined);
+export function auditKeys(store: Pick<ObjectStore, 'list'>): AsyncGenerator<string> {
+  return listedKeys(store, auditPrefix);
 }
 
 /** One line of JSON for each entry, then one with the signature. */

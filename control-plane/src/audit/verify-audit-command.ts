@@ -6,10 +6,11 @@ import { parseStoreUrl } from '@turso-byoc/data-plane/object-store/store-url.js'
 import { systemRuntime } from '@turso-byoc/data-plane/runtime.js';
 import { verifyAudit } from './verify-audit.js';
 
-const usage = `usage: npm run verify-audit -- --store <control store> [--head <sequence>:<hash>]
+const usage = `usage: npm run verify-audit -- --store <store> [--head <sequence>:<hash>]
 
 Reads the exported audit log and proves it whole: every entry has the hash that covers all entries before it, no entry is
-missing, and every object ends with the control plane's signature. Needs nothing but the control store, or a copy of it.
+missing, and every object ends with the control plane's signature. Needs nothing but
+the store that it is exported to, or a copy of it: the control store, or TURSO_BYOC_AUDIT_STORE where that is set.
 
 --store <url>   file:///directory or s3://bucket/prefix?region=...; of "npm start": file:///.../.turso-byoc/store/control
 --head <head>   a head that was printed before: proves that nothing after it was cut off and rewritten

@@ -1,10 +1,11 @@
-/** Verifies the exported audit chain from the control store alone: no catalog, no data plane, no network. */
+/** Verifies the exported audit chain from the store that it is in: no catalog, no data plane, no network. */
 import { createPublicKey } from 'node:crypto';
 import { compactVerify, errors } from 'jose';
 import { verificationKeysObject } from '@turso-byoc/data-plane/auth/claims.js';
 import { parseVerificationKeySet } from '@turso-byoc/data-plane/auth/verification-key-set.js';
 import type { ObjectStore } from '@turso-byoc/data-plane/object-store/object-store.js';
 import { isControlPlaneError } from '../errors/catalogue.js';
+import { readAuditKeys } from './audit-keys.js';
 import { genesis, linkFault, type ChainHead } from './audit-chain.js';
 import { auditHeadType, auditKeys, parseAuditObject } from './audit-object.js';
 
@@ -20,8 +21,9 @@ export interface AuditVerification {
 export async function verifyAudit(store: Pick<ObjectStore, 'get' | 'list'>): Promise<AuditVerification> {
   const keySet = await store.get(verificationKeysObject);
   const published = keySet === undefined ? [] : [...parseVerificationKeySet(keySet.body).keys.values()];
+  const kept = await readAuditKeys(store);
   const keys = new Map(
-    published.map(({ kid, publicKey }) => [
+    [...published, ...kept].map(({ kid, publicKey }) => [
       kid,
       createPublicKey({ format: 'jwk', key: { kty: 'OKP', crv: 'Ed25519', x: publicKey } }),
     ]),
