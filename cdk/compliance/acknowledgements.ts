@@ -154,6 +154,11 @@ function wildcards(configuration: ResolvedConfiguration): readonly Acknowledgeme
       reason: 'Objects have names that nobody knows before; each is below the one prefix of its store.',
     },
     {
+      ids: [resource(`${names.bucketArn('audit')}/${storePrefixes.audit}/*`)],
+      paths: /^(control-plane\/ControlPlane|eks\/Pods-control-plane)\/Policy\/Resource$/,
+      reason: 'Objects of the audit log are numbered; they are below a prefix that nothing else has.',
+    },
+    {
       ids: [resource(`${names.bucketArn('data')}/${storePrefixes.data}/manifests/*`)],
       paths: /^(data-plane\/DataNode|eks\/Pods-data-node)\/Policy\/Resource$/,
       reason: 'Versions are destroyed of manifests only, one for each database, whose names nobody knows before.',
@@ -184,6 +189,7 @@ function wildcards(configuration: ResolvedConfiguration): readonly Acknowledgeme
       ids: [
         resource('*'),
         ...kinds.map((kind) => resource(`${names.bucketArn(kind)}/*`)),
+        resource(`${names.bucketArn('audit')}/${storePrefixes.audit}/*`),
         ...[account, ...trustedAccounts].flatMap((owner) => [
           resource(arn('kms', 'key/*', owner)),
           resource(arn('ecr', 'repository/*', owner)),

@@ -30,7 +30,7 @@ export function chartValues(configuration: ResolvedConfiguration, outputs: EksOu
   const [first] = places;
   return {
     region,
-    stores: { data: stores.data, log: stores.log.split(' '), control: stores.control },
+    stores: { data: stores.data, log: stores.log.split(' '), control: stores.control, audit: stores.audit },
     keyService: `kms:${outputs.DatabasesKeyArn}?region=${region}`,
     zones: isZonal ? places.map(({ name }) => name) : [],
     hostname: domain.name,

@@ -36,8 +36,8 @@ export type RoleKind = (typeof roleKinds)[number];
 export const bucketKinds = ['data', 'control', 'log', 'audit', 'config', 'access'] as const;
 export type BucketKind = (typeof bucketKinds)[number];
 
-/** Prefix of each store in its bucket; nothing else is ever in it. */
-export const storePrefixes = { data: 'data', log: 'log', control: 'control' } as const;
+/** Prefix of each store in its bucket; nothing else is ever in it. In the audit bucket the trail has prefixes of its own. */
+export const storePrefixes = { data: 'data', log: 'log', control: 'control', audit: 'platform' } as const;
 
 export class DeploymentNames {
   constructor(private readonly configuration: ResolvedConfiguration) {}

@@ -74,6 +74,7 @@ export function controlPlaneEnvironment(
 ): Readonly<Record<string, string>> {
   const { region, domain } = configuration;
   const { dataNodesHost } = new DeploymentNames(configuration);
+  const stores = storeUrls(configuration);
   return {
     AWS_REGION: region,
     NODE_ENV: 'production',
@@ -81,7 +82,8 @@ export function controlPlaneEnvironment(
     TURSO_BYOC_ADMIN_URL: `http://${dataNodesHost}:${ports.admin}`,
     TURSO_BYOC_API_HOST: '0.0.0.0',
     TURSO_BYOC_API_PORT: String(ports.api),
-    TURSO_BYOC_CONTROL_STORE: storeUrls(configuration).control,
+    TURSO_BYOC_AUDIT_STORE: stores.audit,
+    TURSO_BYOC_CONTROL_STORE: stores.control,
     TURSO_BYOC_DATA_URL: `http://${dataNodesHost}:${ports.sql}`,
     TURSO_BYOC_EMBEDDED_METRICS: embeddedMetricsNamespace(configuration),
     TURSO_BYOC_HOSTNAME_SUFFIX: domain.name,

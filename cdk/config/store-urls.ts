@@ -2,7 +2,12 @@ import type { ResolvedConfiguration } from './deployment-configuration.js';
 import { DeploymentNames, storePrefixes } from './deployment-names.js';
 
 /** The stores as both servers are told of them (docs/object-stores.md). The buckets' own encryption holds for every write. */
-export function storeUrls(configuration: ResolvedConfiguration): { data: string; log: string; control: string } {
+export function storeUrls(configuration: ResolvedConfiguration): {
+  readonly data: string;
+  readonly log: string;
+  readonly control: string;
+  readonly audit: string;
+} {
   const { region, account } = configuration;
   const names = new DeploymentNames(configuration);
   const general = (bucket: string, prefix: string): string =>
@@ -17,5 +22,6 @@ export function storeUrls(configuration: ResolvedConfiguration): { data: string;
             .map((zoneId) => `s3://${names.directoryBucket(zoneId)}/${storePrefixes.log}?region=${region}`)
             .join(' '),
     control: general(names.bucket('control'), storePrefixes.control),
+    audit: general(names.bucket('audit'), storePrefixes.audit),
   };
 }

@@ -81,3 +81,30 @@ export function denyObjectsToOthers(bucketArn: string, roleArns: readonly string
     },
   });
 }
+
+/** Writing, by everybody but these roles, whatever their own policies say. Who may read is said elsewhere. */
+export function denyWritesToOthers(objectArns: string, roleArns: readonly string[]): PolicyStatement {
+  return new PolicyStatement({
+    sid: 'DenyWritesToOthers',
+    effect: Effect.DENY,
+    principals: [new AnyPrincipal()],
+    actions: ['s3:AbortMultipartUpload', 's3:DeleteObject', 's3:PutObject', 's3:RestoreObject'],
+    resources: [objectArns],
+    conditions: { ArnNotEquals: { 'aws:PrincipalArn': [...roleArns] } },
+  });
+}
+
+/**
+ * Writes that would put a new version over an object, which object lock does not hinder: only those that S3 refuses when an object
+ * is there. The parts of an upload, which say nothing of that, make no object; its completion does.
+ */
+export function denyOverwriting(objectArns: string): PolicyStatement {
+  return new PolicyStatement({
+    sid: 'DenyOverwriting',
+    effect: Effect.DENY,
+    principals: [new AnyPrincipal()],
+    actions: ['s3:PutObject'],
+    resources: [objectArns],
+    conditions: { Null: { 's3:if-none-match': 'true' }, Bool: { 's3:ObjectCreationOperation': 'true' } },
+  });
+}

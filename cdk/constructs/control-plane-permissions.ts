@@ -5,8 +5,8 @@ import type { DeploymentContext } from './deployment-context.js';
 import { accessObjects, useBucketKey } from './object-access.js';
 
 /**
- * Everything that the control plane may do: publish in the control bucket, and sign tokens. It reaches neither the data nor the log
- * bucket, nor any key under which a database's data key is wrapped.
+ * Everything that the control plane may do: publish in the control bucket, add to its audit log, and sign tokens. It reaches neither
+ * the data nor the log bucket, nor any key under which a database's data key is wrapped.
  */
 export function controlPlanePermissions(
   { names, configuration }: DeploymentContext,
@@ -22,6 +22,14 @@ export function controlPlanePermissions(
       conditions: { StringEquals: { 'aws:SourceVpc': vpcId } },
     }),
     useBucketKey('ControlBucketKey', keys.control, configuration.region),
+    ...accessObjects({
+      sid: 'AuditLog',
+      bucketArn: names.bucketArn('audit'),
+      prefix: storePrefixes.audit,
+      access: 'append',
+      conditions: { StringEquals: { 'aws:SourceVpc': vpcId } },
+    }),
+    useBucketKey('AuditBucketKey', keys.audit, configuration.region),
     ...(keys.signing === undefined
       ? []
       : [

@@ -1,5 +1,6 @@
 /** The uses of keys: one statement of a key's policy for each, as narrow as the service's encryption context allows. */
 import { AccountRootPrincipal, PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { storePrefixes } from '../config/deployment-names.js';
 import { allowRoles } from './caller-statement.js';
 import type { DeploymentContext } from './deployment-context.js';
 
@@ -45,6 +46,20 @@ export function encryptsBucket(
     conditions: {
       StringEquals: { 'kms:ViaService': `s3.${context.configuration.region}.amazonaws.com` },
       StringLike: { 'kms:EncryptionContext:aws:s3:arn': [bucketArn, `${bucketArn}/*`] },
+    },
+  });
+}
+
+/** Encrypting the audit log of the control plane, by it, through S3 only: beside the trail, under the trail's key. */
+export function encryptsAuditLog({ configuration, names }: DeploymentContext): PolicyStatement {
+  const bucketArn = names.bucketArn('audit');
+  return allowRoles({
+    sid: 'EncryptAuditLog',
+    actions: ['kms:Decrypt', 'kms:GenerateDataKey'],
+    roleArns: [names.roleArn('control-plane')],
+    conditions: {
+      StringEquals: { 'kms:ViaService': `s3.${configuration.region}.amazonaws.com` },
+      StringLike: { 'kms:EncryptionContext:aws:s3:arn': [bucketArn, `${bucketArn}/${storePrefixes.audit}/*`] },
     },
   });
 }

@@ -7,18 +7,23 @@ export interface ObjectAccessProps {
   readonly bucketArn: string;
   /** Every key of the store begins with it and a slash. */
   readonly prefix: string;
-  readonly access: 'read' | 'write';
+  /** `append`: writing what nobody overwrites or deletes. */
+  readonly access: 'read' | 'append' | 'write';
   /** What every request has to fulfil beside that. */
   readonly conditions?: Readonly<Record<string, Record<string, unknown>>>;
 }
 
 /** Reading, or reading and writing, what is below a prefix of a bucket; listing it says "absent" instead of "denied" to a reader. */
 export function accessObjects({ sid, bucketArn, prefix, access, conditions }: ObjectAccessProps): PolicyStatement[] {
-  const writing = ['s3:PutObject', 's3:DeleteObject', 's3:AbortMultipartUpload'];
+  const writing = {
+    read: [],
+    append: ['s3:PutObject', 's3:AbortMultipartUpload'],
+    write: ['s3:PutObject', 's3:DeleteObject', 's3:AbortMultipartUpload'],
+  };
   return [
     new PolicyStatement({
       sid: `${sid}Objects`,
-      actions: ['s3:GetObject', ...(access === 'write' ? writing : [])],
+      actions: ['s3:GetObject', ...writing[access]],
       resources: [`${bucketArn}/${prefix}/*`],
       ...(conditions !== undefined && { conditions }),
     }),

@@ -1,5 +1,6 @@
 import { Effect, ManagedPolicy, PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { Construct } from 'constructs';
+import { storePrefixes } from '../config/deployment-names.js';
 import type { DeploymentContext } from './deployment-context.js';
 
 /**
@@ -26,6 +27,11 @@ export function permissionsBoundary(scope: Construct, context: DeploymentContext
         's3:PutObject',
       ],
       resources: buckets.flatMap((bucket) => [bucket, `${bucket}/*`]),
+    }),
+    new PolicyStatement({
+      sid: 'AuditLog',
+      actions: ['s3:AbortMultipartUpload', 's3:GetObject', 's3:ListBucket', 's3:PutObject'],
+      resources: [names.bucketArn('audit'), `${names.bucketArn('audit')}/${storePrefixes.audit}/*`],
     }),
     ...(names.directoryBucketZoneIds.length === 0
       ? []

@@ -59,6 +59,7 @@ export class ServiceEndpoints extends Construct {
     const kinds = [
       'data',
       'control',
+      'audit',
       ...(names.directoryBucketZoneIds.length === 0 ? (['log'] as const) : []),
     ] as const;
     return [

@@ -2,8 +2,9 @@ import { Stack } from 'aws-cdk-lib';
 import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { CfnSecret } from 'aws-cdk-lib/aws-secretsmanager';
 import type { Construct } from 'constructs';
+import { storePrefixes } from '../config/deployment-names.js';
 import { AlarmTopic } from '../constructs/alarm-topic.js';
-import { denyObjectsToOthers } from '../constructs/bucket-guard.js';
+import { denyObjectsToOthers, denyOverwriting, denyWritesToOthers } from '../constructs/bucket-guard.js';
 import { DeploymentKey } from '../constructs/deployment-key.js';
 import { stackProps, type DeploymentContext } from '../constructs/deployment-context.js';
 import { EmergencyRole } from '../constructs/emergency-role.js';
@@ -11,6 +12,7 @@ import { accessLogRoot, GuardedBucket } from '../constructs/guarded-bucket.js';
 import { GuardedDirectoryBucket } from '../constructs/guarded-directory-bucket.js';
 import {
   encryptsAlarms,
+  encryptsAuditLog,
   encryptsBucket,
   encryptsCluster,
   encryptsConfigHistory,
@@ -39,7 +41,7 @@ export interface FoundationKeys {
   readonly log: string;
   /** The control bucket and the secrets. */
   readonly control: string;
-  /** The trail, log groups and alarms. */
+  /** The trail, the control plane's audit log, log groups and alarms. */
   readonly audit: string;
   /** Local disks of tasks and instances. */
   readonly disks: string;
@@ -124,9 +126,10 @@ export class FoundationStack extends Stack {
         encryptsBucket(context, names.bucketArn('control'), [...dataNode, names.roleArn('control-plane')]),
         ...encryptsSecrets(context),
       ]),
-      audit: key('AuditKey', 'audit', 'encrypts trail, logs and alarms', [
+      audit: key('AuditKey', 'audit', 'encrypts trail, audit log, logs and alarms', [
         encryptsLogGroups(context),
         encryptsTrail(context),
+        encryptsAuditLog(context),
         encryptsAlarms(context),
         encryptsConfigHistory(context),
       ]),
@@ -175,7 +178,7 @@ export class FoundationStack extends Stack {
       keyArn: keys.audit,
       noncurrentDays: retention.auditDays,
       lock: { days: retention.auditDays, mode: retention.auditLock },
-      statements: trailDelivery(context),
+      statements: [...trailDelivery(context), ...appendedByControlPlane(context)],
     });
     if (configuration.compliance.configRecorder === 'create') {
       // Config does not deliver into a bucket whose objects are locked.
@@ -286,6 +289,12 @@ function trailDelivery({ names, configuration }: DeploymentContext): readonly Po
       conditions: { StringEquals: ofTrail },
     }),
   ];
+}
+
+/** The control plane adds to its audit log, nobody else does, and nobody writes over what is there. */
+function appendedByControlPlane({ names }: DeploymentContext): readonly PolicyStatement[] {
+  const objects = `${names.bucketArn('audit')}/${storePrefixes.audit}/*`;
+  return [denyWritesToOthers(objects, [names.roleArn('control-plane')]), denyOverwriting(objects)];
 }
 
 /** AWS Config delivers the history of this account. */

@@ -87,7 +87,7 @@ export function expectations(arns: DeploymentArns): readonly Expectation[] {
     'kms:ViaService': `secretsmanager.${region}.amazonaws.com`,
     'kms:EncryptionContext:SecretARN': arns.secret('admin-credential'),
   };
-  const ofBucket = (kind: 'data' | 'control'): Context => ({
+  const ofBucket = (kind: 'data' | 'control' | 'audit'): Context => ({
     ...throughS3,
     'kms:EncryptionContext:aws:s3:arn': names.bucketArn(kind),
   });
@@ -103,6 +103,7 @@ export function expectations(arns: DeploymentArns): readonly Expectation[] {
   const data = `${names.bucketArn('data')}/data/manifests/00/x`;
   const control = `${names.bucketArn('control')}/control/verification-keys`;
   const audit = `${names.bucketArn('audit')}/AWSLogs/${account}/CloudTrail/x`;
+  const auditLog = `${names.bucketArn('audit')}/platform/audit/0000000000000001.jsonl`;
   const access = `${names.bucketArn('access')}/load-balancer/AWSLogs/${account}/x`;
   const [zone = ''] = names.directoryBucketZoneIds;
   const log = names.directoryBucketArn(zone);
@@ -265,6 +266,24 @@ export function expectations(arns: DeploymentArns): readonly Expectation[] {
   mayNot('the control plane', 's3:GetObject', control, {}, 'from the internet');
   mayNot('the control plane', 'sts:AssumeRole', names.roleArn('data-node'));
   mayNot('the control plane', 's3:GetObject', audit, inside);
+  // Its audit log it only adds to, and nobody else does; whoever may read the trail reads it, too.
+  const created: Context = { ...inside, 's3:if-none-match': '*', 's3:ObjectCreationOperation': 'true' };
+  const replaced: Context = { ...inside, 's3:ObjectCreationOperation': 'true' };
+  may('the control plane', 's3:PutObject', auditLog, created, 'of a new object');
+  may('the control plane', 's3:GetObject', auditLog, inside);
+  may('the control plane', 's3:ListBucket', names.bucketArn('audit'), { ...inside, 's3:prefix': 'platform/audit/' });
+  may('the control plane', 'kms:GenerateDataKey', arns.key('audit'), ofBucket('audit'));
+  mayNot('the control plane', 's3:PutObject', auditLog, replaced, 'over an object');
+  mayNot('the control plane', 's3:PutObject', audit, created, 'in the trail');
+  mayNot('the control plane', 's3:DeleteObject', auditLog, inside);
+  mayNot('the control plane', 's3:DeleteObjectVersion', auditLog, inside);
+  mayNot('the control plane', 's3:BypassGovernanceRetention', auditLog, inside);
+  mayNot('the control plane', 's3:ListBucket', names.bucketArn('audit'), { ...inside, 's3:prefix': 'AWSLogs/' });
+  mayNot('a data node', 's3:PutObject', auditLog, created);
+  mayNot('a data node', 's3:GetObject', auditLog, inside);
+  mayNot('a data node', 'kms:Decrypt', arns.key('audit'), ofBucket('audit'), 'of the bucket');
+  mayNot('an administrator', 's3:PutObject', auditLog, created);
+  mayNot('an administrator', 's3:DeleteObject', auditLog);
 
   // What starts processes reads their secrets, no data.
   may('the start of a data node', 'secretsmanager:GetSecretValue', arns.secret('admin-credential'));

@@ -75,7 +75,12 @@ if (helm === undefined) {
           historyDays: configuration.retention.pointInTimeDays,
         });
       }
-      for (const data of settings('control')) expect(readConfig(data)).toMatchObject({ apiPort: 8081 });
+      for (const data of settings('control')) {
+        expect(readConfig(data)).toMatchObject({
+          apiPort: 8081,
+          auditStore: { kind: 's3', options: { bucket: expect.stringMatching(/-audit-/), keyPrefix: 'platform' } },
+        });
+      }
     });
 
     it('has the accounts that the cluster gives roles to, and the services that the load balancer is bound to', () => {
