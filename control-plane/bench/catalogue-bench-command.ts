@@ -14,7 +14,7 @@ import { catalogueTargets, type CatalogueFigures } from './catalogue-targets.js'
 import { measureLargeCatalogue } from './large-catalogue.js';
 import { latencies, summary } from './percentile.js';
 import { cpuMs, residentMiB, usedPer } from './processes.js';
-import { dataNodeMetrics, requestsPer, storeRequests } from './store-requests.js';
+import { dataNodeMetrics, requestsPer, storeBytes, storeRequests } from './store-requests.js';
 
 const usage = `usage: npm run catalogue-bench -- [options]
 
@@ -82,16 +82,20 @@ async function measure(local: RunningLocalSystem): Promise<CatalogueFigures> {
   // What the first calls of a process cost is not what the others do.
   await inParallel(0, 200, create);
   const memory = [{ databases: 200, residentMiB: await residentMiB(local) }];
+  const perSecondByTenth: number[] = [];
   const [cpuBefore, storeBefore] = [await cpuMs(local), await dataNodeMetrics(local)];
   const startedAtMs = performance.now();
   const took: number[] = [];
   let next = 200;
   for (let tenth = 1; tenth <= 10; tenth += 1) {
     const end = 200 + Math.round((databases * tenth) / 10);
+    const [begun, tenthStartedAtMs] = [next, performance.now()];
     took.push(...(await inParallel(next, end, create)));
     next = end;
     memory.push({ databases: end, residentMiB: await residentMiB(local) });
-    process.stderr.write(`${end} databases\n`);
+    const rate = Math.round(((end - begun) * 10_000) / (performance.now() - tenthStartedAtMs)) / 10;
+    perSecondByTenth.push(rate);
+    process.stderr.write(`${end} databases, ${rate} a second\n`);
   }
   const perSecond = databases / ((performance.now() - startedAtMs) / 1_000);
   const [cpuAfter, storeAfter] = [await cpuMs(local), await dataNodeMetrics(local)];
@@ -120,10 +124,15 @@ async function measure(local: RunningLocalSystem): Promise<CatalogueFigures> {
     concurrency,
     commitWindowMs,
     createsPerSecond: Math.round(perSecond * 10) / 10,
+    perSecondByTenth,
     createMs: summary(took),
     createMsAtHalfRate: summary(atHalfRate),
     storeWriteMsAtHalfRate: Math.round(halfRate.meanStoreWriteMs * 10) / 10,
     cpuMsPerCreation: usedPer(databases, cpuBefore, cpuAfter),
+    storeKiBPerCreation: {
+      sent: kibibytesPer(databases, storeBytes(storeAfter).sent - storeBytes(storeBefore).sent),
+      received: kibibytesPer(databases, storeBytes(storeAfter).received - storeBytes(storeBefore).received),
+    },
     storeRequestsPerCreation: requestsPer(databases, storeRequests(storeBefore), storeRequests(storeAfter)),
     pageOf1000Ms: {
       ...summary(pages),
@@ -167,6 +176,10 @@ async function timed(work: () => Promise<unknown>): Promise<number> {
   const startedAtMs = performance.now();
   await work();
   return performance.now() - startedAtMs;
+}
+
+function kibibytesPer(count: number, bytes: number): number {
+  return Math.round((bytes * 10) / 1_024 / count) / 10;
 }
 
 function nameOf(number: number): string {

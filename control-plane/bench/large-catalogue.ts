@@ -53,7 +53,7 @@ export async function measureLargeCatalogue(rows: number): Promise<Record<string
         findDatabase(catalog, organization, name((at * 7_919) % rows)),
       ),
       insertAndMarkMs: await latencies(samples * 4, async (at) => {
-        const uuid = newDatabaseId('libsql');
+        const uuid = newDatabaseId('libsql', systemClock.now());
         const origin = 'new' as const;
         const createdAtMs = systemClock.now();
         const row = {

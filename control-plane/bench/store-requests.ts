@@ -24,6 +24,13 @@ export function storeRequests(metrics: string): ReadonlyMap<string, number> {
   return counts;
 }
 
+/** Bytes that were written to the stores so far, and read from them. */
+export function storeBytes(metrics: string): { readonly sent: number; readonly received: number } {
+  const bytes = (direction: string): number =>
+    Number(new RegExp(`store_bytes_total\\{direction="${direction}"\\} (\\d+)`).exec(metrics)?.[1] ?? 0);
+  return { sent: bytes('sent'), received: bytes('received') };
+}
+
 /** Requests between two looks, divided by `count`; those that are fewer than one in a thousand are left out. */
 export function requestsPer(
   count: number,

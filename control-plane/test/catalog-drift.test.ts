@@ -79,7 +79,7 @@ describe('drift between catalog and data plane', () => {
 
   it('leaves out the catalog itself, and what is just being made', async () => {
     const base = { group: { id: 'g', name: 'g' }, engine: 'libsql', createdAtMs: clock.now() };
-    const [system, young] = [newDatabaseId('libsql'), newDatabaseId('libsql')];
+    const [system, young] = [newDatabaseId('libsql', Date.now()), newDatabaseId('libsql', Date.now())];
     api.node.databases.set(system, { ...base, id: system, name: 'catalog', organization: 'system', createdAtMs: 1 });
     api.node.databases.set(young, { ...base, id: young, name: 'young', organization: 'default' });
     expect(await drift()).toMatchObject({ drift: [] });

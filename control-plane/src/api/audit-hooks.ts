@@ -1,5 +1,5 @@
-import { randomUUID } from 'node:crypto';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { orderedUuid } from '@turso-byoc/data-plane/identity.js';
 import type { AuditEntry } from '../audit/audit-entry.js';
 import { runAudited, type AuditedCall } from '../audit/audited-call.js';
 import type { ApiContext } from './api-context.js';
@@ -39,7 +39,7 @@ function newCall(request: FastifyRequest, code: string, context: ApiContext): Au
   return {
     isRecorded: false,
     draft: {
-      id: randomUUID(),
+      id: orderedUuid(context.clock.now()),
       code,
       message: target === '' ? code : `${code} ${target}`,
       origin: request.headers['tursocliversion'] === undefined ? 'api' : 'cli',

@@ -33,7 +33,7 @@ export interface OpenCatalogOptions {
 /** Creates the catalog database if there is none, brings it to this release's version and returns a connection. */
 export async function openCatalog(options: OpenCatalogOptions): Promise<CatalogConnection> {
   const { admin, minter, clock } = options;
-  const id = await ensureCatalogDatabase(admin, options.startBudgetMs);
+  const id = await ensureCatalogDatabase(admin, clock, options.startBudgetMs);
   const catalog = new CatalogConnection({
     url: new URL(`db/${hostLabel(catalogAddress)}/`, options.dataUrl).href,
     mintToken: async () =>
@@ -58,11 +58,11 @@ export async function openCatalog(options: OpenCatalogOptions): Promise<CatalogC
 }
 
 /** The id of the catalog database. Of several control planes that find none at once, one creates it. */
-async function ensureCatalogDatabase(admin: AdminClient, budgetMs: number): Promise<DatabaseId> {
+async function ensureCatalogDatabase(admin: AdminClient, clock: Clock, budgetMs: number): Promise<DatabaseId> {
   const { database: name, organization } = catalogAddress;
   const existing = await admin.findByName(organization, name, budgetMs);
   if (existing !== undefined) return existing.id;
-  const id = newDatabaseId('libsql');
+  const id = newDatabaseId('libsql', clock.now());
   try {
     await admin.create({ id, name, organization, group: { id: randomUUID(), name: organization }, engine: 'libsql' });
     return id;

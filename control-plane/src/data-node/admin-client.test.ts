@@ -41,7 +41,7 @@ describe('AdminClient', () => {
     return { client, seen };
   }
 
-  const id = newDatabaseId('libsql');
+  const id = newDatabaseId('libsql', Date.now());
   const database = {
     id,
     name: 'db',
@@ -111,7 +111,7 @@ describe('AdminClient', () => {
     /** More than go out at once, so that some wait and share a call. */
     const many = Array.from({ length: 12 }, (_, number) => ({
       ...database,
-      id: newDatabaseId('libsql'),
+      id: newDatabaseId('libsql', Date.now()),
       name: `db-${number}`,
     }));
     const namesIn = ({ url, body }: Seen): string[] => {

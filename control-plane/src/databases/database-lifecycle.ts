@@ -98,7 +98,7 @@ export class DatabaseLifecycle {
     const { clientEncryption, group } = request;
     const keyId = keyFor(request);
     for (let round = 0; round < maxRounds; round += 1) {
-      const uuid = newDatabaseId(request.engine);
+      const uuid = newDatabaseId(request.engine, this.clock.now());
       const row = await insertCreating(this.catalog, {
         uuid,
         organization: request.organization,

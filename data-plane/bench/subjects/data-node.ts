@@ -128,7 +128,7 @@ export class DataNode {
 
   /** A database that does not exist yet, and the complete HTTP request that creates it. */
   newDatabase(name: string, engine: EngineName = 'libsql'): BenchDatabase & { body: Buffer; request: Buffer } {
-    const id = newDatabaseId(engine);
+    const id = newDatabaseId(engine, Date.now());
     const body = Buffer.from(JSON.stringify({ id, name, organization, group, engine }));
     const request = httpRequest('/admin/v1/databases', this.deployment.adminCredential, body);
     return { id, label: `${name}-${organization}`, body, request };

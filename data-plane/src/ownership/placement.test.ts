@@ -2,7 +2,7 @@ import { newDatabaseId, newNodeEpoch } from '../identity.js';
 import { preferredNode } from './placement.js';
 
 const nodes = Array.from({ length: 5 }, () => newNodeEpoch());
-const databases = Array.from({ length: 2_000 }, () => newDatabaseId('libsql'));
+const databases = Array.from({ length: 2_000 }, () => newDatabaseId('libsql', Date.now()));
 
 describe('rendezvous hashing', () => {
   it('does not depend on the order in which nodes are known', () => {

@@ -79,7 +79,7 @@ describe('EnginePool', () => {
     readonly opened: OpenedInEngine;
     readonly log: string[];
   }
-  const open = async (id = newDatabaseId('libsql')): Promise<Opened> => {
+  const open = async (id = newDatabaseId('libsql', Date.now())): Promise<Opened> => {
     const slot = await pool!.place(id, 'libsql');
     const log: string[] = [];
     const opened = await slot.open(
@@ -97,7 +97,7 @@ describe('EnginePool', () => {
 
   it('starts the processes of libsql at once and those of tursodb when one is needed', async () => {
     await start();
-    const place = async (engine: 'libsql' | 'tursodb') => pool!.place(newDatabaseId(engine), engine);
+    const place = async (engine: 'libsql' | 'tursodb') => pool!.place(newDatabaseId(engine, Date.now()), engine);
     expect([starts('libsql'), starts('tursodb')]).toEqual([2, 0]);
     const [first, second] = [await place('libsql'), await place('tursodb')];
     expect([starts('libsql'), starts('tursodb')]).toEqual([2, 2]);
@@ -123,7 +123,7 @@ describe('EnginePool', () => {
 
   it('counts databases that are about to be opened, but not for ever', async () => {
     await start();
-    const ids = Array.from({ length: 4 }, () => newDatabaseId('libsql'));
+    const ids = Array.from({ length: 4 }, () => newDatabaseId('libsql', Date.now()));
     const slots = await Promise.all(ids.map(async (id) => pool!.place(id, 'libsql')));
     expect(new Set(slots).size).toBe(2);
     expect(slots.map((slot) => slot.load)).toEqual([2, 2, 2, 2]);
@@ -224,9 +224,9 @@ describe('EnginePool', () => {
       // The first is replaced at once.
       const pauses = runtime.scheduledMs.filter((ms) => ms >= 100 && ms < 2_000);
       expect(pauses.slice(0, 3)).toEqual([100, 200, 400]);
-      const placing = pool!.place(newDatabaseId('libsql'), 'libsql').then(async (slot) =>
+      const placing = pool!.place(newDatabaseId('libsql', Date.now()), 'libsql').then(async (slot) =>
         slot.open(
-          newDatabaseId('libsql'),
+          newDatabaseId('libsql', Date.now()),
           { engine: 'libsql', path: 'db', commit: 0, limits },
           {
             onCommit: () => undefined,
@@ -238,7 +238,9 @@ describe('EnginePool', () => {
       );
       await expect(placing).rejects.toMatchObject({ code: 'ENGINE_RESTARTED' });
       await pool!.stop();
-      await expect(pool!.place(newDatabaseId('libsql'), 'libsql')).rejects.toMatchObject({ code: 'SHUTTING_DOWN' });
+      await expect(pool!.place(newDatabaseId('libsql', Date.now()), 'libsql')).rejects.toMatchObject({
+        code: 'SHUTTING_DOWN',
+      });
       expect(readdirSync(dying.cacheDirectory)).toEqual([]);
     } finally {
       dying.remove();

@@ -57,7 +57,7 @@ describe('EngineSlot', () => {
   const open = async (path = 'db', commit = 0): Promise<Opened> => {
     const log: string[] = [];
     const opened = await slot.open(
-      newDatabaseId('libsql'),
+      newDatabaseId('libsql', Date.now()),
       { engine: 'libsql', path, commit, limits },
       {
         onCommit: (number, pages, bytes, last) => log.push(`commit ${number} ${pages} ${bytes.byteLength} ${last}`),

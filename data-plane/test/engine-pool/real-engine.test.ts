@@ -41,7 +41,7 @@ describe('EnginePool with the engine process', () => {
   }
 
   /** A database with a table `t` of one row, opened where the pool places it. */
-  const open = async (id = newDatabaseId('libsql'), engine: EngineName = 'libsql'): Promise<Tenant> => {
+  const open = async (id = newDatabaseId('libsql', Date.now()), engine: EngineName = 'libsql'): Promise<Tenant> => {
     const slot = await pool.place(id, engine);
     const { path: folder } = await slot.directory.createDatabaseDirectory(
       `${id}.${systemRuntime.randomBytes(4).toString('hex')}`,
@@ -126,7 +126,7 @@ describe('EnginePool with the engine process', () => {
 
   it('keeps the engines apart in processes of their own', async () => {
     const libsql = await open();
-    const tursodb = await open(newDatabaseId('tursodb'), 'tursodb').catch((error: unknown) => {
+    const tursodb = await open(newDatabaseId('tursodb', Date.now()), 'tursodb').catch((error: unknown) => {
       // Not every platform has a binary of this engine.
       if (isByocError(error, 'ENGINE_UNAVAILABLE')) return undefined;
       throw error;

@@ -149,7 +149,7 @@ class FleetRun {
     const one = async (): Promise<void> => {
       while (next < count) {
         const number = next++;
-        const id = newDatabaseId('libsql', (bytes) => this.world.random.bytes(bytes));
+        const id = newDatabaseId('libsql', this.world.nowMs, (bytes) => this.world.random.bytes(bytes));
         const database: OpenDatabase = { id, name: `db${number}`, sent: 0, acknowledged: 0 };
         await this.#insist(async (node) =>
           node.databases.create({ id, name: database.name, organization, group, engine: 'libsql' }),

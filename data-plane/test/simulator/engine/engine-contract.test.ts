@@ -39,7 +39,7 @@ describe.each<[string, () => Promise<EngineSubject>]>([
   ['the model engine', modelEngine],
 ])('%s', (_, start) => {
   let subject: EngineSubject;
-  const id = newDatabaseId('libsql');
+  const id = newDatabaseId('libsql', Date.now());
 
   beforeAll(async () => {
     subject = await start();

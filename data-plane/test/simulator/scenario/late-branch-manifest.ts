@@ -16,7 +16,7 @@ export async function playLateBranchManifest(seed: number): Promise<readonly str
   return stage.play(async (database, client) => {
     await makeHistory(stage, database, client);
     const owner = stage.owner(database);
-    const id = newDatabaseId('libsql', (count) => client.random.bytes(count));
+    const id = newDatabaseId('libsql', client.machine.nowMs(), (count) => client.random.bytes(count));
     const manifest = stage.hold(
       ({ machine, operation, key }) =>
         machine === owner.machine && operation === 'put' && key.endsWith(id) && key.startsWith('manifests/'),

@@ -210,7 +210,7 @@ export class Population {
   }
 
   #newHistory(client: Client, name: string, origin?: DatabaseHistory): DatabaseHistory {
-    const id = newDatabaseId('libsql', (count) => client.random.bytes(count));
+    const id = newDatabaseId('libsql', client.machine.nowMs(), (count) => client.random.bytes(count));
     const history = new DatabaseHistory(this.#world, this.#numbers, id, name, origin);
     if (!this.#readsCount) history.ignoreReads();
     this.databases.push(history);
