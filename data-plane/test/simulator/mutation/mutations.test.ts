@@ -3,7 +3,7 @@ import { mutations } from './mutations.js';
 import { runMutation } from './run-mutation.js';
 
 /** Runs until each must have been noticed. */
-const budget = 80;
+const budget = 200;
 
 describe('the simulator notices that', () => {
   it.each(mutations.map((mutation) => [mutation.name, mutation] as const))(
