@@ -132,7 +132,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
         );
   const restored = await restoreAuditLog(auditStore, catalog);
   if (restored > 0)
-    logger.warn({ entries: restored }, 'the catalog had lost its audit log; it came back from the export');
+    logger.warn({ entries: restored }, 'the catalog had lost entries of its audit log; they came back from the export');
   const exporter = new AuditExporter(auditStore, signer, catalog, clock, logger, (outcome, entries) =>
     metrics.exported(outcome, entries),
   );

@@ -81,6 +81,30 @@ describe('a store of its own for the audit log', () => {
     expect([...api.store.objects.keys()].filter((key) => key.startsWith('audit/'))).toHaveLength(2);
   });
 
+  it('gives a catalog of an earlier time the end of its log back, and the chain goes on', async () => {
+    const store = await open(fileStore(directory));
+    await exportTo(store, 'a');
+    await exportTo(store, 'b', 'c');
+    await exportTo(store, 'd');
+    // As a backup has it that was taken when "b" was done and not exported yet.
+    await api.catalog.write(['DELETE FROM audit_log WHERE sequence > 2', 'UPDATE audit_export SET sequence = 1']);
+    expect(await restoreAuditLog(store, api.catalog)).toBe(2);
+    expect(await restoreAuditLog(store, api.catalog)).toBe(0);
+    await exportTo(store, 'e');
+    expect(await verifyAudit(store)).toMatchObject({ objects: 4, faults: [], head: { sequence: 5 } });
+  });
+
+  it('takes nothing into a catalog that has gone another way, and says so at the next export', async () => {
+    const store = await open(fileStore(directory));
+    await exportTo(store, 'a');
+    await exportTo(store, 'b', 'c');
+    await api.catalog.write(['DELETE FROM audit_log WHERE sequence > 1', 'UPDATE audit_export SET sequence = 1']);
+    await api.call('POST', '/v1/groups', { name: 'another-way' });
+    await api.audit.settled();
+    expect(await restoreAuditLog(store, api.catalog)).toBe(0);
+    await expect(exportTo(store)).rejects.toMatchObject({ code: 'AUDIT_DAMAGED' });
+  });
+
   it('keeps every key that signed, and refuses another one under the same name', async () => {
     await exportTo(await open(fileStore(directory)), 'a');
     const next = await newSigner();

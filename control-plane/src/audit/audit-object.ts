@@ -18,9 +18,9 @@ export function auditObject(firstSequence: number): string {
   return `${auditPrefix}${String(firstSequence).padStart(16, '0')}.jsonl`;
 }
 
-/** The names of all exported objects, in the order of their entries. */
-export function auditKeys(store: Pick<ObjectStore, 'list'>): AsyncGenerator<string> {
-  return listedKeys(store, auditPrefix);
+/** The names of exported objects in the order of their entries: of all, or of those that begin after an entry. */
+export function auditKeys(store: Pick<ObjectStore, 'list'>, after = 0): AsyncGenerator<string> {
+  return listedKeys(store, auditPrefix, after === 0 ? undefined : auditObject(after));
 }
 
 /** One line of JSON for each entry, then one with the signature. */

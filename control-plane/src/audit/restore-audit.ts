@@ -1,32 +1,50 @@
 import type { ObjectStore } from '@turso-byoc/data-plane/object-store/object-store.js';
-import { auditHead, insertExported, noteExported } from '../catalog/audit-log.js';
+import { auditHead, chainHeadAt, exportedUpTo, insertExported, noteExported } from '../catalog/audit-log.js';
 import type { CatalogConnection } from '../catalog/catalog-connection.js';
-import { ControlPlaneError } from '../errors/catalogue.js';
+import { ControlPlaneError, isControlPlaneError } from '../errors/catalogue.js';
 import { linkFault, type ChainHead } from './audit-chain.js';
 import type { AuditEntry } from './audit-entry.js';
 import { auditKeys, parseAuditObject } from './audit-object.js';
 
 /**
- * Takes the exported audit log back into a catalog that has none, so that the chain goes on where it stood: a catalog that
- * was lost must not begin another one. Asks the store for one page of names when the log is empty, and for nothing
- * otherwise. Returns how many entries came back. Throws `AUDIT_DAMAGED` and the errors of the store.
+ * Takes what was exported of the audit log back into a catalog that has lost it, all of it or, when the catalog is one of an
+ * earlier time (from a backup), its end: the chain goes on where it stood, and no second one begins. Asks the store for
+ * one page of names when nothing is missing. Returns how many entries came back.
+ *
+ * Throws `AUDIT_DAMAGED` when a catalog without entries cannot have them back, and the errors of the store. Where a catalog with entries has
+ * gone another way than the export, nothing is taken; the next export says so.
  */
 export async function restoreAuditLog(
   store: Pick<ObjectStore, 'get' | 'list'>,
   catalog: CatalogConnection,
 ): Promise<number> {
-  let { head }: { head: ChainHead } = await auditHead(catalog, []);
-  if (head.sequence > 0) return 0;
-  for await (const key of auditKeys(store)) {
+  const { head: last } = await auditHead(catalog, []);
+  try {
+    return await takeBack(store, catalog, last);
+  } catch (error) {
+    if (last.sequence === 0 || !isControlPlaneError(error, 'AUDIT_DAMAGED')) throw error;
+    return 0;
+  }
+}
+
+async function takeBack(
+  store: Pick<ObjectStore, 'get' | 'list'>,
+  catalog: CatalogConnection,
+  last: ChainHead,
+): Promise<number> {
+  let head = await chainHeadAt(catalog, await exportedUpTo(catalog));
+  for await (const key of auditKeys(store, head.sequence)) {
+    const damaged = (why: string): ControlPlaneError =>
+      new ControlPlaneError('AUDIT_DAMAGED', `the audit object ${key} ${why}`);
     const object = await store.get(key);
-    if (object === undefined) throw new ControlPlaneError('AUDIT_DAMAGED', `the audit object ${key} is gone`);
+    if (object === undefined) throw damaged('is gone');
     const { entries } = parseAuditObject(key, object.body);
     for (const entry of entries) {
       const fault = linkFault(head, entry);
-      if (fault !== undefined) {
-        throw new ControlPlaneError('AUDIT_DAMAGED', `the audit object ${key} is damaged: ${fault}`);
-      }
+      if (fault !== undefined) throw damaged(`is damaged: ${fault}`);
       head = { sequence: entry.sequence, hash: entry.hash };
+      if (head.sequence === last.sequence && head.hash !== last.hash)
+        throw damaged("is of another chain than the catalog's");
     }
     await insertExported(
       catalog,
@@ -35,7 +53,7 @@ export async function restoreAuditLog(
         return { ...entry, id, organization };
       }),
     );
+    await noteExported(catalog, head.sequence);
   }
-  await noteExported(catalog, head.sequence);
-  return head.sequence;
+  return Math.max(0, head.sequence - last.sequence);
 }

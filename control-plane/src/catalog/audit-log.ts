@@ -1,6 +1,7 @@
 /** The tables `audit_pending` (recorded calls that wait) and `audit_log` (the chain). */
 import { genesis, type ChainedEntry, type ChainHead } from '../audit/audit-chain.js';
 import type { AuditDraft } from '../audit/audit-entry.js';
+import { ControlPlaneError } from '../errors/catalogue.js';
 import type { CatalogConnection } from './catalog-connection.js';
 import { integerOf, textOf } from './row-values.js';
 
@@ -53,7 +54,16 @@ export async function appendToChain(
   return new Set(held?.rows.map((row) => textOf(row, 'id')));
 }
 
-/** Puts entries into the chain that were exported from it; those that are there stay. */
+/** The entry at a position, as the head of the chain that ends there. Throws `AUDIT_DAMAGED` when there is none. */
+export async function chainHeadAt(catalog: CatalogConnection, sequence: number): Promise<ChainHead> {
+  if (sequence === 0) return genesis;
+  const { rows } = await catalog.read({ sql: 'SELECT hash FROM audit_log WHERE sequence = ?', args: [sequence] });
+  const [row] = rows;
+  if (row === undefined) throw new ControlPlaneError('AUDIT_DAMAGED', `the catalog has no audit entry ${sequence}`);
+  return { sequence, hash: textOf(row, 'hash') };
+}
+
+/** Puts entries into the chain that were exported from it, where they no longer wait; those that are there stay. */
 export async function insertExported(catalog: CatalogConnection, entries: readonly ChainedCall[]): Promise<void> {
   await catalog.write([
     {
@@ -61,6 +71,10 @@ export async function insertExported(catalog: CatalogConnection, entries: readon
             SELECT e.value ->> 'sequence', e.value ->> 'id', e.value ->> 'organization', e.value ->> 'entry', e.value ->> 'hash'
             FROM json_each(?) e WHERE true ON CONFLICT DO NOTHING`,
       args: [JSON.stringify(entries)],
+    },
+    {
+      sql: 'DELETE FROM audit_pending WHERE id IN (SELECT value FROM json_each(?))',
+      args: [JSON.stringify(entries.map(({ id }) => id))],
     },
   ]);
 }
