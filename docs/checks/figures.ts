@@ -16,7 +16,7 @@ export interface Figure {
 }
 
 const pattern =
-  /(-?\d[\d,]*(?:\.\d+)?)\**\s*(?:ms|s|µs|%|kB|MB|GB|MiB|GiB|bytes|dollars|seconds|minutes|[a-z ]{0,24})?\**<!-- ((?:runs|benchmarks)\/[\w./-]+\.json) (\S+)(?: \* ([\d.e-]+))? -->/g;
+  /(-?\d[\d,]*(?:\.\d+)?)\**\s*(?:ms|s|µs|%|kB|MB|GB|KiB|MiB|GiB|bytes|dollars|seconds|minutes|[a-z ]{0,24})?\**<!-- ((?:runs|benchmarks)\/[\w./-]+\.json) (\S+)(?: \* ([\d.e-]+))? -->/g;
 
 export function figuresOf({ path, text }: Document): Figure[] {
   return [...text.matchAll(pattern)].map(([, written = '', file = '', pointer = '', factor = '1']) => ({
