@@ -123,19 +123,15 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const reconciler = new Reconciler(catalog, lifecycle, clock, logger, onReconciled, tracing);
   const platformTokens = new PlatformTokens(catalog, minter, authenticator, clock);
   const accessRules = new AccessRulesPublisher(store, signer, catalog, clock);
-  const auditStore =
-    config.auditStore === undefined
-      ? store
-      : traced(
-          await openAuditStore({ location: config.auditStore, control: store, signer, published: keySet, logger }),
-          'audit',
-        );
-  const restored = await restoreAuditLog(auditStore, catalog);
+  const ownStore =
+    config.auditStore &&
+    (await openAuditStore({ location: config.auditStore, control: store, signer, published: keySet, logger }));
+  const auditStore = ownStore ? traced(ownStore.store, 'audit') : store;
+  const restored = await restoreAuditLog(auditStore, catalog, logger);
   if (restored > 0)
     logger.warn({ entries: restored }, 'the catalog had lost entries of its audit log; they came back from the export');
-  const exporter = new AuditExporter(auditStore, signer, catalog, clock, logger, (outcome, entries) =>
-    metrics.exported(outcome, entries),
-  );
+  const onExport = (outcome: 'done' | 'failed', entries: number): void => metrics.exported(outcome, entries);
+  const exporter = new AuditExporter(auditStore, signer, catalog, clock, logger, onExport, ownStore?.earlier);
   metrics.reconcilerBacklog.watch(() => reconciler.backlog);
   metrics.auditExportLagSeconds.watch(() => exporter.lagMs / 1000);
   const audit = new AuditLog(catalog, clock, logger, () => exporter.schedule());

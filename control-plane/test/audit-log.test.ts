@@ -171,8 +171,8 @@ describe('the audit log', () => {
     await exporter.exportNow();
     const before = (await api.call('GET', auditLogs)).body.audit_logs as unknown[];
     await api.catalog.write(['DELETE FROM audit_log', 'UPDATE audit_export SET sequence = 0']);
-    expect(await restoreAuditLog(api.store, api.catalog)).toBe(before.length);
-    expect(await restoreAuditLog(api.store, api.catalog)).toBe(0);
+    expect(await restoreAuditLog(api.store, api.catalog, logger)).toBe(before.length);
+    expect(await restoreAuditLog(api.store, api.catalog, logger)).toBe(0);
     expect((await api.call('GET', auditLogs)).body.audit_logs).toEqual(before);
     await api.call('POST', '/v1/groups', { name: 'after' });
     await api.audit.settled();
@@ -195,7 +195,7 @@ describe('the audit log', () => {
     const [key] = [...api.store.objects.keys()].filter((each) => each.startsWith('audit/'));
     const stored = api.store.objects.get(key!)!;
     stored.body = Buffer.from(stored.body.toString('utf8').replace('group-create', 'group-delete'));
-    await expect(restoreAuditLog(api.store, api.catalog)).rejects.toMatchObject({ code: 'AUDIT_DAMAGED' });
+    await expect(restoreAuditLog(api.store, api.catalog, logger)).rejects.toMatchObject({ code: 'AUDIT_DAMAGED' });
   });
 
   it('says of a call that was cut off that it was interrupted', async () => {

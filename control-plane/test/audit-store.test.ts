@@ -14,6 +14,7 @@ import {
 } from '@aws-sdk/client-s3';
 import pino from 'pino';
 import { LocalObjectStore } from '@turso-byoc/data-plane/object-store/local-object-store.js';
+import type { ObjectStore } from '@turso-byoc/data-plane/object-store/object-store.js';
 import { fileStore, type StoreLocation } from '@turso-byoc/data-plane/object-store/store-url.js';
 import { describeWithServer } from '../../data-plane/test/s3/describe-with-server.js';
 import { moto, versitygw } from '../../data-plane/test/s3/s3-server.js';
@@ -41,7 +42,7 @@ afterEach(async () => {
   await rm(directory, { recursive: true });
 });
 
-const open = async (location: StoreLocation): ReturnType<typeof openAuditStore> =>
+const openBoth = async (location: StoreLocation): ReturnType<typeof openAuditStore> =>
   openAuditStore({
     location,
     control: api.store,
@@ -49,6 +50,8 @@ const open = async (location: StoreLocation): ReturnType<typeof openAuditStore> 
     published: await publishVerificationKey(api.store, api.signer),
     logger,
   });
+
+const open = async (location: StoreLocation): Promise<ObjectStore> => (await openBoth(location)).store;
 
 const exportTo = async (store: ConstructorParameters<typeof AuditExporter>[0], ...groups: string[]): Promise<void> => {
   for (const name of groups) await api.call('POST', '/v1/groups', { name });
@@ -67,7 +70,7 @@ describe('a store of its own for the audit log', () => {
       head: { sequence: 2 },
     });
     await api.catalog.write(['DELETE FROM audit_log', 'UPDATE audit_export SET sequence = 0']);
-    expect(await restoreAuditLog(store, api.catalog)).toBe(2);
+    expect(await restoreAuditLog(store, api.catalog, logger)).toBe(2);
   });
 
   it('takes over what was exported to the control store before, once, and goes on after it', async () => {
@@ -81,6 +84,23 @@ describe('a store of its own for the audit log', () => {
     expect([...api.store.objects.keys()].filter((key) => key.startsWith('audit/'))).toHaveLength(2);
   });
 
+  it('copies what a replica of before still exports while the deployment is updated, and goes on after that', async () => {
+    await exportTo(api.store, 'a');
+    const { store, earlier } = await openBoth(fileStore(directory));
+    await exportTo(api.store, 'b');
+    await api.call('POST', '/v1/groups', { name: 'c' });
+    await api.audit.settled();
+    await new AuditExporter(store, api.signer, api.catalog, systemClock, logger, undefined, earlier).exportNow();
+    expect(await verifyAudit(store)).toMatchObject({ objects: 3, faults: [], head: { sequence: 3 } });
+  });
+
+  it('names a key that is none among the faults', async () => {
+    const store = await open(fileStore(directory));
+    await exportTo(store, 'a');
+    await store.put('audit-keys/other.json', Buffer.from('{}'), { ifAbsent: true });
+    expect((await verifyAudit(store)).faults).toContainEqual(expect.stringMatching(/other\.json is no public key/));
+  });
+
   it('gives a catalog of an earlier time the end of its log back, and the chain goes on', async () => {
     const store = await open(fileStore(directory));
     await exportTo(store, 'a');
@@ -88,8 +108,8 @@ describe('a store of its own for the audit log', () => {
     await exportTo(store, 'd');
     // As a backup has it that was taken when "b" was done and not exported yet.
     await api.catalog.write(['DELETE FROM audit_log WHERE sequence > 2', 'UPDATE audit_export SET sequence = 1']);
-    expect(await restoreAuditLog(store, api.catalog)).toBe(2);
-    expect(await restoreAuditLog(store, api.catalog)).toBe(0);
+    expect(await restoreAuditLog(store, api.catalog, logger)).toBe(2);
+    expect(await restoreAuditLog(store, api.catalog, logger)).toBe(0);
     await exportTo(store, 'e');
     expect(await verifyAudit(store)).toMatchObject({ objects: 4, faults: [], head: { sequence: 5 } });
   });
@@ -98,10 +118,13 @@ describe('a store of its own for the audit log', () => {
     const store = await open(fileStore(directory));
     await exportTo(store, 'a');
     await exportTo(store, 'b', 'c');
+    await exportTo(store, 'd', 'e');
     await api.catalog.write(['DELETE FROM audit_log WHERE sequence > 1', 'UPDATE audit_export SET sequence = 1']);
-    await api.call('POST', '/v1/groups', { name: 'another-way' });
+    // Longer than the first of the objects that it should have had back.
+    for (const name of ['another', 'way', 'further']) await api.call('POST', '/v1/groups', { name });
     await api.audit.settled();
-    expect(await restoreAuditLog(store, api.catalog)).toBe(0);
+    expect(await restoreAuditLog(store, api.catalog, logger)).toBe(0);
+    expect((await api.catalog.read('SELECT sequence FROM audit_export')).rows).toEqual([{ sequence: 1 }]);
     await expect(exportTo(store)).rejects.toMatchObject({ code: 'AUDIT_DAMAGED' });
   });
 

@@ -11,7 +11,7 @@ import type { CatalogConnection } from '../catalog/catalog-connection.js';
 import type { Clock } from '../clock.js';
 import { ControlPlaneError } from '../errors/catalogue.js';
 import { auditHeadType, auditObject, encodeAuditObject, parseAuditObject, type AuditObject } from './audit-object.js';
-import { writeOnce } from './write-once.js';
+import { createOrRead } from './create-or-read.js';
 
 const entriesPerObject = 5_000;
 /** How long entries wait for others before they are exported. */
@@ -31,6 +31,8 @@ export class AuditExporter {
     private readonly clock: Clock,
     private readonly logger: Logger,
     private readonly onExport: (outcome: 'done' | 'failed', entries: number) => void = () => undefined,
+    /** What has to be in the store before more is. */
+    private readonly earlier?: { copy(): Promise<unknown> },
   ) {}
 
   /** How long entries have waited for their export; 0 when none wait. */
@@ -52,6 +54,7 @@ export class AuditExporter {
   /** Exports everything that is chained. Returns how many entries were exported. Throws the errors of store and catalog. */
   async exportNow(): Promise<number> {
     let exported = 0;
+    await this.earlier?.copy();
     for (;;) {
       const after = await exportedUpTo(this.catalog);
       const entries = await entriesAfter(this.catalog, after, entriesPerObject);
@@ -97,7 +100,7 @@ export class AuditExporter {
 
   /** Number of the last entry in the object that is there afterwards. Throws `AUDIT_DAMAGED` when it is of another chain. */
   async #put(key: string, object: AuditObject): Promise<number> {
-    const there = await writeOnce(this.store, key, encodeAuditObject(object));
+    const there = await createOrRead(this.store, key, encodeAuditObject(object));
     if (there === undefined) return object.entries.at(-1)?.sequence ?? 0;
     const { entries } = parseAuditObject(key, there);
     // One of the two may be longer; as far as both go they must be the same.

@@ -1,7 +1,8 @@
 import type { ObjectStore } from '@turso-byoc/data-plane/object-store/object-store.js';
+import { systemRuntime } from '@turso-byoc/data-plane/runtime.js';
+import { listKeys } from '@turso-byoc/data-plane/storage/list-keys.js';
 import { ControlPlaneError } from '../errors/catalogue.js';
 import type { ChainedEntry } from './audit-chain.js';
-import { listedKeys } from './listed-keys.js';
 
 /** One exported object: consecutive entries, and a compact JWS of the `ChainHead` after them. */
 export interface AuditObject {
@@ -20,7 +21,7 @@ export function auditObject(firstSequence: number): string {
 
 /** The names of exported objects in the order of their entries: of all, or of those that begin after an entry. */
 export function auditKeys(store: Pick<ObjectStore, 'list'>, after = 0): AsyncGenerator<string> {
-  return listedKeys(store, auditPrefix, after === 0 ? undefined : auditObject(after));
+  return listKeys(systemRuntime, store, auditPrefix, after === 0 ? undefined : auditObject(after));
 }
 
 /** One line of JSON for each entry, then one with the signature. */

@@ -5,15 +5,14 @@
  */
 import type { Logger } from 'pino';
 import type { VerificationKeySet } from '@turso-byoc/data-plane/auth/claims.js';
-import { explaining, connectStore } from '@turso-byoc/data-plane/object-store/open-store.js';
+import { openStore } from '@turso-byoc/data-plane/object-store/open-store.js';
 import type { ObjectStore } from '@turso-byoc/data-plane/object-store/object-store.js';
 import { describeStore, type StoreLocation } from '@turso-byoc/data-plane/object-store/store-url.js';
 import { systemRuntime } from '@turso-byoc/data-plane/runtime.js';
 import type { TokenSigner } from '../auth/token-signer.js';
 import { ControlPlaneError } from '../errors/catalogue.js';
 import { keepAuditKey, readAuditKeys } from './audit-keys.js';
-import { auditKeys } from './audit-object.js';
-import { writeOnce } from './write-once.js';
+import { EarlierExports } from './earlier-exports.js';
 
 export interface AuditStoreOptions {
   readonly location: StoreLocation;
@@ -30,45 +29,24 @@ export interface AuditStoreOptions {
  *
  * Throws `SETTING_INVALID` when the store holds the audit log of another deployment, and the errors of `openStore`.
  */
-export async function openAuditStore(options: AuditStoreOptions): Promise<ObjectStore> {
+export async function openAuditStore(
+  options: AuditStoreOptions,
+): Promise<{ readonly store: ObjectStore; readonly earlier: EarlierExports }> {
   const { location, control, signer, published, logger } = options;
-  const store = await connectStore(location, {
+  const store = await openStore(location, {
     runtime: systemRuntime,
+    needs: [],
     report: (event, fields) => logger.warn(fields, event),
   });
-  const where = describeStore(location);
-  return explaining(where, async () => {
-    const known = new Set(published.keys.map(({ kid }) => kid));
-    const kept = await readAuditKeys(store);
-    if (kept.length > 0 && !kept.some(({ kid }) => known.has(kid))) {
-      const why = `the store ${where} holds the audit log of another deployment`;
-      throw new ControlPlaneError('SETTING_INVALID', `TURSO_BYOC_AUDIT_STORE cannot be used: ${why}`);
-    }
-    if (!kept.some(({ kid, publicKey }) => kid === signer.kid && publicKey === signer.publicKey)) {
-      await keepAuditKey(store, signer);
-    }
-    const copied = await copyExports(control, store);
-    if (copied > 0) logger.info({ objects: copied }, 'the exported audit log was copied from the control store');
-    return store;
-  });
-}
-
-async function copyExports(from: ObjectStore, to: ObjectStore): Promise<number> {
-  const present = new Set<string>();
-  for await (const key of auditKeys(to)) present.add(key);
-  let copied = 0;
-  for await (const key of auditKeys(from)) {
-    if (present.has(key)) continue;
-    const object = await from.get(key);
-    if (object === undefined) throw new ControlPlaneError('AUDIT_DAMAGED', `the audit object ${key} is gone`);
-    const there = await writeOnce(to, key, object.body);
-    if (there !== undefined && !there.equals(object.body)) {
-      throw new ControlPlaneError(
-        'AUDIT_DAMAGED',
-        `the audit object ${key} is of another chain than the control store's`,
-      );
-    }
-    copied += 1;
+  const known = new Set(published.keys.map(({ kid }) => kid));
+  const kept = await readAuditKeys(store);
+  if (kept.length > 0 && !kept.some(({ kid }) => known.has(kid))) {
+    const why = `the store ${describeStore(location)} holds the audit log of another deployment`;
+    throw new ControlPlaneError('SETTING_INVALID', `TURSO_BYOC_AUDIT_STORE cannot be used: ${why}`);
   }
-  return copied;
+  await keepAuditKey(store, signer);
+  const earlier = new EarlierExports(control, store);
+  const copied = await earlier.copy();
+  if (copied > 0) logger.info({ objects: copied }, 'the exported audit log was copied from the control store');
+  return { store, earlier };
 }

@@ -1,5 +1,13 @@
+import type { Logger } from 'pino';
 import type { ObjectStore } from '@turso-byoc/data-plane/object-store/object-store.js';
-import { auditHead, chainHeadAt, exportedUpTo, insertExported, noteExported } from '../catalog/audit-log.js';
+import {
+  auditHead,
+  chainHeadAt,
+  entriesAfter,
+  exportedUpTo,
+  insertExported,
+  noteExported,
+} from '../catalog/audit-log.js';
 import type { CatalogConnection } from '../catalog/catalog-connection.js';
 import { ControlPlaneError, isControlPlaneError } from '../errors/catalogue.js';
 import { linkFault, type ChainHead } from './audit-chain.js';
@@ -12,17 +20,19 @@ import { auditKeys, parseAuditObject } from './audit-object.js';
  * one page of names when nothing is missing. Returns how many entries came back.
  *
  * Throws `AUDIT_DAMAGED` when a catalog without entries cannot have them back, and the errors of the store. Where a catalog with entries has
- * gone another way than the export, nothing is taken; the next export says so.
+ * gone another way than the export, nothing more is taken and the log says so, as the next export does.
  */
 export async function restoreAuditLog(
   store: Pick<ObjectStore, 'get' | 'list'>,
   catalog: CatalogConnection,
+  logger: Logger,
 ): Promise<number> {
   const { head: last } = await auditHead(catalog, []);
   try {
     return await takeBack(store, catalog, last);
   } catch (error) {
     if (last.sequence === 0 || !isControlPlaneError(error, 'AUDIT_DAMAGED')) throw error;
+    logger.error({ err: error }, 'entries of the audit log cannot be taken back from its export');
     return 0;
   }
 }
@@ -39,11 +49,12 @@ async function takeBack(
     const object = await store.get(key);
     if (object === undefined) throw damaged('is gone');
     const { entries } = parseAuditObject(key, object.body);
+    const held = (await entriesAfter(catalog, head.sequence, entries.length)).at(-1);
     for (const entry of entries) {
       const fault = linkFault(head, entry);
       if (fault !== undefined) throw damaged(`is damaged: ${fault}`);
       head = { sequence: entry.sequence, hash: entry.hash };
-      if (head.sequence === last.sequence && head.hash !== last.hash)
+      if (head.sequence === held?.sequence && head.hash !== held.hash)
         throw damaged("is of another chain than the catalog's");
     }
     await insertExported(

@@ -1,8 +1,7 @@
 /** Verifies the exported audit chain from the store that it is in: no catalog, no data plane, no network. */
-import { createPublicKey } from 'node:crypto';
 import { compactVerify, errors } from 'jose';
 import { verificationKeysObject } from '@turso-byoc/data-plane/auth/claims.js';
-import { parseVerificationKeySet } from '@turso-byoc/data-plane/auth/verification-key-set.js';
+import { parseVerificationKeySet, type VerificationKey } from '@turso-byoc/data-plane/auth/verification-key-set.js';
 import type { ObjectStore } from '@turso-byoc/data-plane/object-store/object-store.js';
 import { isControlPlaneError } from '../errors/catalogue.js';
 import { readAuditKeys } from './audit-keys.js';
@@ -21,14 +20,13 @@ export interface AuditVerification {
 export async function verifyAudit(store: Pick<ObjectStore, 'get' | 'list'>): Promise<AuditVerification> {
   const keySet = await store.get(verificationKeysObject);
   const published = keySet === undefined ? [] : [...parseVerificationKeySet(keySet.body).keys.values()];
-  const kept = await readAuditKeys(store);
-  const keys = new Map(
-    [...published, ...kept].map(({ kid, publicKey }) => [
-      kid,
-      createPublicKey({ format: 'jwk', key: { kty: 'OKP', crv: 'Ed25519', x: publicKey } }),
-    ]),
-  );
   const faults: string[] = [];
+  const kept = await readAuditKeys(store).catch((error: unknown) => {
+    if (!isControlPlaneError(error, 'AUDIT_DAMAGED')) throw error;
+    faults.push(error.message);
+    return [];
+  });
+  const keys = new Map([...published, ...kept].map(({ kid, key }) => [kid, key]));
   let head = genesis;
   let objects = 0;
   for await (const key of auditKeys(store)) {
@@ -58,7 +56,7 @@ export async function verifyAudit(store: Pick<ObjectStore, 'get' | 'list'>): Pro
 async function faultOfSignature(
   signature: string,
   head: ChainHead,
-  keys: ReadonlyMap<string, ReturnType<typeof createPublicKey>>,
+  keys: ReadonlyMap<string, VerificationKey['key']>,
 ): Promise<string | undefined> {
   try {
     const { payload, protectedHeader } = await compactVerify(

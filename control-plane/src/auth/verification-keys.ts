@@ -61,11 +61,9 @@ function isKeySet(value: unknown): value is VerificationKeySet {
   const { format, version, keys } = value as Partial<Record<keyof VerificationKeySet, unknown>>;
   if (format !== 'turso-byoc/verification-keys/1' || !Number.isSafeInteger(version) || !Array.isArray(keys))
     return false;
-  return keys.every(isVerificationKey);
-}
-
-export function isVerificationKey(value: unknown): value is VerificationKeySet['keys'][number] {
-  if (typeof value !== 'object' || value === null) return false;
-  const { kid, algorithm, publicKey } = value as Record<string, unknown>;
-  return typeof kid === 'string' && algorithm === 'Ed25519' && typeof publicKey === 'string';
+  return keys.every((key: unknown) => {
+    if (typeof key !== 'object' || key === null) return false;
+    const { kid, algorithm, publicKey } = key as Record<string, unknown>;
+    return typeof kid === 'string' && algorithm === 'Ed25519' && typeof publicKey === 'string';
+  });
 }

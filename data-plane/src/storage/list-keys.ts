@@ -5,7 +5,7 @@ import { readWithRetry } from './conditional-write.js';
 /** Every key that starts with `prefix`, after `begin` if it is given, in ascending order, page by page. Throws `STORE_UNAVAILABLE`. */
 export async function* listKeys(
   runtime: Runtime,
-  store: ObjectStore,
+  store: Pick<ObjectStore, 'list'>,
   prefix: string,
   begin?: string,
 ): AsyncGenerator<string> {
