@@ -13,13 +13,14 @@ export function controlPlanePermissions(
   keys: FoundationKeys,
   vpcId: string,
 ): PolicyStatement[] {
+  const inside = { StringEquals: { 'aws:SourceVpc': vpcId } };
   return [
     ...accessObjects({
       sid: 'Control',
       bucketArn: names.bucketArn('control'),
       prefix: storePrefixes.control,
       access: 'write',
-      conditions: { StringEquals: { 'aws:SourceVpc': vpcId } },
+      conditions: inside,
     }),
     useBucketKey('ControlBucketKey', keys.control, configuration.region),
     ...accessObjects({
@@ -27,7 +28,7 @@ export function controlPlanePermissions(
       bucketArn: names.bucketArn('audit'),
       prefix: storePrefixes.audit,
       access: 'append',
-      conditions: { StringEquals: { 'aws:SourceVpc': vpcId } },
+      conditions: inside,
     }),
     useBucketKey('AuditBucketKey', keys.audit, configuration.region),
     ...(keys.signing === undefined

@@ -33,33 +33,45 @@ export function wrapsDataKeys(context: DeploymentContext): PolicyStatement {
   });
 }
 
-/** Encrypting the objects of a general purpose bucket, for roles, through S3 only. */
+/** Encrypting the objects of a general purpose bucket, for roles, through S3 only; in an emergency for the emergency role. */
 export function encryptsBucket(
   context: DeploymentContext,
   bucketArn: string,
   roleArns: readonly string[],
 ): PolicyStatement {
-  return allowRoles({
-    sid: 'EncryptBucket',
-    actions: ['kms:Decrypt', 'kms:GenerateDataKey'],
+  return encryptsObjects(context, 'EncryptBucket', {
+    bucketArn,
+    of: '*',
     roleArns: [...roleArns, ...emergency(context)],
-    conditions: {
-      StringEquals: { 'kms:ViaService': `s3.${context.configuration.region}.amazonaws.com` },
-      StringLike: { 'kms:EncryptionContext:aws:s3:arn': [bucketArn, `${bucketArn}/*`] },
-    },
   });
 }
 
 /** Encrypting the audit log of the control plane, by it, through S3 only: beside the trail, under the trail's key. */
-export function encryptsAuditLog({ configuration, names }: DeploymentContext): PolicyStatement {
-  const bucketArn = names.bucketArn('audit');
-  return allowRoles({
-    sid: 'EncryptAuditLog',
-    actions: ['kms:Decrypt', 'kms:GenerateDataKey'],
+export function encryptsAuditLog(context: DeploymentContext): PolicyStatement {
+  const { names } = context;
+  return encryptsObjects(context, 'EncryptAuditLog', {
+    bucketArn: names.bucketArn('audit'),
+    of: `${storePrefixes.audit}/*`,
     roleArns: [names.roleArn('control-plane')],
+  });
+}
+
+function encryptsObjects(
+  { configuration }: DeploymentContext,
+  sid: string,
+  {
+    bucketArn,
+    of,
+    roleArns,
+  }: { readonly bucketArn: string; readonly of: string; readonly roleArns: readonly string[] },
+): PolicyStatement {
+  return allowRoles({
+    sid,
+    actions: ['kms:Decrypt', 'kms:GenerateDataKey'],
+    roleArns,
     conditions: {
       StringEquals: { 'kms:ViaService': `s3.${configuration.region}.amazonaws.com` },
-      StringLike: { 'kms:EncryptionContext:aws:s3:arn': [bucketArn, `${bucketArn}/${storePrefixes.audit}/*`] },
+      StringLike: { 'kms:EncryptionContext:aws:s3:arn': [bucketArn, `${bucketArn}/${of}`] },
     },
   });
 }
