@@ -14,8 +14,9 @@ const { values } = parseArgs({
 });
 
 if (values.help) {
-  console.log(`Two data nodes over one store: databases are created, written, read, branched, collected and deleted, while one
-node is killed and started again. Of the other one memory, descriptors, disk and latency are watched.
+  console.log(`Two data nodes over one store: databases of both engines are created, written, read, branched, synced to a device,
+collected and deleted, while one node is killed and started again. Of the other one memory, descriptors, disk and
+latency are watched.
 
   --minutes N       for how long (default 10)
   --slots N         databases in use at one time (default 6)

@@ -1,19 +1,18 @@
 /**
- * Everything at once for a long time, on two real data nodes over one store: databases are created, written in transactions,
- * read through either node, branched, collected, folded and deleted, while one of the nodes is killed and started again. The
- * other one is never ended, and is looked at: memory, descriptors, disk and latency must not grow.
+ * Everything at once for a long time, on two real data nodes over one store: databases of both engines are created, written
+ * in transactions, read through either node, branched, synced to a device, collected, folded and deleted, while one of the
+ * nodes is killed and started again. The other one is never ended, and is looked at: memory, descriptors, disk and latency
+ * must not grow.
  */
-import { readdirSync, statSync } from 'node:fs';
-import { join } from 'node:path';
-import { isGone, descendants } from '@turso-byoc/data-plane/bench/processes/process-tree.js';
-import { memoryUse } from '@turso-byoc/data-plane/bench/processes/memory.js';
-import { isSystemError } from '@turso-byoc/data-plane/object-store/file-layer.js';
-import { DataNode, sharedLease, StatementError, type TestDatabase } from '../support/data-node.js';
+import { DataNode, sharedLease, StatementError } from '../support/data-node.js';
+import { sampleNode, type NodeSample } from './node-samples.js';
+import { SoakDevice } from './soak-device.js';
+import { allRows, createTables, SoakedDatabase, tables } from './soaked-database.js';
 import { trend, type Trend } from './trend.js';
 
 export interface SoakOptions {
   readonly durationMs: number;
-  /** Databases that are in use at one time. */
+  /** Databases that are in use at one time; every other one is of the Turso engine. */
   readonly slots: number;
   readonly sampleEveryMs: number;
   readonly killEveryMs: number;
@@ -26,6 +25,10 @@ export interface SoakCounts {
   branched: number;
   transactions: number;
   reads: number;
+  /** Databases of which every row was compared with what had been written. */
+  compared: number;
+  pulls: number;
+  pushes: number;
   collected: number;
   kills: number;
   /** Requests that were sent again: the node was gone, or said that the database is moving. */
@@ -37,29 +40,22 @@ export interface SoakResult {
   /** What was read and was not what had been written: must be none. */
   readonly wrong: readonly string[];
   /** Of the node that was never ended. */
-  readonly trends: Readonly<Record<'memoryBytes' | 'descriptors' | 'diskBytes' | 'latencyMs', Trend>>;
+  readonly trends: Readonly<Record<keyof Sample, Trend>>;
   readonly growing: readonly string[];
 }
 
-interface Sample {
-  readonly memoryBytes: number;
-  readonly descriptors: number;
-  readonly diskBytes: number;
+interface Sample extends NodeSample {
+  /** The median of the transactions since the sample before. */
   readonly latencyMs: number;
 }
 
-/** A database and what must be in it. */
-interface Filled {
-  readonly database: TestDatabase;
-  rows: number;
-}
-
 const transactionsOfLife = 60;
+const transactionsBetweenSyncs = 20;
 const rowsOfTransaction = 5;
 /** The first part of the samples is of a system that still fills its caches. */
 const warmUpPart = 0.25;
-/** A deleted database leaves a tombstone, a name and a certificate of neither; all of them together no more than this. */
-const bytesLeftByDatabase = 64 * 1024;
+/** A deleted database leaves a tombstone, its name and its certificate; all of them together no more than this. */
+const bytesLeftByDatabase = 8 * 1024;
 const mebibyte = 2 ** 20;
 
 export async function soakRun(options: SoakOptions): Promise<SoakResult> {
@@ -91,13 +87,16 @@ class Soak {
     branched: 0,
     transactions: 0,
     reads: 0,
+    compared: 0,
+    pulls: 0,
+    pushes: 0,
     collected: 0,
     kills: 0,
     repeated: 0,
   };
   readonly #wrong: string[] = [];
   readonly #samples: Sample[] = [];
-  readonly #live = new Set<Filled>();
+  readonly #live = new Set<SoakedDatabase>();
   #latencies: number[] = [];
   #endsAtMs = 0;
   #number = 0;
@@ -112,11 +111,11 @@ class Soak {
     const { durationMs, slots } = this.options;
     this.#endsAtMs = Date.now() + durationMs;
     await Promise.all([
-      ...Array.from({ length: slots }, async () => this.#liveAndDie()),
+      ...Array.from({ length: slots }, async (_, slot) => this.#liveAndDie(slot % 2 === 0 ? 'libsql' : 'tursodb')),
       this.#killNowAndThen(),
       this.#sample(),
     ]);
-    await this.#checkAll();
+    await this.#compareAll();
     const kept = this.#samples.slice(Math.floor(this.#samples.length * warmUpPart));
     const of = (key: keyof Sample): Trend => trend(kept.map((sample) => sample[key]));
     const trends = {
@@ -132,24 +131,21 @@ class Soak {
     return Date.now() >= this.#endsAtMs;
   }
 
-  /** Databases in one place, one after the other, each with a branch. */
-  async #liveAndDie(): Promise<void> {
+  /** Databases in one place, one after the other, each with a branch and a device. */
+  async #liveAndDie(engine: SoakedDatabase['engine']): Promise<void> {
     while (!this.#isOver()) {
-      const filled = await this.#create({});
-      for (let done = 0; done < transactionsOfLife && !this.#isOver(); done++) {
-        await this.#write(filled);
-        if (done % 3 === 0) await this.#read(filled);
-        if (done === transactionsOfLife / 2) {
-          const branch = await this.#create({ branch: { parent: filled.database.id } }, filled.rows);
-          this.#counts.branched += 1;
-          await this.#read(branch);
-          await this.#write(branch);
-          await this.#read(branch);
-          await this.#delete(branch);
-          await this.#collect(filled);
-        }
+      const soaked = await this.#create(engine);
+      const device = await this.#insist(async () => SoakDevice.connect(soaked, this.#somewhere(soaked).url));
+      for (let done = 1; done <= transactionsOfLife && !this.#isOver(); done++) {
+        await this.#write(soaked);
+        if (done % 3 === 0) await this.#read(soaked);
+        if (done % transactionsBetweenSyncs === 0) await this.#sync(soaked, device);
+        if (done === transactionsOfLife / 2) await this.#branch(soaked);
       }
-      if (!this.#isOver()) await this.#delete(filled);
+      await device.close();
+      if (this.#isOver()) break;
+      await this.#compare(soaked);
+      await this.#delete(soaked);
     }
   }
 
@@ -161,8 +157,10 @@ class Soak {
       this.#counts.kills += 1;
       await delay(1_000);
       await this.mortal.restart();
+      const { kills, transactions, created, pulls, pushes } = this.#counts;
       onProgress(
-        `killed ${this.#counts.kills} times; ${this.#counts.transactions} transactions, ${this.#counts.created} databases`,
+        `killed ${kills} times; ${transactions} transactions, ${created} databases, ${pulls} pulls, ${pushes} pushes; ` +
+          `memory ${((this.#samples.at(-1)?.memoryBytes ?? 0) / mebibyte).toFixed(0)} MiB, wrong ${this.#wrong.length}`,
       );
     }
   }
@@ -170,67 +168,97 @@ class Soak {
   async #sample(): Promise<void> {
     while (!this.#isOver()) {
       await delay(this.options.sampleEveryMs);
-      const pids = [this.steady.pid, ...descendants(this.steady.pid)];
       const latencies = this.#latencies.splice(0).sort((one, other) => one - other);
-      this.#samples.push({
-        memoryBytes: memoryUse(pids).privateBytes,
-        descriptors: pids.reduce((sum, pid) => sum + descriptorsOf(pid), 0),
-        diskBytes: bytesBelow(this.steady.storeDirectory) + bytesBelow(this.steady.cacheDirectory),
-        latencyMs: latencies[Math.floor(latencies.length / 2)] ?? 0,
-      });
+      this.#samples.push({ ...sampleNode(this.steady), latencyMs: latencies[Math.floor(latencies.length / 2)] ?? 0 });
     }
   }
 
-  async #create(more: Record<string, unknown>, rows = 0): Promise<Filled> {
+  async #create(engine: SoakedDatabase['engine'], parent?: SoakedDatabase): Promise<SoakedDatabase> {
     const name = `soak${this.#number++}`;
-    const database = await this.#insist(
-      async () => this.steady.createDatabase(name, 'libsql', more),
-      'DATABASE_EXISTS',
-    );
-    const filled = { database, rows };
+    const more = parent ? { branch: { parent: parent.database.id } } : {};
+    const database = await this.#insist(async () => this.steady.createDatabase(name, engine, more));
+    const soaked = new SoakedDatabase(database, engine, parent);
     this.#counts.created += 1;
-    this.#live.add(filled);
-    await this.#insist(async () =>
-      this.#anywhere(database, 'CREATE TABLE IF NOT EXISTS t (n INTEGER PRIMARY KEY, filler TEXT)'),
-    );
-    return filled;
+    this.#live.add(soaked);
+    await this.#insist(async () => {
+      const node = this.#node();
+      await node.run(node.here(database), ...createTables);
+    });
+    return soaked;
+  }
+
+  async #branch(parent: SoakedDatabase): Promise<void> {
+    const branch = await this.#create(parent.engine, parent);
+    this.#counts.branched += 1;
+    await this.#compare(branch);
+    await this.#write(branch);
+    await this.#read(branch);
+    await this.#delete(branch);
+    await this.#collect(parent);
   }
 
   /** A transaction of several rows; sent again until it is answered, and the same however often it is done. */
-  async #write(filled: Filled): Promise<void> {
-    const first = filled.rows + 1;
-    const rows = Array.from({ length: rowsOfTransaction }, (_, at) => `(${first + at}, hex(randomblob(400)))`);
+  async #write(soaked: SoakedDatabase): Promise<void> {
+    const first = soaked.rows.served + 1;
+    const rows = Array.from(
+      { length: rowsOfTransaction },
+      (_, at) => `(${first + at}, '${soaked.content('served', first + at)}')`,
+    );
     const startedMs = performance.now();
     await this.#insist(async () =>
       this.steady.run(
-        this.steady.here(filled.database),
+        this.steady.here(soaked.database),
         'BEGIN IMMEDIATE',
-        `INSERT OR REPLACE INTO t VALUES ${rows.join(',')}`,
+        `INSERT OR REPLACE INTO served VALUES ${rows.join(',')}`,
         'COMMIT',
       ),
     );
     this.#latencies.push(performance.now() - startedMs);
-    filled.rows += rowsOfTransaction;
+    soaked.rows.served += rowsOfTransaction;
     this.#counts.transactions += 1;
   }
 
-  async #read(filled: Filled): Promise<void> {
+  async #read(soaked: SoakedDatabase): Promise<void> {
     const [row] = await this.#insist(async () =>
-      this.#anywhere(filled.database, 'SELECT count(*), coalesce(sum(n), 0), coalesce(max(n), 0) FROM t'),
+      this.#anywhere(soaked, 'SELECT count(*), coalesce(sum(n), 0), coalesce(max(n), 0) FROM served'),
     );
     this.#counts.reads += 1;
-    const expected = [filled.rows, (filled.rows * (filled.rows + 1)) / 2, filled.rows].join();
-    if (row?.join() !== expected) this.#wrong.push(`${filled.database.name}: ${String(row)} instead of ${expected}`);
+    const { served } = soaked.rows;
+    const expected = [served, (served * (served + 1)) / 2, served].join();
+    if (row?.join() !== expected) this.#isWrong(soaked, `${String(row)} instead of ${expected}`);
   }
 
-  async #delete(filled: Filled): Promise<void> {
-    await this.#admin('DELETE', `/admin/v1/databases/${filled.database.id}`);
-    this.#live.delete(filled);
+  /** The device sends a row of its own and takes what there is; both sides of it must be as they were written then. */
+  async #sync(soaked: SoakedDatabase, device: SoakDevice): Promise<void> {
+    await device.write();
+    await this.#insist(async () => device.push());
+    this.#counts.pushes += 1;
+    await this.#insist(async () => device.pull());
+    this.#counts.pulls += 1;
+    for (const fault of await device.faults()) this.#isWrong(soaked, fault);
+  }
+
+  /** Every row with what was written. */
+  async #compare(soaked: SoakedDatabase): Promise<void> {
+    for (const table of tables) {
+      const fault = soaked.faultOf(table, await this.#insist(async () => this.#anywhere(soaked, allRows(table))));
+      if (fault !== undefined) this.#isWrong(soaked, `${table}: ${fault}`);
+    }
+    this.#counts.compared += 1;
+  }
+
+  #isWrong({ database, engine }: SoakedDatabase, what: string): void {
+    this.#wrong.push(`${database.name} (${engine}): ${what}`);
+  }
+
+  async #delete(soaked: SoakedDatabase): Promise<void> {
+    await this.#admin('DELETE', `/admin/v1/databases/${soaked.database.id}`);
+    this.#live.delete(soaked);
     this.#counts.deleted += 1;
-    await this.#collect(filled);
+    await this.#collect(soaked);
   }
 
-  async #collect({ database }: Filled): Promise<void> {
+  async #collect({ database }: SoakedDatabase): Promise<void> {
     await this.#admin('POST', `/admin/v1/databases/${database.id}/collect`);
     this.#counts.collected += 1;
   }
@@ -244,20 +272,26 @@ class Soak {
     });
   }
 
-  /** Through either node. */
-  async #anywhere(database: TestDatabase, sql: string): Promise<any[][]> {
-    const node = Math.random() < 0.5 && this.mortal.isRunning ? this.mortal : this.steady;
-    return node.run(node.here(database), sql);
+  /** Either node. */
+  #node(): DataNode {
+    return Math.random() < 0.5 && this.mortal.isRunning ? this.mortal : this.steady;
   }
 
-  /** Again, until it is done, for as long as a takeover may take; `isDone`: a code that says that it was. */
-  async #insist<T>(work: () => Promise<T>, isDone?: string): Promise<T> {
+  #somewhere({ database }: SoakedDatabase): SoakedDatabase['database'] {
+    return this.#node().here(database);
+  }
+
+  async #anywhere(soaked: SoakedDatabase, sql: string): Promise<any[][]> {
+    return this.steady.run(this.#somewhere(soaked), sql);
+  }
+
+  /** Again, until it is done, for as long as a takeover may take. */
+  async #insist<T>(work: () => Promise<T>): Promise<T> {
     const untilMs = Date.now() + 60_000;
     for (;;) {
       try {
         return await work();
       } catch (error) {
-        if (error instanceof StatementError && error.code === isDone) throw error;
         if (error instanceof StatementError && !repeatable.has(error.code)) throw error;
         if (Date.now() > untilMs) throw error;
         this.#counts.repeated += 1;
@@ -267,12 +301,12 @@ class Soak {
   }
 
   /** Everything that lives, read from the store alone by nodes that have nothing. */
-  async #checkAll(): Promise<void> {
+  async #compareAll(): Promise<void> {
     await this.mortal.end('SIGKILL');
     await this.steady.end('SIGKILL');
     await this.steady.deleteCache();
     await this.steady.restart();
-    for (const filled of this.#live) await this.#read(filled);
+    for (const soaked of this.#live) await this.#compare(soaked);
   }
 }
 
@@ -300,46 +334,6 @@ export function growing(trends: SoakResult['trends'], { created }: Pick<SoakCoun
     ...(rises(diskBytes, 48 * mebibyte + created * bytesLeftByDatabase) ? ['disk'] : []),
     ...(rises(latencyMs, Math.max(50, latencyMs.median)) ? ['latency'] : []),
   ];
-}
-
-function descriptorsOf(pid: number): number {
-  try {
-    return readdirSync(`/proc/${pid}/fd`).length;
-  } catch (error) {
-    if (isGone(error)) return 0;
-    throw error;
-  }
-}
-
-function bytesBelow(directory: string): number {
-  let bytes = 0;
-  for (const entry of readdirOrNone(directory)) {
-    const path = join(directory, entry.name);
-    if (entry.isDirectory()) bytes += bytesBelow(path);
-    else if (entry.isFile()) bytes += sizeOrZero(path);
-  }
-  return bytes;
-}
-
-// Files and directories come and go while they are counted.
-function readdirOrNone(directory: string): ReturnType<typeof readEntries> {
-  try {
-    return readEntries(directory);
-  } catch (error) {
-    if (isSystemError(error, 'ENOENT', 'ENOTDIR')) return [];
-    throw error;
-  }
-}
-
-const readEntries = (directory: string) => readdirSync(directory, { withFileTypes: true });
-
-function sizeOrZero(path: string): number {
-  try {
-    return statSync(path).size;
-  } catch (error) {
-    if (isSystemError(error, 'ENOENT')) return 0;
-    throw error;
-  }
 }
 
 const delay = async (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
