@@ -1,7 +1,9 @@
 /**
  * Deploys the example `dev` with the real CDK CLI into the emulator moto: everything at first, then a change of one setting, then no
  * change. Proves that the CLI takes the app, the order of the stacks and the references between them; not what AWS would say.
- *   node .ci/deploy-into-moto.js          needs TURSO_BYOC_TEST_MOTO (.ci/install-s3-servers --environment) and a build
+ * Then the `aws` commands of all documents and runbooks are run in that deployment, by the real AWS CLI.
+ *   node .ci/deploy-into-moto.js          needs TURSO_BYOC_TEST_MOTO (.ci/install-s3-servers --environment),
+ *                                         TURSO_BYOC_TEST_AWS_CLI (.ci/install-aws-cli --environment) and a build
  */
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -9,10 +11,15 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { DeploymentNames } from '../cdk/dist/config/deployment-names.js';
+import { validateConfiguration } from '../cdk/dist/config/validate-configuration.js';
 import { deployment } from '../cdk/dist/examples/dev.js';
+import { runAwsCommands } from './aws-commands.js';
 
 const python = process.env.TURSO_BYOC_TEST_MOTO;
 if (!python) throw new Error('TURSO_BYOC_TEST_MOTO is not set; eval "$(.ci/install-s3-servers --environment)"');
+const awsCli = process.env.TURSO_BYOC_TEST_AWS_CLI;
+if (!awsCli) throw new Error('TURSO_BYOC_TEST_AWS_CLI is not set; eval "$(.ci/install-aws-cli --environment)"');
 
 const directory = mkdtempSync(join(tmpdir(), 'deploy-into-moto-'));
 const port = await freePort();
@@ -89,6 +96,24 @@ print(json.dumps({'stacks': stacks, 'services': len(services), 'keys': len(kms.l
   return JSON.parse(execFileSync(python, ['-c', program], { env: environment, encoding: 'utf8' }));
 }
 
+/**
+ * What the words in capitals of the documents stand for in this deployment. The trail is made here, under the name that its template
+ * gives it: the emulator's CloudFormation passes trails over.
+ */
+function documentValues() {
+  const names = new DeploymentNames(validateConfiguration(deployment));
+  const program = `
+import boto3, json
+kms, elb = boto3.client('kms'), boto3.client('elbv2')
+boto3.client('cloudtrail').create_trail(Name='${names.trail}', S3BucketName='${names.bucket('audit')}')
+keys = {a['AliasName']: a.get('TargetKeyId') for a in kms.list_aliases()['Aliases']}
+groups = {g['TargetGroupName']: g['TargetGroupArn'] for g in elb.describe_target_groups()['TargetGroups']}
+print(json.dumps({'KEY_ID': keys['alias/${names.keyAlias('databases')}'], 'TARGET_GROUP_ARN': groups['turso-byoc-dev-nodes']}))`;
+  const found = JSON.parse(execFileSync(python, ['-c', program], { env: environment, encoding: 'utf8' }));
+  const { name, account, region } = deployment;
+  return { ...found, ACCOUNT: account, REGION: region, NAME: name, '<name>': name, HASH: '0a1b', EPOCH: '7' };
+}
+
 function must(holds, what, details) {
   if (!holds) throw new Error(`${what}: ${details}`);
   console.log(`ok: ${what}`);
@@ -140,6 +165,10 @@ try {
   const third = deploy(changed);
   const unchanged = (third.match(/\(no changes\)/g) ?? []).length;
   must(unchanged === 7, 'nothing changes when nothing changed', third);
+
+  const { failed, parsed, ran } = runAwsCommands(awsCli, environment, documentValues());
+  for (const command of parsed) console.log(`not run but parsed, the emulator has none of it: ${command}`);
+  must(failed.length === 0 && ran > 0, `${ran} commands of the documents are run by the AWS CLI`, failed.join('\n'));
 } finally {
   moto.kill();
   rmSync(directory, { recursive: true, force: true });

@@ -1,5 +1,5 @@
-"""The emulator moto, with three gaps of its CloudFormation closed: keys with tags, secrets, and parameters that
-   keep their default.
+"""The emulator moto, with four gaps of its CloudFormation closed: keys with tags, policies of keys, secrets, and
+   parameters that keep their default.
 
    python moto-for-deploy.py -H 127.0.0.1 -p PORT
 """
@@ -18,7 +18,12 @@ resolve_update_parameters = CloudFormationBackend._resolve_update_parameters
 
 
 def create_key_with_tags(self, *args, **kwargs):
-    """Templates write tags as Key and Value, the API of KMS as TagKey and TagValue; moto expects the latter of both."""
+    """
+    Templates write tags as Key and Value, the API of KMS as TagKey and TagValue; moto expects the latter of both. Policies
+    are objects in the former and texts in the latter.
+    """
+    if isinstance(kwargs.get("policy"), dict):
+        kwargs["policy"] = json.dumps(kwargs["policy"])
     tags = kwargs.get("tags") or []
     kwargs["tags"] = [
         {"TagKey": tag.get("TagKey", tag.get("Key")), "TagValue": tag.get("TagValue", tag.get("Value"))} for tag in tags

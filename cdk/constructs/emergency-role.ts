@@ -27,7 +27,11 @@ export class EmergencyRole extends Construct {
       description: 'Reads and writes data when nothing else helps; every use raises an alarm',
       assumedBy: new CompositePrincipal(
         ...configuration.emergency.principalArns.map((arn) => new ArnPrincipal(arn)),
-      ).withConditions({ Bool: { 'aws:MultiFactorAuthPresent': 'true' } }),
+      ).withConditions({
+        Bool: { 'aws:MultiFactorAuthPresent': 'true' },
+        // Events of STS are in the region that was asked: elsewhere nobody watches.
+        StringEquals: { 'aws:RequestedRegion': configuration.region },
+      }),
       statements: [
         ...(['data', 'control', ...(zoneIds.length === 0 ? (['log'] as const) : [])] as const).flatMap((kind) =>
           accessObjects({

@@ -12,8 +12,8 @@ interface WatchedEvent {
 }
 
 /**
- * What must never happen unseen, reported within seconds: a key is disabled or about to be deleted, a bucket loses its policy or its
- * encryption, somebody becomes the emergency role, a deployment was turned back. CloudTrail's management events carry all of it.
+ * What must never happen unseen, reported within seconds: a key is disabled or about to be deleted, a bucket loses what guards
+ * it, somebody becomes the emergency role, a deployment was turned back. CloudTrail's management events carry all of it.
  */
 export class WatchRules extends Construct {
   constructor(
@@ -46,16 +46,45 @@ export class WatchRules extends Construct {
   }
 }
 
+/** Calls that take a guard of a bucket away or put another in its place, by the names that CloudTrail has for them. */
+const changesOfBuckets = [
+  'DeleteBucket',
+  'DeleteBucketEncryption',
+  'DeleteBucketLifecycle',
+  'DeleteBucketOwnershipControls',
+  'DeleteBucketPolicy',
+  'DeleteBucketPublicAccessBlock',
+  'PutBucketAcl',
+  'PutBucketEncryption',
+  'PutBucketLifecycle',
+  'PutBucketLifecycleConfiguration',
+  'PutBucketObjectLockConfiguration',
+  'PutBucketOwnershipControls',
+  'PutBucketPolicy',
+  'PutBucketPublicAccessBlock',
+  'PutBucketReplication',
+  'PutBucketVersioning',
+];
+
 function watchedEvents(
   { names, configuration }: DeploymentContext,
   keyArns: readonly string[],
 ): readonly WatchedEvent[] {
-  const calls = (source: string, eventNames: readonly string[], requestParameters?: object): EventPattern => ({
-    source: [`aws.${source}`],
+  const calls = (
+    services: readonly string[],
+    eventNames: readonly string[],
+    requestParameters?: object,
+  ): EventPattern => ({
+    source: services.map((service) => `aws.${service}`),
     'detail-type': ['AWS API Call via CloudTrail'],
     detail: { eventName: eventNames, ...(requestParameters !== undefined && { requestParameters }) },
   });
-  const buckets = (['data', 'log', 'control', 'audit'] as const).map((kind) => names.bucket(kind));
+  const zoneIds = names.directoryBucketZoneIds;
+  const kinds = ['data', 'control', 'audit', ...(zoneIds.length === 0 ? (['log'] as const) : [])] as const;
+  const buckets = [
+    ...kinds.map((kind) => names.bucket(kind)),
+    ...zoneIds.map((zoneId) => names.directoryBucket(zoneId)),
+  ];
   return [
     {
       name: 'key-endangered',
@@ -71,26 +100,13 @@ function watchedEvents(
     },
     {
       name: 'bucket-endangered',
-      meaning: 'A bucket of the deployment has another policy, encryption, lock or public access setting.',
-      pattern: calls(
-        's3',
-        [
-          'DeleteBucket',
-          'DeleteBucketEncryption',
-          'DeleteBucketPolicy',
-          'PutBucketEncryption',
-          'PutBucketLifecycle',
-          'PutBucketPolicy',
-          'PutBucketPublicAccessBlock',
-          'PutBucketVersioning',
-        ],
-        { bucketName: buckets },
-      ),
+      meaning: 'A bucket of the deployment is gone, or what guards it was changed.',
+      pattern: calls(zoneIds.length === 0 ? ['s3'] : ['s3', 's3express'], changesOfBuckets, { bucketName: buckets }),
     },
     {
       name: 'trail-stopped',
       meaning: 'The audit trail was stopped or changed.',
-      pattern: calls('cloudtrail', ['DeleteTrail', 'PutEventSelectors', 'StopLogging', 'UpdateTrail']),
+      pattern: calls(['cloudtrail'], ['DeleteTrail', 'PutEventSelectors', 'StopLogging', 'UpdateTrail']),
     },
     {
       name: 'deployment-turned-back',
@@ -111,7 +127,7 @@ function watchedEvents(
           {
             name: 'emergency-role-used',
             meaning: 'Somebody became the emergency role, which reads and writes data.',
-            pattern: calls('sts', ['AssumeRole'], { roleArn: [names.roleArn('emergency')] }),
+            pattern: calls(['sts'], ['AssumeRole'], { roleArn: [names.roleArn('emergency')] }),
           },
         ]
       : []),

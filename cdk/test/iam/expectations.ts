@@ -348,16 +348,24 @@ export function expectations(arns: DeploymentArns): readonly Expectation[] {
   mayNot('a function of Lambda', 'sts:AssumeRole', names.roleArn('data-node'), { 'aws:SourceAccount': account });
   mayNot('an administrator', 'sts:AssumeRole', names.roleArn('data-node'));
   mayNot('an administrator', 'sts:AssumeRole', names.roleArn('control-plane'));
-  mayNot('an administrator', 'sts:AssumeRole', names.roleArn('emergency'), { 'aws:MultiFactorAuthPresent': 'true' });
-  may('somebody on call', 'sts:AssumeRole', names.roleArn('emergency'), { 'aws:MultiFactorAuthPresent': 'true' });
+  const inEmergency = { 'aws:MultiFactorAuthPresent': 'true', 'aws:RequestedRegion': region };
+  mayNot('an administrator', 'sts:AssumeRole', names.roleArn('emergency'), inEmergency);
+  may('somebody on call', 'sts:AssumeRole', names.roleArn('emergency'), inEmergency);
   mayNot(
     'somebody on call',
     'sts:AssumeRole',
     names.roleArn('emergency'),
-    { 'aws:MultiFactorAuthPresent': 'false' },
+    { ...inEmergency, 'aws:MultiFactorAuthPresent': 'false' },
     'without a second factor',
   );
-  mayNot('somebody on call', 'sts:AssumeRole', names.roleArn('data-node'), { 'aws:MultiFactorAuthPresent': 'true' });
+  mayNot(
+    'somebody on call',
+    'sts:AssumeRole',
+    names.roleArn('emergency'),
+    { ...inEmergency, 'aws:RequestedRegion': 'us-gov-east-1' },
+    'where no alarm sees it',
+  );
+  mayNot('somebody on call', 'sts:AssumeRole', names.roleArn('data-node'), inEmergency);
 
   // Breaking glass reads data, under the same guards.
   may('the emergency role', 's3:GetObject', data);
@@ -373,7 +381,7 @@ export function expectations(arns: DeploymentArns): readonly Expectation[] {
   mayNot('a foreign account', 's3express:CreateSession', log, { 's3express:SessionMode': 'ReadOnly' });
   mayNot('a foreign account', 'kms:Decrypt', arns.key('databases'), dataKey);
   mayNot('a foreign account', 'kms:DescribeKey', arns.key('databases'));
-  mayNot('a foreign account', 'sts:AssumeRole', names.roleArn('emergency'), { 'aws:MultiFactorAuthPresent': 'true' });
+  mayNot('a foreign account', 'sts:AssumeRole', names.roleArn('emergency'), inEmergency);
   mayNot('a foreign account', 's3:PutObject', data, inside, 'through the endpoint', { endpoint: arns.endpoint('s3') });
   mayNot(
     'a foreign account',

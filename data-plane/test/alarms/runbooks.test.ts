@@ -18,6 +18,17 @@ const pages = (await readdir(directory)).filter((name) => name !== 'README.md');
 const textOf = async (page: string): Promise<string> => readFile(new URL(page, directory), 'utf8');
 const commandsIn = (text: string): string[] =>
   [...text.matchAll(/^```sh\n(.*?)^```$/gms)].map(([, body]) => body!.trim());
+const sourcesOf = async (...folders: string[]): Promise<string[]> => {
+  const names = await Promise.all(
+    folders.map(async (folder) =>
+      (await readdir(new URL(folder, root), { recursive: true }))
+        .filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'))
+        .map((name) => new URL(folder + name, root)),
+    ),
+  );
+  return Promise.all(names.flat().map(async (name) => readFile(name, 'utf8')));
+};
+// Those are run by the AWS CLI in an emulated deployment: .ci/deploy-into-moto.js.
 const needsAws = (command: string): boolean => /^(aws|cdk) /.test(command);
 
 describe('runbooks', () => {
@@ -49,6 +60,18 @@ describe('runbooks', () => {
           if (/^(count|sum)\)?$/.test(name)) continue;
           expect([page, name, known.includes(`\`turso_byoc_${metric}\``)]).toEqual([page, name, true]);
         }
+      }
+    }
+  });
+
+  it('look for log lines that there are', async () => {
+    const sources = await sourcesOf('data-plane/src/', 'control-plane/src/');
+    const reported = sources.flatMap((text) =>
+      [...text.matchAll(/(?:report\(|\.(?:info|warn|error|fatal)\()[^;]*?'([^'\n]+)'/g)].map(([, line]) => line!),
+    );
+    for (const page of pages) {
+      for (const [, words] of (await textOf(page)).matchAll(/--filter-pattern '([^'{]+)'/g)) {
+        expect([page, words, reported.some((line) => line.includes(words!))]).toEqual([page, words, true]);
       }
     }
   });
