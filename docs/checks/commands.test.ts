@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { startLocal, type RunningLocalSystem } from '@turso-byoc/control-plane/local/start-local.js';
+import { fillShop, sampleFile } from '../../data-plane/test/support/sample-file.js';
 import { npmCommands, treatmentOf } from './commands.js';
 import { blocksOf, readDocuments } from './documents.js';
 
@@ -51,12 +52,24 @@ describe('blocks that are run', () => {
       ids[name] = database.DbId;
     }
     for (const name of ['shop', 'cart']) await call('DELETE', `databases/${name}`);
+    const { jwt: groupToken } = await call('POST', `groups/${group}/auth/tokens`);
+    await writeFile(join(directory, 'ledger.db'), await sampleFile(fillShop(20)));
+    const dump = [
+      'PRAGMA foreign_keys=OFF;',
+      'BEGIN TRANSACTION;',
+      'CREATE TABLE t(a);',
+      'INSERT INTO t VALUES(1);',
+      'COMMIT;',
+    ];
+    await writeFile(join(directory, 'shop.sql'), `${dump.join('\n')}\n`);
     // A request that is refused is no success.
     await writeFile(join(directory, '.curlrc'), 'fail-with-body\nsilent\nshow-error\n');
     environment = {
       ADMIN_URL: await environmentOf(system.processes().controlPlane!, 'TURSO_BYOC_ADMIN_URL'),
       ADMIN_CREDENTIAL: (await readFile(join(directory, '.turso-byoc', 'secrets', 'admin-credential'), 'utf8')).trim(),
       API: apiUrl,
+      SQL_URL: system.dataUrl,
+      GROUP_TOKEN: groupToken,
       TOKEN: token,
       ORG: organization,
       DB_ID: ids['kept']!,
