@@ -1,6 +1,6 @@
 /** `npm run cluster-test`: several real nodes over one store under load, and what happens to them; see docs/operations/failover.md. */
 import { parseArgs } from 'node:util';
-import { KeptRun } from '../support/kept-run.js';
+import { KeptRun } from '@turso-byoc/data-plane/bench/report/kept-run.js';
 import { clusterRun, type Blow } from './cluster-run.js';
 import { percentile } from './statistics.js';
 import { verdicts } from './verdicts.js';

@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { seededRandom } from '../seeded-random.js';
-import { KeptRun } from '../support/kept-run.js';
+import { KeptRun } from '@turso-byoc/data-plane/bench/report/kept-run.js';
 import { fuzz, type FuzzResult } from './fuzz-run.js';
 import { fuzzTargets } from './fuzz-targets.js';
 

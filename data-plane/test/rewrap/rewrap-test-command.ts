@@ -1,6 +1,6 @@
 /** `npm run rewrap-test`: very many databases are rewrapped by a command that is killed in the middle. */
 import { parseArgs } from 'node:util';
-import { KeptRun } from '../support/kept-run.js';
+import { KeptRun } from '@turso-byoc/data-plane/bench/report/kept-run.js';
 import { rewrapRun } from './rewrap-run.js';
 
 const { values } = parseArgs({

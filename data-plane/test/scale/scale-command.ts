@@ -3,7 +3,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { format } from 'prettier';
-import { KeptRun } from '../support/kept-run.js';
+import { KeptRun } from '@turso-byoc/data-plane/bench/report/kept-run.js';
 import { extrapolate } from './extrapolation.js';
 import { fleetFigures } from './fleet-figures.js';
 import { fleetRun } from './fleet-run.js';

@@ -1,6 +1,6 @@
 /** `npm run soak`: everything at once for a long time, and nothing may grow or be wrong at the end. */
 import { parseArgs } from 'node:util';
-import { KeptRun } from '../support/kept-run.js';
+import { KeptRun } from '@turso-byoc/data-plane/bench/report/kept-run.js';
 import { soakRun } from './soak-run.js';
 
 const { values } = parseArgs({

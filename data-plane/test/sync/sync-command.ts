@@ -1,6 +1,6 @@
 /** `npm run sync-test`: a device comes back after very many changes on both sides. */
 import { parseArgs } from 'node:util';
-import { KeptRun } from '../support/kept-run.js';
+import { KeptRun } from '@turso-byoc/data-plane/bench/report/kept-run.js';
 import { syncRun } from './sync-run.js';
 
 const { values } = parseArgs({

@@ -1,6 +1,6 @@
 /** `npm run upload-test`: uploads a large file to a started node. Takes three times its size of disk. */
 import { parseArgs } from 'node:util';
-import { KeptRun } from '../support/kept-run.js';
+import { KeptRun } from '@turso-byoc/data-plane/bench/report/kept-run.js';
 import { uploadRun } from './upload-run.js';
 
 const { values } = parseArgs({
