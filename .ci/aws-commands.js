@@ -1,7 +1,7 @@
 /** The commands of the documents that begin with `aws`, run by the real AWS CLI against an emulator that has a deployment. */
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
-import { delimiter, dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
@@ -23,10 +23,10 @@ function commands() {
 }
 
 /**
- * Runs them all. `values`: what stands for the words in capitals, and for `<name>`. `environment`: leads to the emulator.
+ * Runs them all. `values`: what stands for the words in capitals, and for `<name>`. `environment`: leads to the emulator and to the CLI.
  * Returns those that failed, with what they said; those that were only parsed; and how many were run.
  */
-export function runAwsCommands(cli, environment, values) {
+export function runAwsCommands(environment, values) {
   const [failed, parsed] = [[], []];
   let ran = 0;
   for (const { page, text } of commands()) {
@@ -36,7 +36,7 @@ export function runAwsCommands(cli, environment, values) {
     else ran += 1;
     const run = isAbsent ? `${command} --generate-cli-skeleton output` : command;
     const { status, stdout, stderr } = spawnSync('bash', ['-e', '-o', 'pipefail', '-c', run], {
-      env: { ...environment, PATH: `${dirname(cli)}${delimiter}${environment.PATH}`, AWS_PAGER: '' },
+      env: environment,
       encoding: 'utf8',
     });
     if (status !== 0) failed.push(`${page}: ${run}\n${stdout}${stderr}`);

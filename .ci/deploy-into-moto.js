@@ -5,56 +5,22 @@
  *   node .ci/deploy-into-moto.js          needs TURSO_BYOC_TEST_MOTO (.ci/install-s3-servers --environment),
  *                                         TURSO_BYOC_TEST_AWS_CLI (.ci/install-aws-cli --environment) and a build
  */
-import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
+import { spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { DeploymentNames } from '../cdk/dist/config/deployment-names.js';
 import { validateConfiguration } from '../cdk/dist/config/validate-configuration.js';
 import { deployment } from '../cdk/dist/examples/dev.js';
 import { runAwsCommands } from './aws-commands.js';
+import { EmulatedAccount, must } from './emulated-account.js';
 
-const python = process.env.TURSO_BYOC_TEST_MOTO;
-if (!python) throw new Error('TURSO_BYOC_TEST_MOTO is not set; eval "$(.ci/install-s3-servers --environment)"');
-const awsCli = process.env.TURSO_BYOC_TEST_AWS_CLI;
-if (!awsCli) throw new Error('TURSO_BYOC_TEST_AWS_CLI is not set; eval "$(.ci/install-aws-cli --environment)"');
-
-const directory = mkdtempSync(join(tmpdir(), 'deploy-into-moto-'));
-const port = await freePort();
-const environment = {
-  PATH: process.env.PATH,
-  // The CLI remembers in its home which account a key belongs to.
-  HOME: directory,
-  AWS_ACCESS_KEY_ID: 'test',
-  AWS_SECRET_ACCESS_KEY: 'test',
-  AWS_REGION: deployment.region,
-  AWS_DEFAULT_REGION: deployment.region,
-  AWS_ENDPOINT_URL: `http://127.0.0.1:${port}`,
-  // Where moto's CloudFormation finds templates in its S3: it understands this one name of itself.
-  AWS_ENDPOINT_URL_S3_FOR_CLOUDFORMATION: `http://localhost:${port}`,
-  AWS_EC2_METADATA_DISABLED: 'true',
-  CI: 'true',
-  // The templates are held against the CDK's own rules by npm test.
-  CDK_VALIDATION: 'false',
-};
-
-function freePort() {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
-    });
-  });
-}
+const account = await EmulatedAccount.start(deployment);
 
 /** Deploys a configuration with the CLI; gives what it printed. */
 function deploy(configuration) {
-  const file = join(directory, 'deployment.json');
+  const file = join(account.directory, 'deployment.json');
   writeFileSync(file, JSON.stringify(configuration));
-  const context = ['-c', `deployment=${file}`, '--output', join(directory, 'cdk.out')];
+  const context = ['-c', `deployment=${file}`, '--output', join(account.directory, 'cdk.out')];
   return cdk('deploy', '--all', '--method=direct', '--require-approval=never', ...context);
 }
 
@@ -63,7 +29,7 @@ function cdk(...args) {
   const cli = new URL('../node_modules/aws-cdk/bin/cdk', import.meta.url).pathname;
   // Standard error is where the CLI reports its progress.
   const { status, output } = spawnSync(process.execPath, [cli, ...args, '--no-color', '--no-notices'], {
-    env: environment,
+    env: account.environment,
     encoding: 'utf8',
     maxBuffer: 2 ** 26,
   });
@@ -75,7 +41,7 @@ function cdk(...args) {
 /** The load balancer of the emulator takes certificates only that the emulator has. */
 function requestCertificate() {
   const program = `import boto3; print(boto3.client('acm').request_certificate(DomainName='${deployment.domain.name}')['CertificateArn'])`;
-  return execFileSync(python, ['-c', program], { env: environment, encoding: 'utf8' }).trim();
+  return account.python(program);
 }
 
 /** What the emulator has: states of stacks, counts of resources, and the commit window of the data nodes. */
@@ -93,7 +59,7 @@ containers = [c for r in resources if r['Type'] == 'AWS::ECS::TaskDefinition' fo
 variables = {v['Name']: v['Value'] for v in containers[0]['Environment']}
 print(json.dumps({'stacks': stacks, 'services': len(services), 'keys': len(kms.list_keys()['Keys']),
     'revision': task['revision'], 'window': variables.get('TURSO_BYOC_COMMIT_WINDOW_MS')}))`;
-  return JSON.parse(execFileSync(python, ['-c', program], { env: environment, encoding: 'utf8' }));
+  return JSON.parse(account.python(program));
 }
 
 /**
@@ -109,28 +75,20 @@ boto3.client('cloudtrail').create_trail(Name='${names.trail}', S3BucketName='${n
 keys = {a['AliasName']: a.get('TargetKeyId') for a in kms.list_aliases()['Aliases']}
 groups = {g['TargetGroupName']: g['TargetGroupArn'] for g in elb.describe_target_groups()['TargetGroups']}
 print(json.dumps({'KEY_ID': keys['alias/${names.keyAlias('databases')}'], 'TARGET_GROUP_ARN': groups['turso-byoc-dev-nodes']}))`;
-  const found = JSON.parse(execFileSync(python, ['-c', program], { env: environment, encoding: 'utf8' }));
-  const { name, account, region } = deployment;
-  return { ...found, ACCOUNT: account, REGION: region, NAME: name, '<name>': name, HASH: '0a1b', EPOCH: '7' };
+  const found = JSON.parse(account.python(program));
+  const { name, region } = deployment;
+  return {
+    ...found,
+    ACCOUNT: deployment.account,
+    REGION: region,
+    NAME: name,
+    '<name>': name,
+    HASH: '0a1b',
+    EPOCH: '7',
+  };
 }
 
-function must(holds, what, details) {
-  if (!holds) throw new Error(`${what}: ${details}`);
-  console.log(`ok: ${what}`);
-}
-
-const server = new URL('./moto-for-deploy.py', import.meta.url).pathname;
-const moto = spawn(python, [server, '-H', '127.0.0.1', '-p', String(port)], {
-  env: { ...environment, MOTO_ACCOUNT_ID: deployment.account },
-  stdio: 'ignore',
-});
 try {
-  for (let waitedMs = 0; ; waitedMs += 100) {
-    const answer = await fetch(`http://127.0.0.1:${port}/moto-api/`).catch(() => undefined);
-    if (answer?.ok) break;
-    if (waitedMs > 60_000 || moto.exitCode !== null) throw new Error('moto did not start');
-    await delay(100);
-  }
   cdk('bootstrap', `aws://${deployment.account}/${deployment.region}`);
   const certificate = { kind: 'import', arn: requestCertificate() };
   const configuration = { ...deployment, domain: { ...deployment.domain, certificate } };
@@ -166,10 +124,9 @@ try {
   const unchanged = (third.match(/\(no changes\)/g) ?? []).length;
   must(unchanged === 7, 'nothing changes when nothing changed', third);
 
-  const { failed, parsed, ran } = runAwsCommands(awsCli, environment, documentValues());
+  const { failed, parsed, ran } = runAwsCommands(account.environment, documentValues());
   for (const command of parsed) console.log(`not run but parsed, the emulator has none of it: ${command}`);
   must(failed.length === 0 && ran > 0, `${ran} commands of the documents are run by the AWS CLI`, failed.join('\n'));
 } finally {
-  moto.kill();
-  rmSync(directory, { recursive: true, force: true });
+  account.close();
 }

@@ -232,9 +232,10 @@ const templateProperties: readonly TemplateProperty[] = [
   },
   {
     name: 'what holds state is retained',
-    broken: ({ resources, configuration }) =>
+    broken: ({ resources, configuration, names }) =>
       ofTypes(resources, statefulTypes).filter((resource) => {
-        const expected = configuration.removalProtection ? 'Retain' : 'Delete';
+        const stays = configuration.removalProtection || isOfAuditTrail(resource, names.bucket('audit'));
+        const expected = stays ? 'Retain' : 'Delete';
         return resource.DeletionPolicy !== expected || resource.UpdateReplacePolicy !== expected;
       }),
   },
@@ -251,6 +252,13 @@ const templateProperties: readonly TemplateProperty[] = [
       ),
   },
 ];
+
+/** Whether it is the locked bucket of the audit trail, its policy, or the key that it is encrypted under. */
+function isOfAuditTrail({ Properties }: Located, bucket: string): boolean {
+  const tags = listOf(at(Properties, 'Tags'));
+  const purpose = tags.find((tag) => at(tag, 'Key') === 'turso-byoc:key');
+  return [at(Properties, 'BucketName'), at(Properties, 'Bucket')].includes(bucket) || at(purpose, 'Value') === 'audit';
+}
 
 function ofTypes(resources: readonly Located[], types: readonly string[]): readonly Located[] {
   return resources.filter(({ Type }) => types.includes(Type));

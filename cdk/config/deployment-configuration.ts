@@ -723,8 +723,8 @@ export interface DeploymentConfiguration {
    */
   readonly tags?: Readonly<Record<string, string>>;
   /**
-   * Whether stacks are protected from termination, and buckets and keys stay when their stack goes. Off only where the data is
-   * worth nothing.
+   * Whether stacks are protected from termination, and buckets and keys stay when their stack goes. The audit bucket, which is
+   * locked, and its key stay in any case. Off only where the data is worth nothing.
    *
    * @default true
    */

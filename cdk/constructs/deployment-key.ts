@@ -3,7 +3,7 @@ import { AccountRootPrincipal, PolicyDocument, PolicyStatement } from 'aws-cdk-l
 import { CfnAlias, CfnKey } from 'aws-cdk-lib/aws-kms';
 import { Construct } from 'constructs';
 import type { DeploymentContext } from './deployment-context.js';
-import { keepState } from './removal.js';
+import { keepAlways, keepState } from './removal.js';
 
 export interface DeploymentKeyProps {
   readonly context: DeploymentContext;
@@ -14,6 +14,8 @@ export interface DeploymentKeyProps {
   readonly uses: readonly PolicyStatement[];
   /** @default an AES-256 key that is rotated */
   readonly signing?: boolean;
+  /** Whether what it encrypts is locked, and outlives the deployment whatever is asked. @default false */
+  readonly outlives?: boolean;
 }
 
 /** What an administrator may do with a key: everything but use it, or have it used by others through a grant. */
@@ -64,7 +66,8 @@ export class DeploymentKey extends Construct {
         ? { keySpec: 'ECC_NIST_EDWARDS25519', keyUsage: 'SIGN_VERIFY' }
         : { enableKeyRotation: true, rotationPeriodInDays: keys.rotationDays }),
     });
-    keepState(resource, context);
+    if (props.outlives === true) keepAlways(resource);
+    else keepState(resource, context);
     Tags.of(this).add('turso-byoc:key', purpose);
     new CfnAlias(this, 'Alias', {
       aliasName: `alias/${context.names.keyAlias(purpose)}`,

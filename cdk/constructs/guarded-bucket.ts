@@ -1,3 +1,4 @@
+import type { CfnResource } from 'aws-cdk-lib';
 import type { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import { PolicyDocument } from 'aws-cdk-lib/aws-iam';
 import { CfnBucket, CfnBucketPolicy } from 'aws-cdk-lib/aws-s3';
@@ -5,7 +6,7 @@ import { Construct } from 'constructs';
 import type { BucketKind } from '../config/deployment-names.js';
 import { denyInsecureTransport, denyOtherAccounts, denyOtherKeys } from './bucket-guard.js';
 import type { DeploymentContext } from './deployment-context.js';
-import { keepState } from './removal.js';
+import { keepAlways, keepState } from './removal.js';
 
 export interface GuardedBucketProps {
   readonly context: DeploymentContext;
@@ -86,7 +87,9 @@ export class GuardedBucket extends Construct {
         },
       }),
     });
-    keepState(bucket, context);
+    const keep = (resource: CfnResource): void =>
+      lock === undefined ? keepState(resource, context) : keepAlways(resource);
+    keep(bucket);
     if (props.accessLog !== undefined) bucket.node.addDependency(props.accessLog);
     this.bucketName = names.bucket(kind);
     this.arn = names.bucketArn(kind);
@@ -102,6 +105,6 @@ export class GuardedBucket extends Construct {
       }),
     });
     policy.addResourceDependency(bucket);
-    keepState(policy, context);
+    keep(policy);
   }
 }

@@ -52,15 +52,17 @@ describe('the script that removes a deployment', () => {
     expect(deleted(result)).toEqual([]);
   });
 
+  /** A bucket with one object at the first look, keys in use. */
+  const full = `"s3api list-object-versions") [ -e "$DIRECTORY/seen-$4" ] || echo '{"Objects": [{"Key": "k", "VersionId": "v"}]}'; touch "$DIRECTORY/seen-$4";;
+"secretsmanager describe-secret") echo None;;
+"kms describe-key") printf 'key-of-%s\\tEnabled\\n' "$4";;`;
+  const all = ['--delete-data', '--deployment', 'production'];
+
   it('deletes every version of every object, buckets, secrets and keys when it is asked twice; not the audit trail', () => {
-    // The first look at a bucket finds an object, the second none.
-    const answers = `"s3api list-object-versions") [ -e "$DIRECTORY/seen-$4" ] || echo '{"Objects": [{"Key": "k", "VersionId": "v"}]}'; touch "$DIRECTORY/seen-$4";;
-"kms describe-key") echo key-of-$4;;`;
-    const result = run(['--delete-data', '--deployment', 'production'], '111122223333', answers);
+    const result = run(all, '111122223333', full);
     expect(result.stderr).toBe('');
     expect(result.status).toBe(0);
     const calls = result.calls.join('\n');
-    expect(calls).toContain('delete-stack --stack-name turso-byoc-production-foundation');
     expect(calls).toContain(
       `s3api delete-objects --bucket ${data} --delete {"Objects": [{"Key": "k", "VersionId": "v"}]}`,
     );
@@ -70,5 +72,45 @@ describe('the script that removes a deployment', () => {
       'kms schedule-key-deletion --key-id key-of-alias/turso-byoc/production/databases --pending-window-in-days 30',
     );
     expect(calls).not.toMatch(/-turso-audit-|key-of-alias\/turso-byoc\/production\/audit/);
+  });
+
+  it('takes the policy of a bucket away before its objects, and the foundation, with the names of keys, last', () => {
+    const { calls } = run(all, '111122223333', full);
+    const at = (call: string): number => calls.findIndex((each) => each.startsWith(call));
+    for (const bucket of [data, 'production-turso-log-111122223333--use1-az4--x-s3']) {
+      expect(at(`s3api delete-bucket-policy --bucket ${bucket}`)).toBeGreaterThan(
+        at('cloudformation delete-stack --stack-name turso-byoc-production-network'),
+      );
+      expect(at(`s3api delete-bucket --bucket ${bucket}`)).toBeGreaterThan(
+        at(`s3api delete-bucket-policy --bucket ${bucket}`),
+      );
+    }
+    const foundation = at('cloudformation delete-stack --stack-name turso-byoc-production-foundation');
+    expect(foundation).toBeGreaterThan(calls.findLastIndex((call) => /^(s3|s3api|kms|secretsmanager) /.test(call)));
+  });
+
+  it.each([
+    ['a stack that cannot be looked at', '"cloudformation describe-stacks") echo "AccessDenied: no" >&2; exit 254;;'],
+    ['a bucket whose policy stays', '"s3api delete-bucket-policy") echo "AccessDenied: no" >&2; exit 254;;'],
+    [
+      'an object that is not deleted',
+      '"s3api list-object-versions") echo \'{"Objects": [{"Key": "k", "VersionId": "v"}]}\';;\n"s3api delete-objects") echo "AccessDenied: no";;',
+    ],
+    ['a key that cannot be looked at', '"kms describe-key") echo "AccessDenied: no" >&2; exit 254;;'],
+  ])('ends at %s, and says why', (_what, answers) => {
+    const result = run(all, '111122223333', answers);
+    expect(result.status).not.toBe(0);
+    expect(result.stderr).toContain('AccessDenied: no');
+    expect(result.calls.at(-1)).toMatch(/describe-stacks|delete-bucket-policy|delete-objects|describe-key/);
+  });
+
+  it('passes over what is gone already', () => {
+    const gone = `"cloudformation describe-stacks") echo "Stack with id $4 does not exist" >&2; exit 254;;
+"s3api delete-bucket-policy") echo "An error occurred (NoSuchBucket)" >&2; exit 254;;
+"secretsmanager describe-secret") echo "An error occurred (ResourceNotFoundException)" >&2; exit 254;;
+"kms describe-key") echo "An error occurred (NotFoundException)" >&2; exit 254;;`;
+    const result = run(all, '111122223333', gone);
+    expect([result.status, result.stderr]).toEqual([0, '']);
+    expect(deleted(result).filter((call) => !call.startsWith('s3api delete-bucket-policy'))).toEqual([]);
   });
 });

@@ -6,24 +6,36 @@ import { accountGuard } from './account-guard.js';
 /**
  * A shell script that removes a deployment with the AWS CLI alone, in the reverse of the order in which it was deployed. What holds
  * data stays: keys, buckets, secrets, logs. Only who asks twice, by two arguments of which one repeats the deployment's name, loses it.
+ * It can be run again wherever it stopped: what is gone already is passed over, every other refusal ends it.
  */
 export function removeScript(configuration: ResolvedConfiguration, stacks: readonly SynthesizedStack[]): string {
   const { name, account, region } = configuration;
   const names = new DeploymentNames(configuration);
   const goes = stacks.filter(({ kind }) => kind !== 'foundation').reverse();
-  const foundation = stacks.find(({ kind }) => kind === 'foundation');
-  const aliases = ['databases', 'data', 'log', 'control', 'disks', 'signing'].map((purpose) => names.keyAlias(purpose));
-  const zonal = names.directoryBucketZoneIds.map((zoneId) => names.directoryBucket(zoneId));
-  const regional = bucketKinds
-    // The lock of the audit bucket outlives the deployment, and with it its key.
-    .filter((kind) => kind !== 'audit' && !(kind === 'log' && zonal.length > 0))
-    .map((kind) => names.bucket(kind));
+  const foundation = stacks.filter(({ kind }) => kind === 'foundation');
+  const remove = ({ stackName }: SynthesizedStack): string => `remove ${stackName}`;
   return [
     '#!/bin/sh',
     `# Removes Turso BYOC ${name} from account ${account}, ${region}; the data stays.`,
     `#   ./remove.sh                                      compute, network, alarms`,
     `#   ./remove.sh --delete-data --deployment ${name}   and, for ever, all data, logs and keys but the audit trail`,
     ...accountGuard(configuration),
+    ...askedTwice(name),
+    ...functions(configuration),
+    ...goes.map(remove),
+    'if [ "$delete_data" != yes ]; then',
+    `  echo "removed; the data is still there, in ${names.bucket('data')} and others"`,
+    '  exit 0',
+    'fi',
+    ...dataGoes(configuration, names),
+    ...foundation.map(remove),
+    `echo "removed; keys can be brought back for ${configuration.keys.deletionWindowDays} days, the audit trail stays in ${names.bucket('audit')}"`,
+    '',
+  ].join('\n');
+}
+
+function askedTwice(name: string): readonly string[] {
+  return [
     'delete_data=no confirmed=no',
     'while [ $# -gt 0 ]; do',
     '  case $1 in',
@@ -37,42 +49,90 @@ export function removeScript(configuration: ResolvedConfiguration, stacks: reado
     `  echo "to delete all data say both --delete-data and --deployment ${name}; nothing was removed" >&2`,
     '  exit 64',
     'fi',
+  ];
+}
+
+function functions({ keys }: ResolvedConfiguration): readonly string[] {
+  return [
+    '# Ends the script with what a call said, unless it said that there is nothing to be removed: missing <words> <said>.',
+    'missing() {',
+    '  case $2 in *"$1"*) return 0 ;; esac',
+    '  echo "$2" >&2',
+    '  exit 1',
+    '}',
     'remove() {',
-    '  aws cloudformation update-termination-protection --stack-name "$1" --no-enable-termination-protection',
+    '  if ! said=$(aws cloudformation describe-stacks --stack-name "$1" 2>&1); then',
+    '    missing "does not exist" "$said"',
+    '    return 0',
+    '  fi',
+    '  aws cloudformation update-termination-protection --stack-name "$1" --no-enable-termination-protection >/dev/null',
     '  aws cloudformation delete-stack --stack-name "$1"',
     '  aws cloudformation wait stack-delete-complete --stack-name "$1"',
+    '  echo "removed $1"',
     '}',
-    ...goes.map(({ stackName }) => `remove ${stackName}`),
-    'if [ "$delete_data" != yes ]; then',
-    `  echo "removed; the data is still there, in ${names.bucket('data')} and others"`,
-    '  exit 0',
-    'fi',
-    ...(foundation === undefined ? [] : [`remove ${foundation.stackName}`]),
-    'has() { aws s3api head-bucket --bucket "$1" >/dev/null 2>&1; }',
+    '# Takes the policy of a bucket away, which lets nobody but the processes touch its objects; false when there is no bucket.',
+    'opened() {',
+    '  said=$(aws s3api delete-bucket-policy --bucket "$1" 2>&1) && return 0',
+    '  missing NoSuchBucket "$said"',
+    '  return 1',
+    '}',
     '# Every version and every marker, five hundred at a time.',
     'empty() {',
     '  while :; do',
     '    batch=$(aws s3api list-object-versions --bucket "$1" --max-items 500 --output json \\',
     "      --query '{Objects: [Versions || `[]`, DeleteMarkers || `[]`][].{Key: Key, VersionId: VersionId}, Quiet: `true`}')",
     `    case $batch in *'"Key"'*) ;; *) break ;; esac`,
-    '    aws s3api delete-objects --bucket "$1" --delete "$batch"',
+    `    refused=$(aws s3api delete-objects --bucket "$1" --delete "$batch" --query 'Errors[0].Message' --output text)`,
+    '    case $refused in ""|None) ;; *) echo "$1: $refused" >&2; exit 1 ;; esac',
     '  done',
     '}',
-    ...regional.map(
-      (bucket) => `if has ${bucket}; then empty ${bucket}; aws s3api delete-bucket --bucket ${bucket}; fi`,
-    ),
-    ...zonal.map(
-      (bucket) =>
-        `if has ${bucket}; then aws s3 rm s3://${bucket} --recursive; aws s3api delete-bucket --bucket ${bucket}; fi`,
-    ),
-    ...['admin-credential', 'signing-key-seed'].map(
-      (of) => `aws secretsmanager delete-secret --secret-id ${names.secret(of)} --recovery-window-in-days 30 || true`,
-    ),
-    ...aliases.map(
-      (alias) =>
-        `key=$(aws kms describe-key --key-id alias/${alias} --query KeyMetadata.KeyId --output text 2>/dev/null) && aws kms schedule-key-deletion --key-id "$key" --pending-window-in-days ${configuration.keys.deletionWindowDays} || true`,
-    ),
-    `echo "removed; keys can be brought back for ${configuration.keys.deletionWindowDays} days, the audit trail stays in ${names.bucket('audit')}"`,
-    '',
-  ].join('\n');
+    'delete_secret() {',
+    '  if ! said=$(aws secretsmanager describe-secret --secret-id "$1" --query DeletedDate --output text 2>&1); then',
+    '    missing ResourceNotFoundException "$said"',
+    '    return 0',
+    '  fi',
+    '  [ "$said" = None ] || return 0',
+    '  aws secretsmanager delete-secret --secret-id "$1" --recovery-window-in-days 30 >/dev/null',
+    '}',
+    'delete_key() {',
+    '  if ! said=$(aws kms describe-key --key-id "$1" --query \'KeyMetadata.[KeyId,KeyState]\' --output text 2>&1); then',
+    '    missing NotFoundException "$said"',
+    '    return 0',
+    '  fi',
+    '  case $said in *PendingDeletion*) return 0 ;; esac',
+    `  aws kms schedule-key-deletion --key-id "\${said%%[[:space:]]*}" --pending-window-in-days ${keys.deletionWindowDays} >/dev/null`,
+    '}',
+  ];
+}
+
+const secrets = ['admin-credential', 'signing-key-seed'] as const;
+/** Purposes of keys. That of the audit trail stays with it, those of groups are left to whoever named them. */
+const keyPurposes = ['databases', 'data', 'log', 'control', 'disks', 'signing'];
+
+/**
+ * While the foundation is still there: with it go the keys' aliases, by which they are found. Without removal protection CloudFormation
+ * removes what is in it, but no bucket that is not empty.
+ */
+function dataGoes({ removalProtection }: ResolvedConfiguration, names: DeploymentNames): readonly string[] {
+  const zonal = names.directoryBucketZoneIds.map((zoneId) => names.directoryBucket(zoneId));
+  // The lock of the audit bucket outlives the deployment, and with it its key. Logs of accesses to the others come until these are gone.
+  const regional = bucketKinds
+    .filter((kind) => kind !== 'audit' && kind !== 'access' && !(kind === 'log' && zonal.length > 0))
+    .map((kind) => names.bucket(kind));
+  const access = names.bucket('access');
+  const deleted = (bucket: string): string => (removalProtection ? ` aws s3api delete-bucket --bucket ${bucket};` : '');
+  return [
+    ...regional.map((bucket) => `if opened ${bucket}; then empty ${bucket};${deleted(bucket)} fi`),
+    ...zonal.map((bucket) => `if opened ${bucket}; then aws s3 rm s3://${bucket} --recursive;${deleted(bucket)} fi`),
+    ...(removalProtection
+      ? [
+          ...secrets.map((secret) => `delete_secret ${names.secret(secret)}`),
+          ...keyPurposes.map((purpose) => `delete_key alias/${names.keyAlias(purpose)}`),
+          `if opened ${access}; then`,
+          `  empty ${access}`,
+          `  aws s3api delete-bucket --bucket ${access} || echo "${access} stays: logs of accesses still come; run this again in a day" >&2`,
+          'fi',
+        ]
+      : [`if opened ${access}; then empty ${access}; fi`]),
+  ];
 }

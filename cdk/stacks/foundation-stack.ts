@@ -99,8 +99,13 @@ export class FoundationStack extends Stack {
     const { context } = this;
     const { names, configuration } = context;
     const dataNode = [names.roleArn('data-node')];
-    const key = (id: string, purpose: string, description: string, uses: readonly PolicyStatement[]): string =>
-      new DeploymentKey(this, id, { context, purpose, description, uses }).arn;
+    const key = (
+      id: string,
+      purpose: string,
+      description: string,
+      uses: readonly PolicyStatement[],
+      outlives = false,
+    ): string => new DeploymentKey(this, id, { context, purpose, description, uses, outlives }).arn;
     const { databases, groups } = configuration.keys;
     return {
       databases:
@@ -126,13 +131,19 @@ export class FoundationStack extends Stack {
         encryptsBucket(context, names.bucketArn('control'), [...dataNode, names.roleArn('control-plane')]),
         ...encryptsSecrets(context),
       ]),
-      audit: key('AuditKey', 'audit', 'encrypts trail, audit log, logs and alarms', [
-        encryptsLogGroups(context),
-        encryptsTrail(context),
-        encryptsAuditLog(context),
-        encryptsAlarms(context),
-        encryptsConfigHistory(context),
-      ]),
+      audit: key(
+        'AuditKey',
+        'audit',
+        'encrypts trail, audit log, logs and alarms',
+        [
+          encryptsLogGroups(context),
+          encryptsTrail(context),
+          encryptsAuditLog(context),
+          encryptsAlarms(context),
+          encryptsConfigHistory(context),
+        ],
+        true,
+      ),
       disks: key('DisksKey', 'disks', 'encrypts local disks', this.diskUses()),
       signing:
         configuration.tokens.signingKey === 'kms'
