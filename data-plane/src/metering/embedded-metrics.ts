@@ -5,7 +5,7 @@
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import type { AlarmRule } from './alarms/alarm.js';
-import { signalsOf, type Signal } from './alarms/signals.js';
+import { isOfSignal, signalsOf, type Signal } from './alarms/signals.js';
 
 export const embeddedMetricsIntervalMs = 60_000;
 
@@ -56,7 +56,7 @@ export class EmbeddedMetrics {
       const metric = await registry.getSingleMetric(signal.metric.replace(/_(bucket|count)$/, ''))?.get();
       const samples = (metric?.values ?? []) as readonly Sample[];
       const fitting = samples.filter(
-        ({ metricName, labels }) => (metricName ?? metric?.name) === signal.metric && fits(signal, labels),
+        ({ metricName, labels }) => (metricName ?? metric?.name) === signal.metric && isOfSignal(signal, labels),
       );
       const numbers = fitting.map(({ value }) => value);
       const now = signal.isGauge ? Math.max(0, ...numbers) : numbers.reduce((sum, value) => sum + value, 0);
@@ -70,11 +70,4 @@ export class EmbeddedMetrics {
     };
     log.info({ _aws, ...values }, 'metrics');
   }
-}
-
-function fits({ where }: Signal, labels: Sample['labels']): boolean {
-  return Object.entries(where).every(([label, patterns]) => {
-    const value = String(labels[label] ?? '');
-    return patterns.some((pattern) => value === pattern || new RegExp(`^(?:${pattern})$`).test(value));
-  });
 }

@@ -1,6 +1,6 @@
 /**
  * Every alarm goes off: its condition is caused against servers that really run, and Prometheus' own evaluation judges what
- * they say of themselves before and after. One node for what one node can suffer, one with two lives for deaths, and a control
+ * they say of themselves before and after; so do the alarms of the templates, by the rules that CloudWatch documents. One node for what one node can suffer, one with two lives for deaths, and a control
  * plane whose clock runs faster.
  */
 import { execFileSync } from 'node:child_process';
@@ -22,19 +22,26 @@ import { DataNode, sharedLease, type TestDatabase } from '../support/data-node.j
 import { engineProcesses } from '../support/engine-processes.js';
 import { SmallVolume } from '../support/small-volume.js';
 import { storedKeys } from '../support/stored-file.js';
+import { assertFiresInCloudWatch } from './cloudwatch.js';
 import { assertFires, scrape, type Samples } from './samples.js';
 
 const promtool = process.env['TURSO_BYOC_TEST_PROMTOOL'];
 const fired = new Set<string>();
 
-/** `cause` makes the condition hold, and resolves when the server has noticed. */
-async function fires(name: string, look: () => Promise<Samples>, cause: () => Promise<unknown>): Promise<void> {
+/** Both evaluations have the alarm quiet before, and off when what was seen since goes on. */
+async function wentOff(name: string, before: Samples, after: Samples): Promise<void> {
   const rule = alarms.find((each) => each.name === name);
   if (!rule || promtool === undefined) throw new Error(`no alarm ${name}`);
+  await assertFires(promtool, rule, before, after);
+  assertFiresInCloudWatch(rule, before, after);
+  fired.add(name);
+}
+
+/** `cause` makes the condition hold, and resolves when the server has noticed. */
+async function fires(name: string, look: () => Promise<Samples>, cause: () => Promise<unknown>): Promise<void> {
   const before = await look();
   await cause();
-  await assertFires(promtool, rule, before, await look());
-  fired.add(name);
+  await wentOff(name, before, await look());
 }
 
 async function until(holds: () => Promise<boolean>): Promise<void> {
@@ -115,9 +122,7 @@ if (promtool === undefined) {
       const after = await look();
       for (const back of putBack) await back();
       for (const name of ['store-failing', 'commit-lag', 'lease-not-renewed', 'server-errors', 'slow-requests']) {
-        const rule = alarms.find((each) => each.name === name);
-        await assertFires(promtool, rule!, before, after);
-        fired.add(name);
+        await wentOff(name, before, after);
       }
       await until(async () => (await node.counted('commit_lag_seconds')) === 0);
     });
@@ -239,9 +244,7 @@ if (promtool === undefined) {
       await until(async () => (await node.counted('warnings_total', 'a node epoch could not be recovered')) > 0);
       const after = await look();
       for (const name of ['nodes-condemned', 'log-not-recovered']) {
-        const rule = alarms.find((each) => each.name === name);
-        await assertFires(promtool, rule!, metrics, after);
-        fired.add(name);
+        await wentOff(name, metrics, after);
       }
     } finally {
       await node.dispose();
@@ -340,13 +343,7 @@ if (promtool === undefined) {
       for (let count = 0; count < 4; count++) expect(await call('GET', '/v1/databases')).toBe(503);
       const after = await look();
       for (const name of ['api-errors', 'catalogue-failing']) {
-        await assertFires(
-          promtool,
-          alarms.find((each) => each.name === name)!,
-          before,
-          after,
-        );
-        fired.add(name);
+        await wentOff(name, before, after);
       }
       await fires('no-control-plane', look, async () => control.stop());
     } finally {

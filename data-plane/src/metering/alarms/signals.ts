@@ -49,3 +49,11 @@ export function signalsOf(rules: readonly AlarmRule[]): Signal[] {
     }
   });
 }
+
+/** Whether a series with these labels counts for a signal. */
+export function isOfSignal({ where }: Signal, labels: Readonly<Record<string, string | number | undefined>>): boolean {
+  return Object.entries(where).every(([label, patterns]) => {
+    const value = String(labels[label] ?? '');
+    return patterns.some((pattern) => value === pattern || new RegExp(`^(?:${pattern})$`).test(value));
+  });
+}
