@@ -91,7 +91,7 @@ export function rollbackAlarm(
     alarmName: `${names.prefix}-${props.name}`,
     alarmDescription: `Answers with 5xx; turns a deployment back. Severity: warning. Runbook: ${runbookUrl(configuration, props.name)}`,
     actionsEnabled: true,
-    alarmActions: [names.alarmTopicArn],
+    alarmActions: [names.alarmTopicArn, ...configuration.alarms.topicArns],
     namespace: 'AWS/ApplicationELB',
     metricName: 'HTTPCode_Target_5XX_Count',
     dimensions: [

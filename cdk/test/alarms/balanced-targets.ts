@@ -6,6 +6,8 @@
 export class BalancedTargets {
   /** Requests that it answered itself with 5xx: the metric `HTTPCode_ELB_5XX_Count`. */
   unanswered = 0;
+  /** Requests that a target answered with 5xx: the metric `HTTPCode_Target_5XX_Count`. */
+  failed = 0;
   readonly #targets: Target[];
   #next = 0;
 
@@ -30,12 +32,13 @@ export class BalancedTargets {
   }
 
   /** Passes a request on; resolves with the status that the client sees. */
-  async request(path: string): Promise<number> {
+  async request(path: string, init: RequestInit = {}): Promise<number> {
     const healthy = this.#targets.filter(({ isHealthy }) => isHealthy);
     const open = healthy.length > 0 ? healthy : this.#targets;
     const target = open[this.#next++ % open.length];
-    const status = target ? await statusOf(target.url + path) : undefined;
+    const status = target ? await statusOf(target.url + path, init) : undefined;
     if (status === undefined) this.unanswered += 1;
+    else if (status >= 500) this.failed += 1;
     return status ?? (target ? 502 : 503);
   }
 
@@ -67,9 +70,9 @@ interface Target {
 }
 
 /** `undefined` when nobody answers. */
-async function statusOf(url: string): Promise<number | undefined> {
+async function statusOf(url: string, init: RequestInit = {}): Promise<number | undefined> {
   try {
-    const answer = await fetch(url);
+    const answer = await fetch(url, init);
     await answer.arrayBuffer();
     return answer.status;
   } catch {

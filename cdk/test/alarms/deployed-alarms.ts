@@ -33,11 +33,14 @@ export class DeployedAlarms {
     this.#functions = new IntrinsicFunctions(app);
   }
 
+  /** All of them that are over one metric, or a share. */
+  get all(): readonly DeployedAlarm[] {
+    return resourcesOf(this.app, 'AWS::CloudWatch::Alarm').map((located) => this.#alarmOf(located));
+  }
+
   /** Those whose name is this one, or begins with it and a dash. Throws when there is none. */
   named(name: string): readonly DeployedAlarm[] {
-    const found = resourcesOf(this.app, 'AWS::CloudWatch::Alarm')
-      .map((located) => this.#alarmOf(located))
-      .filter((alarm) => new RegExp(`^[^ ]*-${name}(-[a-z-]+)?$`).test(alarm.name));
+    const found = this.all.filter((alarm) => new RegExp(`^[^ ]*-${name}(-[a-z-]+)?$`).test(alarm.name));
     if (found.length === 0) throw new Error(`no template has the alarm ${name}`);
     return found;
   }
