@@ -198,7 +198,11 @@ describe('alarms over what the load balancer measures', () => {
 describe('alarms over what the container service measures', () => {
   let node: DataNode;
   beforeEach(async () => {
-    node = await DataNode.start({ TURSO_BYOC_ENGINE_PROCESSES: '2', TURSO_BYOC_STATEMENT_DEADLINE_MS: '60000' });
+    node = await DataNode.start({
+      TURSO_BYOC_ENGINE_PROCESSES: '2',
+      TURSO_BYOC_STATEMENT_DEADLINE_MS: '60000',
+      TURSO_BYOC_ENGINE_MEMORY_MIB: '8192',
+    });
   });
   afterEach(async () => node.dispose());
 

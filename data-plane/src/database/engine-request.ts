@@ -76,5 +76,12 @@ export function lostRequestError(lost: LostRequest): ByocError {
       `the statement ran past its deadline of ${lost.deadlineMs} ms and was stopped`,
     );
   }
+  if (lost.cause === 'memory' && lost.isCulprit) {
+    const mebibytes = Math.round(lost.memoryBytes / 2 ** 20);
+    return new ByocError(
+      'MEMORY_EXCEEDED',
+      `the statement was stopped: its engine process may take ${mebibytes} MiB of memory, and took more`,
+    );
+  }
   return new ByocError('ENGINE_RESTARTED', 'the engine process ended while the request ran; it did not take effect');
 }

@@ -118,6 +118,7 @@ export const catalogue = {
   TRANSACTION_BUSY: entry(400, 'Another transaction holds the write lock; try again.'),
   TRANSACTION_TOO_LARGE: entry(400, 'Split the transaction into smaller ones.'),
   STATEMENT_TIMEOUT: entry(400, 'The statement ran past its deadline and was stopped; make it cheaper or split it.'),
+  MEMORY_EXCEEDED: entry(400, 'The statement took more memory than there is for one; read or make less at a time.'),
   REQUEST_TOO_LONG: entry(400, 'Send fewer statements per request; those that ran are not undone.'),
   // --- the node
   ENGINE_RESTARTED: entry(503, 'The statement did not take effect; send it again.'),

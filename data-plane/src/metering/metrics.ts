@@ -237,7 +237,7 @@ export class Metrics {
     for (const direction of ['read', 'written']) this.#rows.inc({ direction }, 0);
     for (const { counts } of this.#requests.values()) counts.get('5xx')?.inc(0);
     for (const [code, { status }] of Object.entries(catalogue)) if (status >= 500) this.#errors.inc({ code }, 0);
-    for (const cause of ['deadline', 'crash', 'killed', 'protocol']) this.#engineRestarts.inc({ cause }, 0);
+    for (const cause of ['deadline', 'memory', 'crash', 'killed', 'protocol']) this.#engineRestarts.inc({ cause }, 0);
     for (const cause of ['refused', 'mismatch', 'unavailable']) this.#keyLosses.inc({ cause }, 0);
     for (const operation of ['generate', 'wrap', 'unwrap', 'probe', 'rewrap']) {
       for (const outcome of ['done', 'refused', 'mismatch', 'unavailable'])

@@ -13,6 +13,7 @@ import {
 } from '../object-store/store-url.js';
 import { defaultLeaseTiming, type LeaseTiming } from '../ownership/lease-timing.js';
 import { readTracingSettings, TracingSettingError, type TracingSettings } from '../tracing/tracing-settings.js';
+import { defaultEngineMemoryMiB } from './engine-memory.js';
 import { keyWatchSettings } from './limits.js';
 import { zoneNames, type StoreLocations } from './node-stores.js';
 import type { SecretSource } from './secret-source.js';
@@ -47,6 +48,8 @@ export interface NodeSettings {
   readonly standbyProcess: boolean;
   /** A statement that runs longer is stopped, with its engine process. */
   readonly statementDeadlineMs: number;
+  /** What an engine process may have to itself; beyond it is ended, with the statement it runs. */
+  readonly engineMemoryMiB: number;
   readonly idleCloseMs: number;
   readonly maxOpenDatabases: number;
   readonly maxDatabaseBytes: number;
@@ -91,6 +94,7 @@ export function nodeSettings(environment: Environment): NodeSettings {
     }
     return value;
   };
+  const engineProcesses = whole('TURSO_BYOC_ENGINE_PROCESSES', Math.max(2, availableParallelism()), 1, 256);
   return {
     stores: storeLocations(environment),
     keyService: keyServiceLocation(environment),
@@ -112,7 +116,8 @@ export function nodeSettings(environment: Environment): NodeSettings {
     routeTimeoutMs: whole('TURSO_BYOC_ROUTE_TIMEOUT_MS', 15_000, 100, 600_000),
     drainDelayMs: whole('TURSO_BYOC_DRAIN_DELAY_MS', 0, 0, 600_000),
     standbyProcess: whole('TURSO_BYOC_STANDBY_PROCESS', 1, 0, 1) === 1,
-    engineProcesses: whole('TURSO_BYOC_ENGINE_PROCESSES', Math.max(2, availableParallelism()), 1, 256),
+    engineProcesses,
+    engineMemoryMiB: whole('TURSO_BYOC_ENGINE_MEMORY_MIB', defaultEngineMemoryMiB(engineProcesses), 64, 2 ** 20),
     statementDeadlineMs: whole('TURSO_BYOC_STATEMENT_DEADLINE_MS', 5_000, 100, 600_000),
     idleCloseMs: whole('TURSO_BYOC_IDLE_CLOSE_MS', 60_000, 100, 86_400_000),
     maxOpenDatabases: whole('TURSO_BYOC_MAX_OPEN_DATABASES', 2_000, 1, 100_000),

@@ -134,6 +134,7 @@ export async function startNode({ settings, openStore, version, log, onFenced }:
     processesPerEngine: settings.engineProcesses,
     keepsStandby: settings.standbyProcess,
     statementDeadlineMs: settings.statementDeadlineMs,
+    memoryBytes: settings.engineMemoryMiB * 2 ** 20,
   });
   metrics.engines.watch(() => new Map(Object.entries(engines.processes)));
   metrics.engineQueue.watch(() => engines.queued);

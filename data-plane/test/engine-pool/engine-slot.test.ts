@@ -35,6 +35,7 @@ describe('EngineSlot', () => {
       runtime: systemRuntime,
       monotonicNs: () => process.hrtime.bigint(),
       statementDeadlineMs: 60_000,
+      memoryBytes: Infinity,
       controlDeadlineMs: 60_000,
       dispatcher: defaultDispatcherLimits,
       nextHandle: () => (handle += 1),

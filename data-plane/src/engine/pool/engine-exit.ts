@@ -2,6 +2,8 @@
 export type ExitCause =
   /** A statement ran past its deadline, or the engine did not answer a control message; killed by its node. */
   | 'deadline'
+  /** It took more memory than it may have; killed by its node. */
+  | 'memory'
   /** The engine ended by itself: abort, segmentation fault, exit code. */
   | 'crash'
   /** Somebody else killed it: the kernel for lack of memory, or an operator. */
@@ -43,4 +45,6 @@ export interface LostRequest {
   readonly hasCommitted: boolean;
   /** The statement deadline of the process. */
   readonly deadlineMs: number;
+  /** What the process may have to itself, in bytes. */
+  readonly memoryBytes: number;
 }

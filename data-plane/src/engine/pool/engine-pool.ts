@@ -46,6 +46,8 @@ export interface EnginePoolOptions {
   readonly keepsStandby?: boolean;
   /** A statement may take this long, its prepare included. @default 5000 */
   readonly statementDeadlineMs?: number;
+  /** What each process may have to itself, in bytes. @default no limit */
+  readonly memoryBytes?: number;
   /** How long an engine may stay silent over an open, a close or a checkpoint. @default 30000 */
   readonly controlDeadlineMs?: number;
   /** How long a database that ended a process stays apart. @default 60000 */
@@ -278,6 +280,7 @@ export class EnginePool {
       number,
       monotonicNs: this.#options.monotonicNs ?? (() => process.hrtime.bigint()),
       statementDeadlineMs: this.#options.statementDeadlineMs ?? 5_000,
+      memoryBytes: this.#options.memoryBytes ?? Infinity,
       controlDeadlineMs: this.#options.controlDeadlineMs ?? 30_000,
       dispatcher: this.#options.dispatcher ?? defaultDispatcherLimits,
       nextHandle: () => this.#nextHandle(),

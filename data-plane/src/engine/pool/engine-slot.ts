@@ -19,6 +19,7 @@ import {
   type ResponseHandler,
 } from './open-in-engine.js';
 import type { LaunchCommand } from './sandbox.js';
+import { MemoryWatch, privateBytesOf } from './memory-watch.js';
 import { Watchdog } from './watchdog.js';
 
 export interface EngineSlotOptions {
@@ -28,6 +29,8 @@ export interface EngineSlotOptions {
   /** The clock of the flight record. */
   readonly monotonicNs: () => bigint;
   readonly statementDeadlineMs: number;
+  /** What the process may have to itself, in bytes. */
+  readonly memoryBytes: number;
   /** How long the engine may stay silent over an open, a close or a checkpoint. */
   readonly controlDeadlineMs: number;
   readonly dispatcher: DispatcherLimits;
@@ -64,6 +67,7 @@ export class EngineSlot {
   readonly #options: EngineSlotOptions;
   readonly #process: EngineProcessHandle;
   readonly #watchdog: Watchdog;
+  readonly #memoryWatch: MemoryWatch;
   readonly #dispatcher: Dispatcher<PendingRequest>;
   readonly #databases = new Map<number, OpenInEngine>();
   readonly #handles = new Map<DatabaseId, number>();
@@ -102,6 +106,13 @@ export class EngineSlot {
       read: () => this.#process.readFlightRecord(),
       onLook: (record) => this.#look(record),
       onOverrun: (record) => this.#process.kill('deadline', 'a statement ran past its deadline', record),
+    });
+    this.#memoryWatch = new MemoryWatch({
+      limitBytes: options.memoryBytes,
+      runtime: options.runtime,
+      privateBytes: () => (this.pid === undefined ? undefined : privateBytesOf(this.pid)),
+      onExcess: (bytes) =>
+        this.#process.kill('memory', `the process took ${bytes} bytes of ${options.memoryBytes} that it may have`),
     });
   }
 
@@ -349,11 +360,15 @@ export class EngineSlot {
       isCulprit: culprit?.request === pending.id && culprit.database === pending.database.handle,
       hasCommitted: pending.database.mayHaveCommitted(pending),
       deadlineMs: this.#options.statementDeadlineMs,
+      memoryBytes: this.#options.memoryBytes,
     };
   }
 
   #updateWatch(): void {
-    if (this.isAlive) this.#watchdog.setActive(this.#tickets.size > 0 || this.#controls > 0);
+    if (!this.isAlive) return;
+    const isBusy = this.#tickets.size > 0 || this.#controls > 0;
+    this.#watchdog.setActive(isBusy);
+    this.#memoryWatch.setActive(isBusy);
   }
 
   /** Keeps the watchdog awake until a control message is answered. */
@@ -399,6 +414,7 @@ export class EngineSlot {
 
   #finish(exit: EngineExit): void {
     this.#watchdog.stop();
+    this.#memoryWatch.stop();
     this.#cancelLook?.();
     this.#retirement?.cancel();
     const databases = [...this.#databases.values()];

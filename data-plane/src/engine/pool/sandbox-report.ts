@@ -117,7 +117,7 @@ export function sandboxReport(seen: Observation, context: ReportContext): Sandbo
     memory: {
       on: seen.dataBytes !== undefined && seen.dataBytes !== Infinity,
       yes: `private memory capped at ${seen.dataBytes ?? 0} bytes`,
-      no: 'no cap configured; only that of the container holds',
+      no: 'no cap in the kernel; the node ends a process that takes more than it may',
     },
     'huge-pages': {
       on: seen.hugePagesDisabled,

@@ -279,6 +279,7 @@ export class ModelProcess implements EnginePlace {
       isCulprit: this.#exit?.culprit?.request === pending.id,
       hasCommitted: pending.database.mayHaveCommitted(pending),
       deadlineMs: this.#options.statementDeadlineMs,
+      memoryBytes: Infinity,
     };
   }
 }
