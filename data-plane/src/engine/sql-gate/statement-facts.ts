@@ -46,10 +46,12 @@ const beforeNewTable = new Set(['into', 'table', 'exists', 'references']);
 const compoundOperators = new Set(['union', 'intersect', 'except']);
 /** No name that the gate knows is longer; longer tokens need no look-up. */
 const longestKnownName = 64;
+/** Of a token that nobody knows so much is told. */
+const longestToldToken = 32;
 
 /**
  * Reads one statement. Throws `SQL_REFUSED` for a forbidden function or table, `SQL_INPUT_ERROR` for a statement beyond the
- * limits.
+ * limits, `SQL_PARSE_ERROR` for what is no token.
  */
 export function readFacts(sql: string, forbidden: ForbiddenNames, limits: GateLimits): StatementFacts {
   const cursor = new TokenCursor(sql);
@@ -68,6 +70,10 @@ export function readFacts(sql: string, forbidden: ForbiddenNames, limits: GateLi
   let afterDot = false;
 
   while (cursor.next()) {
+    // What is no token here must be none for the engine either: else something could stand between a name and what it is of.
+    if (cursor.kind === 'illegal') {
+      throw new ByocError('SQL_PARSE_ERROR', `unrecognized token: "${cursor.text().slice(0, longestToldToken)}"`);
+    }
     let name = '';
     if (cursor.kind === 'operator') {
       if (cursor.isOperator('(')) {

@@ -129,6 +129,23 @@ describe('the tokenizer', () => {
         ['illegal', '\v'],
       ],
     ],
+    // As SQLite has it: a vertical tab is white space behind other white space only.
+    [
+      'a \vb\n\v\t\vc \v',
+      [
+        ['word', 'a'],
+        ['word', 'b'],
+        ['word', 'c'],
+      ],
+    ],
+    [
+      'a/**/\vb',
+      [
+        ['word', 'a'],
+        ['illegal', '\v'],
+        ['word', 'b'],
+      ],
+    ],
   ])('reads %s', (sql, expected) => {
     expect(tokens(sql)).toEqual(expected);
   });

@@ -16,6 +16,8 @@ export type TokenKind =
 
 const TAB = 0x09;
 const NEWLINE = 0x0a;
+/** White space only after other white space: alone it begins no token that SQLite knows. */
+const VERTICAL_TAB = 0x0b;
 const FORM_FEED = 0x0c;
 const RETURN = 0x0d;
 const SPACE = 0x20;
@@ -34,6 +36,9 @@ const isIdentifierPart = (code: number): boolean =>
   code === 0x5f ||
   code === 0x24 ||
   code >= 0x80;
+
+/** What cannot stand in the parentheses of a parameter such as `$a(b)`. */
+const endsTclIndex = (code: number): boolean => isSpace(code) || code === VERTICAL_TAB || code === 0x29;
 
 const threeCharacterOperators = new Set(['->>']);
 const twoCharacterOperators = new Set(['||', '<<', '>>', '<=', '>=', '<>', '==', '!=', '->']);
@@ -159,7 +164,7 @@ export class TokenCursor {
         end += 1;
       } else if (at === 0x28 && characters > 0) {
         let close = end + 1;
-        while (close < sql.length && !isSpace(sql.charCodeAt(close)) && sql.charCodeAt(close) !== 0x29) close += 1;
+        while (close < sql.length && !endsTclIndex(sql.charCodeAt(close))) close += 1;
         if (sql.charCodeAt(close) === 0x29) end = close + 1;
         else {
           this.take('illegal', close);
@@ -194,7 +199,10 @@ function skipSpace(sql: string, from: number): number {
   let at = from;
   for (;;) {
     const code = sql.charCodeAt(at);
-    if (isSpace(code) || code === BYTE_ORDER_MARK) at += 1;
+    if (isSpace(code)) {
+      do at += 1;
+      while (isSpace(sql.charCodeAt(at)) || sql.charCodeAt(at) === VERTICAL_TAB);
+    } else if (code === BYTE_ORDER_MARK) at += 1;
     else if (code === 0x2d && sql.charCodeAt(at + 1) === 0x2d) {
       const newline = sql.indexOf('\n', at + 2);
       if (newline === -1) return sql.length;
