@@ -197,6 +197,20 @@ test('pushes and pulls that are refused', async () => {
   expect(await node.run(there, 'PRAGMA integrity_check')).toEqual([['ok']]);
 }, 60_000);
 
+test('nothing in a pushed schema is run before it was looked through', async () => {
+  const there = await database();
+  await node.run(there, 'CREATE TABLE t (a)');
+  const offline = replica(there, { offline: true });
+  await offline.sync();
+  // The replica itself does not run it; whoever does finds that the row is against it.
+  await offline.execute('PRAGMA ignore_check_constraints = ON');
+  await offline.execute("CREATE TABLE planted (a CHECK (readfile('/proc/self/stat') IS NULL))");
+  await offline.execute("INSERT INTO planted VALUES ('run')");
+  await expect(offline.sync()).rejects.toThrow(/readfile\(\) is not offered.*REPLICA_PUSH_INVALID/);
+  await node.run(there, "INSERT INTO t VALUES ('yes')");
+  expect(await node.run(there, 'SELECT name FROM sqlite_schema')).toEqual([['t']]);
+}, 60_000);
+
 async function generationOf(there: TestDatabase): Promise<number> {
   const headers = { authorization: `Bearer ${there.token}` };
   const answer = await fetch(`${there.url}info`, { headers });

@@ -33,11 +33,11 @@ export function serveFileCheck(host: DatabaseHost, response: ResponseStream): vo
 /** What is wrong with the database as a connection sees it, by libSQL. */
 export function checkFile(host: DatabaseHost, engine: EngineConnection): string[] {
   return defectsOf(() => {
-    const defects = read(engine, `PRAGMA integrity_check(${mostDefects})`).map(([line]) => String(line));
-    if (defects.some((line) => line !== 'ok')) return defects;
-    // A gate that has seen nothing yet looks through the whole schema first.
+    // A gate that has seen nothing yet looks through the whole schema first. Before anything else: the integrity check runs the
+    // expressions in it, such as those of CHECK, for every row.
     host.newGate().plan('SELECT 1', engine);
-    return [];
+    const defects = read(engine, `PRAGMA integrity_check(${mostDefects})`).map(([line]) => String(line));
+    return defects.some((line) => line !== 'ok') ? defects : [];
   });
 }
 
