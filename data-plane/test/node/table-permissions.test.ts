@@ -104,6 +104,16 @@ const forbidden: [string, TablePermission[], string[]][] = [
     ],
   ],
   [
+    'moving a sequence, which numbers rows of any table',
+    adder,
+    [
+      "SELECT setval('s', 1)",
+      "SELECT nextval('s')",
+      'SELECT "NextVal"/**/ (\'s\')',
+      "INSERT INTO pub VALUES (nextval('s'), 1)",
+    ],
+  ],
+  [
     'any change, with a token that reads',
     reader,
     ['INSERT INTO pub VALUES (3, 3)', 'DELETE FROM pub', 'UPDATE pub SET x = 1', 'DROP TABLE pub', 'BEGIN IMMEDIATE'],

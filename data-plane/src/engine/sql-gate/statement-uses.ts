@@ -13,6 +13,12 @@ import { TokenCursor, unquote } from './tokenizer.js';
 /** Table-valued functions without content of their own. */
 const harmlessTables = new Set(['json_each', 'json_tree', 'generate_series']);
 const everything: readonly TableUse[] = tableActions.map((name) => action(name, null));
+/** Functions of the Turso engine that read or move a sequence, of which the compilation in SQLite says nothing. */
+const sequenceFunctions: ReadonlyMap<string, TableUse> = new Map([
+  ['currval', action('data_read', null)],
+  ['nextval', action('data_update', null)],
+  ['setval', action('data_update', null)],
+]);
 const temporary = refused('TEMP tables, views and triggers are not offered: they could stand in for others');
 
 /** What a statement that is no PRAGMA does. `verb`: its first word. Throws the error of a failed compilation. */
@@ -28,6 +34,7 @@ export function statementUses(shadow: SchemaShadow, verb: string, sql: string): 
     for (const use of usesOf(call, verb, dropped, shadow)) uses.push(use);
   }
   if (verb === 'create' || verb === 'alter') uses.push(...usesOfWords(verb, sql));
+  uses.push(...usesOfSequences(sql));
   return uses;
 }
 
@@ -118,6 +125,19 @@ function isKeptByTheEngine(name: string, verb: string): boolean {
 function droppedTable(calls: readonly AuthorizerCall[]): string | undefined {
   const drop = calls.find(({ code }) => code === 'DROP_TABLE' || code === 'DROP_VTABLE' || code === 'DROP_VIEW');
   return drop?.first ?? undefined;
+}
+
+/** Sequences have no permissions of their own: whoever moves one changes whatever is numbered by it. */
+function usesOfSequences(sql: string): TableUse[] {
+  const uses: TableUse[] = [];
+  const cursor = new TokenCursor(sql);
+  let previous = '';
+  while (cursor.next()) {
+    const use = cursor.isOperator('(') ? sequenceFunctions.get(previous) : undefined;
+    if (use) uses.push(use);
+    previous = cursor.is('word') || cursor.is('quoted') ? cursor.name() : '';
+  }
+  return uses;
 }
 
 /**
