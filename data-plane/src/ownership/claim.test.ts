@@ -42,6 +42,33 @@ function ended(epoch: NodeEpoch, term: number, ...fragments: FragmentLocation[])
 
 const none = recoveries();
 
+/** A store in which writes can be held up: they are given up as unknown, and done when they are let go. */
+class HoldingUp {
+  isOn = false;
+  #held: (() => Promise<unknown>)[] = [];
+
+  constructor(readonly real: ObjectStore) {}
+
+  get store(): ObjectStore {
+    return new Proxy(this.real, {
+      get: (real, name) => {
+        if (name === 'put' && this.isOn) {
+          return async (...call: Parameters<ObjectStore['put']>) => {
+            this.#held.push(async () => real.put(...call));
+            throw new OutcomeUnknownError('no answer came');
+          };
+        }
+        const value: unknown = Reflect.get(real, name);
+        return typeof value === 'function' ? (value as (...args: unknown[]) => unknown).bind(real) : value;
+      },
+    });
+  }
+
+  async letGo(): Promise<void> {
+    for (const write of this.#held.splice(0)) await write();
+  }
+}
+
 describe('claim', () => {
   it('takes a database that nobody owns', async () => {
     const found = await createUnowned({ term: 4 });
@@ -134,5 +161,42 @@ describe('claim', () => {
     expect(claimed.manifest).toMatchObject({ owner: epochB, term: 2, version: 2 });
     expect(await manifests.read(databaseA)).toEqual(claimed);
     expect(puts).toBe(1);
+  });
+
+  it('of what is owned already leaves nothing to a release that was given up and comes late', async () => {
+    const holdingUp = new HoldingUp(store);
+    const ours = new ManifestStore(systemRuntime, holdingUp.store);
+    const owned = await claim(ours, none, epochA, await createUnowned());
+    const { owner: _owner, ...released } = owned.manifest;
+    holdingUp.isOn = true;
+    await expect(ours.replace(owned, released)).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
+    holdingUp.isOn = false;
+
+    const again = await claim(ours, none, epochA, (await ours.read(databaseA))!);
+    expect(again.manifest).toMatchObject({ owner: epochA, term: owned.manifest.term });
+    await holdingUp.letGo();
+    expect(await manifests.read(databaseA)).toEqual(again);
+    // It is settled: the next one finds nothing to write.
+    expect(await claim(ours, none, epochA, again)).toEqual(again);
+  });
+
+  it('of what is owned already writes nothing where every change was answered', async () => {
+    const owned = await claim(manifests, none, epochA, await createUnowned());
+    const again = await claim(manifests, none, epochA, (await manifests.read(databaseA))!);
+    expect(again).toEqual(owned);
+  });
+
+  it('finds out that the release came before', async () => {
+    const holdingUp = new HoldingUp(store);
+    const ours = new ManifestStore(systemRuntime, holdingUp.store);
+    const owned = await claim(ours, none, epochA, await createUnowned());
+    const { owner: _owner, ...released } = owned.manifest;
+    const found = (await ours.read(databaseA))!;
+    holdingUp.isOn = true;
+    await expect(ours.replace(owned, released)).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
+    holdingUp.isOn = false;
+    await holdingUp.letGo();
+    const again = await claim(ours, none, epochA, found);
+    expect(again.manifest).toMatchObject({ owner: epochA, term: owned.manifest.term + 1 });
   });
 });

@@ -13,7 +13,8 @@ export type FindRecovery = (epoch: NodeEpoch) => Promise<RecoveryRecord | undefi
 
 /**
  * Returns the manifest with this epoch as its owner. A claim whose answer was lost is recognized: the manifest names this
- * epoch already. Throws `DATABASE_MOVED` when another epoch owns the database and is not known to have ended.
+ * epoch already. Then a change that this epoch gave up may still be on its way, the end of its ownership for one, and would take
+ * everything from it that is logged from now on: the manifest is written once more, which leaves that nothing to change. Throws `DATABASE_MOVED` when another epoch owns the database and is not known to have ended.
  */
 export async function claim(
   manifests: ManifestStore,
@@ -24,14 +25,21 @@ export async function claim(
   let current = found;
   for (;;) {
     const { manifest } = current;
-    if (manifest.owner === epoch) return current;
-    const tail = manifest.owner === undefined ? manifest.tail : await tailAfter(findRecovery, manifest, manifest.owner);
-    const result = await manifests.replace(current, { ...manifest, term: manifest.term + 1, owner: epoch, tail });
+    const isOwn = manifest.owner === epoch;
+    if (isOwn && !manifests.mayStillChange(current)) return current;
+    const next = isOwn ? manifest : await claimed(findRecovery, manifest, epoch);
+    const result = await manifests.replace(current, next);
     if (!('lost' in result)) return result;
     const again = await manifests.read(manifest.id);
     if (!again) throw new ByocError('STORE_OBJECT_MISSING', `the manifest of database ${manifest.id} is missing`);
     current = again;
   }
+}
+
+async function claimed(findRecovery: FindRecovery, manifest: Manifest, epoch: NodeEpoch): Promise<Manifest> {
+  const { owner, term } = manifest;
+  const tail = owner === undefined ? manifest.tail : await tailAfter(findRecovery, manifest, owner);
+  return { ...manifest, term: term + 1, owner: epoch, tail };
 }
 
 async function tailAfter(

@@ -1,8 +1,8 @@
-import { ByocError } from '../errors/catalogue.js';
+import { ByocError, isByocError } from '../errors/catalogue.js';
 import type { DatabaseId } from '../identity.js';
 import type { ETag, ObjectStore } from '../object-store/object-store.js';
 import type { Runtime } from '../runtime.js';
-import { conditionalWrite, readWithRetry } from './conditional-write.js';
+import { conditionalWrite, readWithRetry, type ResolvedWrite } from './conditional-write.js';
 import { FormatLevel } from './format-level.js';
 import { listKeys } from './list-keys.js';
 import { storedManifest, type Manifest } from './manifest.js';
@@ -19,8 +19,8 @@ const justReadMs = 1_000;
 const maxJustRead = 1_000;
 
 /**
- * Reads and changes manifests. A change is won or lost; after `STORE_UNAVAILABLE` it may have been either, and the next
- * change starts from what `read` returns.
+ * Reads and changes manifests. A change is won or lost; after `STORE_UNAVAILABLE` it may have been either, or come later: the
+ * next change starts from what `read` returns, and whoever goes on without one asks `mayStillChange`.
  */
 export class ManifestStore {
   readonly #runtime: Runtime;
@@ -28,6 +28,9 @@ export class ManifestStore {
   readonly #formats: FormatLevel;
   /** Oldest first. */
   readonly #justRead = new Map<DatabaseId, { readonly found: VersionedManifest; readonly readAtMs: number }>();
+
+  /** The versions that changes of unknown outcome began from. */
+  readonly #undecided = new Map<DatabaseId, Set<ETag>>();
 
   /** `formats`: what may be written; the oldest versions by default. */
   constructor(runtime: Runtime, store: ObjectStore, formats = new FormatLevel()) {
@@ -100,10 +103,36 @@ export class ManifestStore {
     const manifest = { ...next, version: base.manifest.version + 1 };
     const key = manifestName(manifest.id);
     const body = storedManifest.encode(manifest, this.#formats.current);
-    const result = await conditionalWrite(this.#runtime, this.#store, key, body, { ifMatch: base.etag });
+    const result = await this.#decided(manifest.id, base.etag, async () =>
+      conditionalWrite(this.#runtime, this.#store, key, body, { ifMatch: base.etag }),
+    );
     if (result.won) return { manifest, etag: result.etag };
     if (!result.current) throw new ByocError('STORE_OBJECT_MISSING', `object ${key} was deleted`);
     return { lost: this.#decode(manifest.id, result.current.body) };
+  }
+
+  /**
+   * Whether a change of this version that was given up here may still take effect: a request on its way is not called back, and
+   * its condition holds for as long as this version stands. Any other change of it settles that.
+   */
+  mayStillChange({ manifest, etag }: VersionedManifest): boolean {
+    return this.#undecided.get(manifest.id)?.has(etag) ?? false;
+  }
+
+  /** Notes that the outcome of a change of `base` is unknown, or that those of all changes but of what stands there are known. */
+  async #decided(id: DatabaseId, base: ETag, write: () => Promise<ResolvedWrite>): Promise<ResolvedWrite> {
+    try {
+      const result = await write();
+      const present = result.won ? undefined : result.current?.etag;
+      if (present === undefined || !this.#undecided.get(id)?.has(present)) this.#undecided.delete(id);
+      else this.#undecided.set(id, new Set([present]));
+      return result;
+    } catch (error) {
+      if (isByocError(error) && error.code === 'STORE_UNAVAILABLE') {
+        this.#undecided.set(id, new Set([...(this.#undecided.get(id) ?? []), base]));
+      }
+      throw error;
+    }
   }
 
   #decode(id: DatabaseId, body: Buffer): Manifest {
