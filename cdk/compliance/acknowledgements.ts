@@ -87,6 +87,12 @@ function unconditional({ exposure }: ResolvedConfiguration): readonly Acknowledg
       paths: /^edge\/PrivateLink\/Listener$/,
       reason: 'It passes TLS on as it comes; the load balancer behind it has the certificate.',
     },
+    {
+      ids: ['AwsSolutions-ELB2', ...inEveryPack('ELBLoggingEnabled')],
+      paths: /^edge\/PrivateLink\/Front$/,
+      reason:
+        'It logs connections of TLS listeners only and has none: the load balancer behind it ends TLS, and logs every request.',
+    },
     ...(exposure.kind === 'public'
       ? [
           {
@@ -179,6 +185,11 @@ function wildcards(configuration: ResolvedConfiguration): readonly Acknowledgeme
       ids: [resource('*')],
       paths: /^(data-plane\/DataNodeStart|control-plane\/ControlPlaneStart)\/Policy\/Resource$/,
       reason: 'ecr:GetAuthorizationToken takes no resource; the images themselves are named.',
+    },
+    {
+      ids: [resource('*')],
+      paths: /^data-plane\/ContainerInstance\/Policy\/Resource$/,
+      reason: 'ecs:DiscoverPollEndpoint takes no resource; everything else is of the one cluster.',
     },
     {
       ids: ['container-instance', 'task'].map((kind) => resource(arn('ecs', `${kind}/${names.cluster}/*`))),

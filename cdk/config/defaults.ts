@@ -39,6 +39,7 @@ export function withDefaults(configuration: DeploymentConfiguration): ResolvedCo
       databases: { kind: 'create' },
       groups: [],
       administratorRoleArns: [],
+      auditorRoleArns: [],
       deletionWindowDays: 30,
       rotationDays: 365,
       ...keys,

@@ -424,6 +424,12 @@ export interface KeysConfiguration {
    */
   readonly administratorRoleArns?: readonly RoleArn[];
   /**
+   * Roles that may read the trail and the audit log, which lie encrypted in the audit bucket. Their own policies must allow it, too.
+   *
+   * @default []
+   */
+  readonly auditorRoleArns?: readonly RoleArn[];
+  /**
    * How long a created key can be brought back after somebody had it deleted.
    *
    * @default 30

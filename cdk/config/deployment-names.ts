@@ -93,6 +93,11 @@ export class DeploymentNames {
     return this.iamArn(`role/${this.role(kind)}`);
   }
 
+  /** ARN of the role by which Auto Scaling starts instances; AWS makes it with the account's first group. */
+  get autoScalingRoleArn(): string {
+    return this.iamArn('role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling');
+  }
+
   /** ARN of the permissions boundary of every role. */
   get boundaryArn(): string {
     const { permissionsBoundary } = this.configuration;

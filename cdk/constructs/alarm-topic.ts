@@ -31,12 +31,17 @@ export class AlarmTopic extends Construct {
           }),
           new PolicyStatement({
             sid: 'Alarms',
-            principals: ['cloudwatch', 'events', 'autoscaling'].map(
-              (of) => new ServicePrincipal(`${of}.amazonaws.com`),
-            ),
+            principals: ['cloudwatch', 'autoscaling'].map((of) => new ServicePrincipal(`${of}.amazonaws.com`)),
             actions: ['sns:Publish'],
             resources: [topic.ref],
             conditions: { StringEquals: { 'aws:SourceAccount': account } },
+          }),
+          // Requests of EventBridge carry nothing that a condition could look at: with one, no event ever arrives.
+          new PolicyStatement({
+            sid: 'Events',
+            principals: [new ServicePrincipal('events.amazonaws.com')],
+            actions: ['sns:Publish'],
+            resources: [topic.ref],
           }),
         ],
       }),

@@ -1,4 +1,4 @@
-import { AccountRootPrincipal, Effect, PolicyStatement } from 'aws-cdk-lib/aws-iam';
+import { AccountRootPrincipal, AnyPrincipal, Effect, PolicyStatement } from 'aws-cdk-lib/aws-iam';
 
 export interface CallerStatementProps {
   readonly sid: string;
@@ -24,5 +24,41 @@ export function allowRoles({ sid, actions, resources, roleArns, conditions }: Ca
     actions: [...actions],
     resources: [...(resources ?? ['*'])],
     conditions: { ...conditions, ArnEquals: { ...arnEquals, 'aws:PrincipalArn': [...roleArns] } },
+  });
+}
+
+export interface LinkedRoleStatementProps {
+  readonly sid: string;
+  readonly actions: readonly string[];
+  /** The account that the role is in. */
+  readonly account: string;
+  /** ARN of a service-linked role of this account; it need not exist yet. */
+  readonly roleArn: string;
+  readonly conditions?: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * Lets a service-linked role do something with a key. AWS writes its policies, and they have nothing of keys that customers made: being
+ * let in here has to be enough for it, so that it is everybody who is let in, under the condition of being that role.
+ */
+export function allowLinkedRole({
+  sid,
+  actions,
+  account,
+  roleArn,
+  conditions,
+}: LinkedRoleStatementProps): PolicyStatement {
+  const stringEquals = (conditions?.['StringEquals'] ?? {}) as Readonly<Record<string, unknown>>;
+  return new PolicyStatement({
+    sid,
+    effect: Effect.ALLOW,
+    principals: [new AnyPrincipal()],
+    actions: [...actions],
+    resources: ['*'],
+    conditions: {
+      ...conditions,
+      StringEquals: { ...stringEquals, 'kms:CallerAccount': account },
+      ArnEquals: { 'aws:PrincipalArn': roleArn },
+    },
   });
 }

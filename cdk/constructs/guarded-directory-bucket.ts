@@ -1,4 +1,4 @@
-import { AnyPrincipal, Effect, PolicyDocument, PolicyStatement } from 'aws-cdk-lib/aws-iam';
+import { AnyPrincipal, Effect, PolicyDocument, PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { CfnBucketPolicy, CfnDirectoryBucket } from 'aws-cdk-lib/aws-s3express';
 import { Construct } from 'constructs';
 import { denyInsecureTransport, denyOtherAccounts } from './bucket-guard.js';
@@ -57,7 +57,18 @@ export class GuardedDirectoryBucket extends Construct {
         statements: [
           ...denyInsecureTransport(arn, 's3express:*'),
           denyOtherAccounts(arn, configuration.account, 's3express:*'),
-          deny('DenySessionsToOthers', { ArnNotEquals: { 'aws:PrincipalArn': [...props.roleArns] } }),
+          // What is left of uploads is removed by S3 itself, in a session like any other.
+          new PolicyStatement({
+            sid: 'RemoveLeftovers',
+            principals: [new ServicePrincipal('lifecycle.s3.amazonaws.com')],
+            actions: ['s3express:CreateSession'],
+            resources: [arn],
+            conditions: { StringEquals: { 's3express:SessionMode': 'ReadWrite' } },
+          }),
+          deny('DenySessionsToOthers', {
+            ArnNotEquals: { 'aws:PrincipalArn': [...props.roleArns] },
+            BoolIfExists: { 'aws:PrincipalIsAWSService': 'false' },
+          }),
           deny('DenyOtherKey', { Null: { [keyHeader]: 'false' }, StringNotEquals: { [keyHeader]: keyArn } }),
         ],
       }),

@@ -1,7 +1,7 @@
 /** The uses of keys: one statement of a key's policy for each, as narrow as the service's encryption context allows. */
 import { AccountRootPrincipal, PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { storePrefixes } from '../config/deployment-names.js';
-import { allowRoles } from './caller-statement.js';
+import { allowLinkedRole, allowRoles } from './caller-statement.js';
 import type { DeploymentContext } from './deployment-context.js';
 
 /** The encryption context that a data node sends with every request about a data key (docs/keys.md); all four, nothing else. */
@@ -144,31 +144,85 @@ export function encryptsLogGroups({ configuration, names }: DeploymentContext): 
   });
 }
 
-/** Encrypting the trail, by CloudTrail. */
-export function encryptsTrail({ configuration, names }: DeploymentContext): PolicyStatement {
-  return new PolicyStatement({
-    sid: 'EncryptTrail',
-    principals: [new ServicePrincipal('cloudtrail.amazonaws.com')],
-    actions: ['kms:DescribeKey', 'kms:GenerateDataKey*'],
-    resources: ['*'],
-    conditions: {
-      StringEquals: { 'aws:SourceArn': names.trailArn },
-      StringLike: {
-        'kms:EncryptionContext:aws:cloudtrail:arn': `arn:${names.partition}:cloudtrail:*:${configuration.account}:trail/*`,
+/**
+ * Encrypting the trail, by CloudTrail. Looking at the key carries no context, and a bucket that has a key of its own makes CloudTrail
+ * decrypt that one.
+ */
+export function encryptsTrail({ configuration, names }: DeploymentContext): readonly PolicyStatement[] {
+  const principals = [new ServicePrincipal('cloudtrail.amazonaws.com')];
+  const ofTrail = { 'aws:SourceArn': names.trailArn };
+  return [
+    new PolicyStatement({
+      sid: 'EncryptTrail',
+      principals,
+      actions: ['kms:GenerateDataKey*'],
+      resources: ['*'],
+      conditions: {
+        StringEquals: ofTrail,
+        StringLike: {
+          'kms:EncryptionContext:aws:cloudtrail:arn': `arn:${names.partition}:cloudtrail:*:${configuration.account}:trail/*`,
+        },
       },
-    },
-  });
+    }),
+    new PolicyStatement({
+      sid: 'CheckTrailKey',
+      principals,
+      actions: ['kms:Decrypt', 'kms:DescribeKey'],
+      resources: ['*'],
+      conditions: { StringEquals: ofTrail },
+    }),
+  ];
 }
 
-/** Publishing to the encrypted alarm topic, by CloudWatch alarms and EventBridge rules of this account. */
-export function encryptsAlarms({ configuration }: DeploymentContext): PolicyStatement {
-  return new PolicyStatement({
-    sid: 'PublishAlarms',
-    principals: [new ServicePrincipal('cloudwatch.amazonaws.com'), new ServicePrincipal('events.amazonaws.com')],
-    actions: ['kms:Decrypt', 'kms:GenerateDataKey*'],
-    resources: ['*'],
-    conditions: { StringEquals: { 'aws:SourceAccount': configuration.account } },
-  });
+/** Reading the trail and the audit log out of their bucket, by the roles that the configuration names. */
+export function readsAudit({ configuration }: DeploymentContext): readonly PolicyStatement[] {
+  const { keys, region } = configuration;
+  if (keys.auditorRoleArns.length === 0) return [];
+  return [
+    allowRoles({
+      sid: 'ReadAudit',
+      actions: ['kms:Decrypt'],
+      roleArns: keys.auditorRoleArns,
+      conditions: { StringEquals: { 'kms:ViaService': `s3.${region}.amazonaws.com` } },
+    }),
+  ];
+}
+
+/**
+ * Publishing to the encrypted alarm topic, by CloudWatch alarms and EventBridge rules of this account, and, for instances that come and
+ * go, by Auto Scaling. Requests of EventBridge carry nothing of whose rule it is: what can be said of them is for which topic.
+ */
+export function encryptsAlarms({ configuration, names }: DeploymentContext): readonly PolicyStatement[] {
+  const { account, compute } = configuration;
+  const actions = ['kms:Decrypt', 'kms:GenerateDataKey*'];
+  const ofTopic = { StringEquals: { 'kms:EncryptionContext:aws:sns:topicArn': names.alarmTopicArn } };
+  return [
+    new PolicyStatement({
+      sid: 'PublishAlarms',
+      principals: [new ServicePrincipal('cloudwatch.amazonaws.com')],
+      actions,
+      resources: ['*'],
+      conditions: { StringEquals: { 'aws:SourceAccount': account } },
+    }),
+    new PolicyStatement({
+      sid: 'PublishEvents',
+      principals: [new ServicePrincipal('events.amazonaws.com')],
+      actions,
+      resources: ['*'],
+      conditions: ofTopic,
+    }),
+    ...(compute.kind === 'ecs-ec2'
+      ? [
+          allowLinkedRole({
+            sid: 'PublishInstances',
+            actions,
+            account,
+            roleArn: names.autoScalingRoleArn,
+            conditions: ofTopic,
+          }),
+        ]
+      : []),
+  ];
 }
 
 /** Encrypting snapshots and history of AWS Config, by Config. */
@@ -207,49 +261,67 @@ export function encryptsFargateDisks({ configuration, names }: DeploymentContext
   ];
 }
 
-/** Encrypting the disks of instances, by the service-linked role that starts them. */
-export function encryptsInstanceDisks(
-  { configuration, names }: DeploymentContext,
-  starter: 'autoscaling' | 'eks-cluster',
-): readonly PolicyStatement[] {
+/** What whoever starts instances asks of the key of their disks. */
+const instanceDiskActions = [
+  'kms:Decrypt',
+  'kms:DescribeKey',
+  'kms:GenerateDataKeyWithoutPlaintext',
+  'kms:ReEncryptFrom',
+  'kms:ReEncryptTo',
+];
+
+/** Encrypting the disks of container instances, by the service-linked role of Auto Scaling that starts them. */
+export function encryptsInstanceDisks({ configuration, names }: DeploymentContext): readonly PolicyStatement[] {
   const { account, region } = configuration;
-  const roleArn =
-    starter === 'eks-cluster'
-      ? names.roleArn('eks-cluster')
-      : `arn:${names.partition}:iam::${account}:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling`;
+  const roleArn = names.autoScalingRoleArn;
   return [
-    allowRoles({
+    allowLinkedRole({
       sid: 'EncryptInstanceDisks',
-      actions: [
-        'kms:Decrypt',
-        'kms:DescribeKey',
-        'kms:GenerateDataKeyWithoutPlaintext',
-        'kms:ReEncryptFrom',
-        'kms:ReEncryptTo',
-      ],
-      roleArns: [roleArn],
+      actions: instanceDiskActions,
+      account,
+      roleArn,
       conditions: { StringEquals: { 'kms:ViaService': `ec2.${region}.amazonaws.com` } },
     }),
-    allowRoles({
+    allowLinkedRole({
       sid: 'GrantInstanceDisks',
       actions: ['kms:CreateGrant'],
-      roleArns: [roleArn],
+      account,
+      roleArn,
       conditions: { Bool: { 'kms:GrantIsForAWSResource': 'true' } },
     }),
   ];
 }
 
-/** Encrypting the secrets of a Kubernetes cluster, by EKS through grants that only a service of AWS can use. */
+/** Encrypting the disks of Kubernetes nodes, by the role of the cluster, whose own policy says the same. */
+export function encryptsNodeDisks({ configuration, names }: DeploymentContext): readonly PolicyStatement[] {
+  const roleArns = [names.roleArn('eks-cluster')];
+  return [
+    allowRoles({
+      sid: 'EncryptInstanceDisks',
+      actions: instanceDiskActions,
+      roleArns,
+      conditions: { StringEquals: { 'kms:ViaService': `ec2.${configuration.region}.amazonaws.com` } },
+    }),
+    allowRoles({
+      sid: 'GrantInstanceDisks',
+      actions: ['kms:CreateGrant'],
+      roleArns,
+      conditions: { Bool: { 'kms:GrantIsForAWSResource': 'true' } },
+    }),
+  ];
+}
+
+/**
+ * Encrypting the secrets of a Kubernetes cluster, by EKS through grants that whoever makes the cluster gives it. The condition that a grant
+ * is for a resource of AWS is not met by the creation of a cluster.
+ */
 export function encryptsCluster({ configuration }: DeploymentContext): PolicyStatement {
   return new PolicyStatement({
     sid: 'GrantCluster',
     principals: [new AccountRootPrincipal()],
     actions: ['kms:CreateGrant'],
     resources: ['*'],
-    conditions: {
-      Bool: { 'kms:GrantIsForAWSResource': 'true' },
-      StringEquals: { 'kms:ViaService': `eks.${configuration.region}.amazonaws.com` },
-    },
+    conditions: { StringEquals: { 'kms:ViaService': `eks.${configuration.region}.amazonaws.com` } },
   });
 }
 

@@ -103,6 +103,10 @@ export class LoadBalancer extends Construct {
       healthyThresholdCount: 2,
       unhealthyThresholdCount: 2,
       matcher: { httpCode: '200' },
+      // By this tag EKS may register pods in groups that it did not make.
+      ...(context.configuration.compute.kind === 'eks' && {
+        tags: [{ key: 'eks:eks-cluster-name', value: context.names.cluster }],
+      }),
       targetGroupAttributes: [
         { key: 'deregistration_delay.timeout_seconds', value: String(target.drainSeconds) },
         { key: 'load_balancing.algorithm.type', value: 'least_outstanding_requests' },

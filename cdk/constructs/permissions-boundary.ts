@@ -77,7 +77,7 @@ export function permissionsBoundary(scope: Construct, context: DeploymentContext
       actions: ['ecr:GetAuthorizationToken'],
       resources: ['*'],
     }),
-    ...(compute.kind === 'ecs-ec2' ? [instanceAgent(context)] : []),
+    ...(compute.kind === 'ecs-ec2' ? instanceAgent(context) : []),
     ...(compute.kind === 'eks' ? clusterService(region) : []),
     new PolicyStatement({
       sid: 'NoWayOut',
@@ -114,26 +114,29 @@ export function permissionsBoundary(scope: Construct, context: DeploymentContext
 }
 
 /** What the ECS agent of a container instance asks for. */
-export function instanceAgent({ names, configuration }: DeploymentContext): PolicyStatement {
+export function instanceAgent({ names, configuration }: DeploymentContext): readonly PolicyStatement[] {
   const { account, region } = configuration;
-  return new PolicyStatement({
-    sid: 'ContainerAgent',
-    actions: [
-      'ecs:DeregisterContainerInstance',
-      'ecs:DiscoverPollEndpoint',
-      'ecs:Poll',
-      'ecs:RegisterContainerInstance',
-      'ecs:StartTelemetrySession',
-      'ecs:SubmitAttachmentStateChanges',
-      'ecs:SubmitContainerStateChange',
-      'ecs:SubmitTaskStateChange',
-      'ecs:UpdateContainerInstancesState',
-    ],
-    resources: ['cluster', 'container-instance', 'task'].map(
-      (kind) =>
-        `arn:${names.partition}:ecs:${region}:${account}:${kind}/${names.cluster}${kind === 'cluster' ? '' : '/*'}`,
-    ),
-  });
+  return [
+    new PolicyStatement({
+      sid: 'ContainerAgent',
+      actions: [
+        'ecs:DeregisterContainerInstance',
+        'ecs:Poll',
+        'ecs:RegisterContainerInstance',
+        'ecs:StartTelemetrySession',
+        'ecs:SubmitAttachmentStateChanges',
+        'ecs:SubmitContainerStateChange',
+        'ecs:SubmitTaskStateChange',
+        'ecs:UpdateContainerInstancesState',
+      ],
+      resources: ['cluster', 'container-instance', 'task'].map(
+        (kind) =>
+          `arn:${names.partition}:ecs:${region}:${account}:${kind}/${names.cluster}${kind === 'cluster' ? '' : '/*'}`,
+      ),
+    }),
+    // AWS knows no resource for it.
+    new PolicyStatement({ sid: 'AgentEndpoint', actions: ['ecs:DiscoverPollEndpoint'], resources: ['*'] }),
+  ];
 }
 
 /** Services that EKS Auto Mode works with; only roles of the cluster have policies for them. */

@@ -32,9 +32,7 @@ export class PrivateLink extends Construct {
       loadBalancerAttributes: [
         { key: 'load_balancing.cross_zone.enabled', value: 'true' },
         { key: 'deletion_protection.enabled', value: String(context.configuration.removalProtection) },
-        { key: 'access_logs.s3.enabled', value: 'true' },
-        { key: 'access_logs.s3.bucket', value: context.names.bucket('access') },
-        { key: 'access_logs.s3.prefix', value: 'load-balancer' },
+        // No access log: it has connections of TLS listeners only, and here the load balancer behind it ends TLS and logs.
       ],
     });
     const targets = new CfnTargetGroup(this, 'Targets', {

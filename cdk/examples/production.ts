@@ -30,6 +30,7 @@ export const deployment: DeploymentConfiguration = {
   keys: {
     groups: [{ group: 'payments', key: { kind: 'create' } }],
     administratorRoleArns: ['arn:aws:iam::111122223333:role/key-administrator'],
+    auditorRoleArns: ['arn:aws:iam::111122223333:role/auditor'],
   },
   retention: { pointInTimeDays: 90, auditDays: 2192 },
   alarms: {

@@ -1,5 +1,6 @@
 import type { ResolvedConfiguration } from '../config/deployment-configuration.js';
 import { bucketKinds, DeploymentNames } from '../config/deployment-names.js';
+import { placements } from '../config/placements.js';
 import type { SynthesizedStack } from '../stacks/synthesize.js';
 import { accountGuard } from './account-guard.js';
 
@@ -34,6 +35,23 @@ export function removeScript(configuration: ResolvedConfiguration, stacks: reado
   ].join('\n');
 }
 
+/** Auto Scaling groups of container instances. */
+function instanceGroups(configuration: ResolvedConfiguration): readonly string[] {
+  if (configuration.compute.kind !== 'ecs-ec2') return [];
+  const names = new DeploymentNames(configuration);
+  return placements(configuration).map(({ name }) => `${names.prefix}-${name}`);
+}
+
+const releaseInstances = [
+  '# ECS keeps instances from being scaled in, and leaves that behind: nothing would ever end them.',
+  'release() {',
+  '  instances=$(aws autoscaling describe-auto-scaling-groups --auto-scaling-group-names "$1" \\',
+  "    --query 'AutoScalingGroups[].Instances[?ProtectedFromScaleIn].InstanceId[]' --output text)",
+  '  echo "$instances" | tr "\\t" "\\n" | grep . | xargs -r -n 50 \\',
+  '    aws autoscaling set-instance-protection --no-protected-from-scale-in --auto-scaling-group-name "$1" --instance-ids || true',
+  '}',
+];
+
 function askedTwice(name: string): readonly string[] {
   return [
     'delete_data=no confirmed=no',
@@ -52,8 +70,11 @@ function askedTwice(name: string): readonly string[] {
   ];
 }
 
-function functions({ keys }: ResolvedConfiguration): readonly string[] {
+function functions(configuration: ResolvedConfiguration): readonly string[] {
+  const { keys } = configuration;
+  const groups = instanceGroups(configuration);
   return [
+    ...(groups.length === 0 ? [] : releaseInstances),
     '# Ends the script with what a call said, unless it said that there is nothing to be removed: missing <words> <said>.',
     'missing() {',
     '  case $2 in *"$1"*) return 0 ;; esac',
@@ -67,7 +88,16 @@ function functions({ keys }: ResolvedConfiguration): readonly string[] {
     '  fi',
     '  aws cloudformation update-termination-protection --stack-name "$1" --no-enable-termination-protection >/dev/null',
     '  aws cloudformation delete-stack --stack-name "$1"',
-    '  aws cloudformation wait stack-delete-complete --stack-name "$1"',
+    ...(groups.length === 0
+      ? ['  aws cloudformation wait stack-delete-complete --stack-name "$1"']
+      : [
+          '  while aws cloudformation describe-stacks --stack-name "$1" --query "Stacks[0].StackStatus" --output text 2>/dev/null |',
+          '    grep -q DELETE_IN_PROGRESS; do',
+          `    for group in ${groups.join(' ')}; do release "$group"; done`,
+          '    sleep 15',
+          '  done',
+          '  aws cloudformation wait stack-delete-complete --stack-name "$1"',
+        ]),
     '  echo "removed $1"',
     '}',
     '# Takes the policy of a bucket away, which lets nobody but the processes touch its objects; false when there is no bucket.',

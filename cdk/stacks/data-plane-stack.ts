@@ -183,7 +183,7 @@ export class DataPlaneStack extends Stack {
     return processRole(new Construct(this, 'ContainerInstance'), this.props.context, 'container-instance', {
       description: 'The ECS agent of an instance; containers cannot take it',
       assumedBy: new ServicePrincipal('ec2.amazonaws.com'),
-      statements: [instanceAgent(this.props.context)],
+      statements: [...instanceAgent(this.props.context)],
     });
   }
 

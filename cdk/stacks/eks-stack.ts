@@ -1,6 +1,6 @@
 import { CfnOutput, Fn, Stack, Tags } from 'aws-cdk-lib';
 import { CfnAccessEntry, CfnCluster, CfnPodIdentityAssociation } from 'aws-cdk-lib/aws-eks';
-import { CfnSecurityGroupIngress } from 'aws-cdk-lib/aws-ec2';
+import { CfnSecurityGroupEgress, CfnSecurityGroupIngress } from 'aws-cdk-lib/aws-ec2';
 import { ManagedPolicy, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
 import type { EksCompute, Resolved } from '../config/deployment-configuration.js';
@@ -65,7 +65,24 @@ export class EksStack extends Stack {
         toPort: port,
         description: 'load balancer',
       });
+      new CfnSecurityGroupEgress(this, `${id}Out`, {
+        groupId: network.securityGroups.edge,
+        destinationSecurityGroupId: cluster.attrClusterSecurityGroupId,
+        ipProtocol: 'tcp',
+        fromPort: port,
+        toPort: port,
+        description: 'pods',
+      });
     }
+    // Nodes and pods have the cluster's own group, not those of the planes.
+    new CfnSecurityGroupIngress(this, 'ClusterToEndpoints', {
+      groupId: network.securityGroups.endpoints,
+      sourceSecurityGroupId: cluster.attrClusterSecurityGroupId,
+      ipProtocol: 'tcp',
+      fromPort: ports.edge,
+      toPort: ports.edge,
+      description: 'AWS services',
+    });
     const outputs: Readonly<Record<string, string>> = {
       ClusterName: cluster.ref,
       DatabasesKeyArn: foundation.keys.databases,

@@ -19,6 +19,8 @@ import {
   encryptsDirectoryBuckets,
   encryptsFargateDisks,
   encryptsInstanceDisks,
+  encryptsNodeDisks,
+  readsAudit,
   encryptsLogGroups,
   encryptsSecrets,
   encryptsTrail,
@@ -137,9 +139,10 @@ export class FoundationStack extends Stack {
         'encrypts trail, audit log, logs and alarms',
         [
           encryptsLogGroups(context),
-          encryptsTrail(context),
+          ...encryptsTrail(context),
           encryptsAuditLog(context),
-          encryptsAlarms(context),
+          ...encryptsAlarms(context),
+          ...readsAudit(context),
           encryptsConfigHistory(context),
         ],
         true,
@@ -163,9 +166,9 @@ export class FoundationStack extends Stack {
       case 'ecs-fargate':
         return encryptsFargateDisks(this.context);
       case 'ecs-ec2':
-        return encryptsInstanceDisks(this.context, 'autoscaling');
+        return encryptsInstanceDisks(this.context);
       case 'eks':
-        return [...encryptsInstanceDisks(this.context, 'eks-cluster'), encryptsCluster(this.context)];
+        return [...encryptsNodeDisks(this.context), encryptsCluster(this.context)];
     }
   }
 
@@ -273,8 +276,8 @@ function accessLogDelivery({ names, configuration }: DeploymentContext): readonl
       sid: 'LoadBalancerLogs',
       principals: [new ServicePrincipal('logdelivery.elasticloadbalancing.amazonaws.com')],
       actions: ['s3:PutObject'],
+      // The account in the name is that of the load balancer: the service writes it, and carries nothing else of whose it is.
       resources: [`${bucket}/load-balancer/AWSLogs/${configuration.account}/*`],
-      conditions: { StringEquals: { 'aws:SourceAccount': configuration.account } },
     }),
   ];
 }

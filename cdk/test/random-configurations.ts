@@ -156,6 +156,7 @@ function configurationIn(where: Region): fc.Arbitrary<DeploymentConfiguration> {
             selector: ({ group }) => group,
           }),
           administratorRoleArns: fc.constantFrom([], [iam('role/key-administrator')]),
+          auditorRoleArns: fc.constantFrom([], [iam('role/auditor')]),
           deletionWindowDays: fc.integer({ min: 7, max: 30 }),
         }),
         tokens: fc.record({ signingKey: fc.constantFrom('kms', 'secret') }),

@@ -8,6 +8,7 @@ function namedArns(configuration: ResolvedConfiguration): readonly (readonly [pa
   const all = (path: string, arns: readonly string[]) => arns.map((arn, index) => [`${path}[${index}]`, arn] as const);
   return [
     ...all('keys.administratorRoleArns', keys.administratorRoleArns),
+    ...all('keys.auditorRoleArns', keys.auditorRoleArns),
     ...[keys.databases].flatMap((key) => (key.kind === 'import' ? [['keys.databases.arn', key.arn] as const] : [])),
     ...keys.groups.flatMap(({ key }, index) =>
       key.kind === 'import' ? [[`keys.groups[${index}].key.arn`, key.arn] as const] : [],

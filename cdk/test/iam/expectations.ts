@@ -43,6 +43,12 @@ export function expectations(arns: DeploymentArns): readonly Expectation[] {
     CloudTrail: { principal: 'cloudtrail.amazonaws.com' },
     'CloudWatch Logs': { principal: `logs.${region}.amazonaws.com` },
     'the load balancer': { principal: 'logdelivery.elasticloadbalancing.amazonaws.com' },
+    EventBridge: { principal: 'events.amazonaws.com' },
+    'CloudWatch alarms': { principal: 'cloudwatch.amazonaws.com' },
+    'S3 Lifecycle': { principal: 'lifecycle.s3.amazonaws.com' },
+    // Its policies are AWS's own: what keys allow has to be enough.
+    'Auto Scaling': { principal: names.autoScalingRoleArn },
+    'an auditor': { principal: `arn:aws:iam::${account}:role/auditor`, policies: [anything] },
   } as const;
   type Who = keyof typeof principals;
 
@@ -406,8 +412,42 @@ export function expectations(arns: DeploymentArns): readonly Expectation[] {
     'for a foreign trail',
   );
   mayNot('CloudTrail', 's3:PutObject', data, ofTrail);
-  may('the load balancer', 's3:PutObject', access, { 'aws:SourceAccount': account });
-  mayNot('the load balancer', 's3:PutObject', access, { 'aws:SourceAccount': foreignAccount }, 'for a foreign account');
+  may('the load balancer', 's3:PutObject', access);
+  mayNot('the load balancer', 's3:PutObject', access.replace(`/${account}/`, `/${foreignAccount}/`));
+
+  // Who encrypts and publishes for the deployment, with what these services send, and nothing that they do not.
+  const trailContext = { 'kms:EncryptionContext:aws:cloudtrail:arn': names.trailArn };
+  may('CloudTrail', 'kms:GenerateDataKey', arns.key('audit'), { ...ofTrail, ...trailContext });
+  may('CloudTrail', 'kms:DescribeKey', arns.key('audit'), ofTrail, 'without a context');
+  may('CloudTrail', 'kms:Decrypt', arns.key('audit'), ofTrail, 'of the bucket');
+  mayNot('CloudTrail', 'kms:DescribeKey', arns.key('data'), ofTrail);
+  const ofTopic = { 'kms:EncryptionContext:aws:sns:topicArn': names.alarmTopicArn };
+  may('EventBridge', 'sns:Publish', names.alarmTopicArn, {}, 'with nothing that says whose rule it is');
+  may('EventBridge', 'kms:GenerateDataKey', arns.key('audit'), ofTopic);
+  mayNot('EventBridge', 'kms:GenerateDataKey', arns.key('audit'), {
+    'kms:EncryptionContext:aws:sns:topicArn': `${names.alarmTopicArn}-other`,
+  });
+  mayNot('EventBridge', 'kms:GenerateDataKey', arns.key('data'), ofTopic);
+  may('CloudWatch alarms', 'sns:Publish', names.alarmTopicArn, { 'aws:SourceAccount': account });
+  may('CloudWatch alarms', 'kms:GenerateDataKey', arns.key('audit'), { 'aws:SourceAccount': account });
+  mayNot('CloudWatch alarms', 'sns:Publish', names.alarmTopicArn, { 'aws:SourceAccount': foreignAccount });
+  may('an auditor', 'kms:Decrypt', arns.key('audit'), ofBucket('audit'));
+  may('an auditor', 's3:GetObject', audit);
+  mayNot('an auditor', 'kms:Decrypt', arns.key('audit'), {}, 'but through S3');
+  mayNot('an auditor', 'kms:Decrypt', arns.key('data'), ofBucket('data'));
+  mayNot('an administrator', 'kms:Decrypt', arns.key('audit'), ofBucket('audit'));
+  const throughEc2 = { 'kms:CallerAccount': account, 'kms:ViaService': `ec2.${region}.amazonaws.com` };
+  const grant = { 'kms:CallerAccount': account, 'kms:GrantIsForAWSResource': 'true' };
+  may('Auto Scaling', 'kms:GenerateDataKeyWithoutPlaintext', arns.key('disks'), throughEc2);
+  may('Auto Scaling', 'kms:CreateGrant', arns.key('disks'), grant);
+  may('Auto Scaling', 'kms:GenerateDataKey', arns.key('audit'), { 'kms:CallerAccount': account, ...ofTopic });
+  mayNot('Auto Scaling', 'kms:CreateGrant', arns.key('databases'), grant);
+  mayNot('an administrator', 'kms:CreateGrant', arns.key('disks'), grant);
+  mayNot('a foreign account', 'kms:CreateGrant', arns.key('disks'), { ...grant, 'kms:CallerAccount': foreignAccount });
+  may('S3 Lifecycle', 's3express:CreateSession', log, {
+    's3express:SessionMode': 'ReadWrite',
+    'aws:PrincipalIsAWSService': 'true',
+  });
   may('CloudWatch Logs', 'kms:Decrypt', arns.key('audit'), {
     'kms:EncryptionContext:aws:logs:arn': `arn:aws:logs:${region}:${account}:log-group:${names.logGroup('data-node')}`,
   });
