@@ -91,7 +91,10 @@ def execute_change_set_as_creation(self, change_set_name, stack_name=None):
         execute_change_set(self, change_set_name, stack_name)
         return
     planned = self.stacks.pop(change_set.stack_id)
-    self.create_stack(planned.name, change_set.template, change_set.parameters, tags=change_set.tags)
+    made = self.create_stack(planned.name, change_set.template, change_set.parameters, tags=change_set.tags)
+    # Whoever planned it asks for it under the name it had then.
+    self.stacks[planned.stack_id] = self.stacks.pop(made.stack_id)
+    made.stack_id = planned.stack_id
     change_set.execution_status = "EXECUTE_COMPLETE"
 
 
