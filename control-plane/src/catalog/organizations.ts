@@ -40,7 +40,19 @@ export async function organizationsNamed(
   return rows.map(organizationFromRow);
 }
 
-/** Creates an organization with its owner; false when another one has the slug. */
+/** No other user has the name: an organization is not to pass for that user's own. */
+const isNobodyElses = 'NOT EXISTS (SELECT 1 FROM users WHERE username = ? AND uuid <> ?)';
+
+/** Whether a user could create an organization with this slug now. */
+export async function isSlugFree(catalog: CatalogConnection, slug: string, ownerUuid: string): Promise<boolean> {
+  const { rows } = await catalog.read({
+    sql: `SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM organizations WHERE slug = ?) AND ${isNobodyElses}`,
+    args: [slug, slug, ownerUuid],
+  });
+  return rows.length === 1;
+}
+
+/** Creates an organization with its owner; false when another one has the slug, or another user has it as name. */
 export async function insertOrganization(
   catalog: CatalogConnection,
   organization: OrganizationRecord,
@@ -49,9 +61,9 @@ export async function insertOrganization(
   const { uuid, slug, name, type, createdAtMs } = organization;
   const [, , holder] = await catalog.write([
     {
-      sql: `INSERT INTO organizations (uuid, slug, name, type, created_at_ms) VALUES (?, ?, ?, ?, ?)
-            ON CONFLICT DO NOTHING`,
-      args: [uuid, slug, name, type, createdAtMs],
+      sql: `INSERT INTO organizations (uuid, slug, name, type, created_at_ms)
+            SELECT ?, ?, ?, ?, ? WHERE ${isNobodyElses} ON CONFLICT DO NOTHING`,
+      args: [uuid, slug, name, type, createdAtMs, slug, ownerUuid],
     },
     {
       sql: `INSERT INTO members (organization, user_uuid, role, added_at_ms)
