@@ -45,4 +45,31 @@ describe('an organization', () => {
     await api.call('POST', '/v1/databases', { name: 'own' }, alice);
     expect(await databases('/v1/organizations/alice/databases', alice)).toEqual(['own']);
   });
+
+  it('leaves its name to nobody when it is deleted, nor what lies under it', async () => {
+    const acme = '/v1/organizations/acme';
+    await api.call('POST', '/v1/organizations', { name: 'acme' });
+    await api.call('POST', `${acme}/databases`, { name: 'secret' });
+    await api.call('DELETE', `${acme}/databases/secret`);
+    expect(await api.call('DELETE', acme)).toMatchObject({ status: 200 });
+    for (const who of [await api.addUser('mallory'), api.token]) {
+      for (const query of ['?dry_run=true', '']) {
+        expect(await api.call('POST', `/v1/organizations${query}`, { name: 'Acme' }, who)).toMatchObject(taken);
+      }
+      expect(await api.call('GET', `${acme}/audit-logs`, undefined, who)).toMatchObject({ status: 404 });
+      expect(await api.call('GET', `${acme}/deleted-databases`, undefined, who)).toMatchObject({ status: 404 });
+    }
+  });
+
+  it('that a catalog has lost, and the audit log knows, leaves its name to nobody', async () => {
+    await api.call('POST', '/v1/organizations', { name: 'acme' });
+    await api.call('POST', '/v1/organizations/acme/groups', { name: 'team' });
+    await api.audit.settled();
+    await api.catalog.write([
+      "DELETE FROM groups WHERE organization = 'acme'",
+      "DELETE FROM members WHERE organization = 'acme'",
+      "DELETE FROM organizations WHERE slug = 'acme'",
+    ]);
+    expect(await api.call('POST', '/v1/organizations', { name: 'acme' })).toMatchObject(taken);
+  });
 });

@@ -161,7 +161,7 @@ export function registerOrganizationRoutes(app: FastifyInstance, context: ApiCon
         new ControlPlaneError('ORGANIZATION_NOT_EMPTY', `organization ${slug} still has databases`);
       if ((await listReadyDatabases(catalog, { organization: slug, after: '', limit: 1 })).length > 0) throw notEmpty();
       for (const group of await listGroups(catalog, slug)) await context.lifecycle.deleteGroup(group);
-      if (!(await removeOrganization(catalog, organization))) throw notEmpty();
+      if (!(await removeOrganization(catalog, organization, context.clock.now()))) throw notEmpty();
       context.authenticator.forgetAll();
       return {};
     },
