@@ -71,7 +71,8 @@ export async function startApiForTests(
   const minter = new TokenMinter(signer, clock);
   const authenticator = new PlatformAuthenticator(keySet, async (id) => findTokenHolder(catalog, id), clock);
   const platformTokens = new PlatformTokens(catalog, minter, authenticator, clock);
-  const lifecycle = new DatabaseLifecycle(catalog, admin, clock);
+  const accessRules = new AccessRulesPublisher(store, signer, catalog, clock);
+  const lifecycle = new DatabaseLifecycle(catalog, admin, clock, accessRules);
   const reconciler = new Reconciler(catalog, lifecycle, clock, logger);
   const audit = new AuditLog(catalog, clock, logger);
   const operations = new Operations({
@@ -93,7 +94,7 @@ export async function startApiForTests(
       minter,
       platformTokens,
       authenticator,
-      accessRules: new AccessRulesPublisher(store, signer, catalog, clock),
+      accessRules,
       audit,
       metrics: new ControlMetrics(),
       limiter: new Limiter(catalog, clock),
