@@ -174,6 +174,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       minter,
       platformTokens,
       authenticator,
+      trustedProxies: config.trustedProxies,
       clock,
       organization,
       hostnameSuffix: config.hostnameSuffix,

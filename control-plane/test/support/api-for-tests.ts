@@ -47,7 +47,11 @@ export interface ApiForTests extends CatalogForTests {
 }
 
 export async function startApiForTests(
-  options: { readonly clock?: Clock; readonly withoutOperator?: boolean } = {},
+  options: {
+    readonly clock?: Clock;
+    readonly withoutOperator?: boolean;
+    readonly trustedProxies?: readonly string[];
+  } = {},
 ): Promise<ApiForTests> {
   const clock = options.clock ?? systemClock;
   const signer = await newSigner();
@@ -102,6 +106,7 @@ export async function startApiForTests(
       operations,
       usage: new UsageCollector({ catalog, admin, clock, logger }),
       bootstrapDigest: createHash('sha256').update(bootstrapToken).digest('hex'),
+      trustedProxies: options.trustedProxies ?? [],
       clock,
       organization: 'default',
       hostnameSuffix: 'db.example.com',
