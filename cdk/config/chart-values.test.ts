@@ -1,6 +1,7 @@
 import { deployment } from '../examples/eks.js';
 import { chartValues, clusterManifests } from './chart-values.js';
 import { withDefaults } from './defaults.js';
+import { loadBalancerBlocks } from './process-environment.js';
 
 const configuration = withDefaults(deployment);
 const outputs = { DatabasesKeyArn: 'arn:k', NodesTargetGroupArn: 'arn:n', ControlTargetGroupArn: 'arn:c' };
@@ -18,6 +19,12 @@ describe('the values of the chart', () => {
     expect(values.stores.log).toHaveLength(3);
     expect(values.stores.log[0]).toMatch(/^s3:\/\/kube-turso-log-111122223333--usw2-az1--x-s3\/log\?region=us-west-2$/);
     expect(values.images.dataNode.repository).not.toContain('@');
+  });
+
+  it('have both servers believe the load balancer', () => {
+    const settings = { TURSO_BYOC_TRUSTED_PROXIES: loadBalancerBlocks(configuration).join(' ') };
+    expect(settings.TURSO_BYOC_TRUSTED_PROXIES).not.toBe('');
+    expect(values).toMatchObject({ dataNode: { settings }, controlPlane: { settings } });
   });
 
   it('have as many nodes in each zone as a third of all', () => {

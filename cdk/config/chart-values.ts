@@ -62,7 +62,10 @@ export function chartValues(configuration: ResolvedConfiguration, outputs: EksOu
         targetCpuPercent: dataNodes.targetCpuPercent,
       },
     },
-    controlPlane: { replicas: controlPlane.count },
+    controlPlane: {
+      replicas: controlPlane.count,
+      settings: { TURSO_BYOC_TRUSTED_PROXIES: loadBalancerBlocks(configuration).join(' ') },
+    },
     ...traceValues(configuration),
   };
 }

@@ -60,8 +60,8 @@ export function dataNodeEnvironment(
 }
 
 /**
- * Where the load balancer is, which nodes believe when it says who a client is. In a network that was made elsewhere its subnets are
- * known by id only: there it is nobody, and lists of addresses let no client in.
+ * Where the load balancer is, which both servers believe when it says who a client is. In a network that was made elsewhere its subnets are
+ * known by id only: there it is nobody, lists of addresses let no client in, and the audit log has the load balancer's address.
  */
 export function loadBalancerBlocks({ network, zones }: ResolvedConfiguration): readonly string[] {
   return network.kind === 'create' ? zones.map((_, index) => subnetCidr(network.cidr, 'edge', index)) : [];
@@ -88,6 +88,7 @@ export function controlPlaneEnvironment(
     TURSO_BYOC_EMBEDDED_METRICS: embeddedMetricsNamespace(configuration),
     TURSO_BYOC_HOSTNAME_SUFFIX: domain.name,
     TURSO_BYOC_PRIMARY_REGION: `aws-${region}`,
+    TURSO_BYOC_TRUSTED_PROXIES: loadBalancerBlocks(configuration).join(' '),
     ...(signingKeyArn !== undefined && { TURSO_BYOC_SIGNING_KEY: `kms:${signingKeyArn}?region=${region}` }),
   };
 }

@@ -14,6 +14,7 @@ describe('readConfig', () => {
     expect(readConfig(complete)).toEqual({
       apiHost: '127.0.0.1',
       apiPort: 8081,
+      trustedProxies: [],
       dataUrl: 'http://127.0.0.1:8080/',
       adminUrl: 'http://127.0.0.1:9090/',
       adminCredential: { kind: 'file', path: '/run/admin' },
@@ -39,6 +40,23 @@ describe('readConfig', () => {
         message: 'TURSO_BYOC_CONTROL_STORE cannot be used: "https:" is neither file: nor s3:',
       }),
     );
+  });
+
+  it('takes the load balancers that it believes, and none that are everybody', () => {
+    const withProxies = (text: string) => readConfig({ ...complete, TURSO_BYOC_TRUSTED_PROXIES: text });
+    expect(withProxies('10.0.0.0/24, 10.0.1.7 fd00::/8').trustedProxies).toEqual([
+      '10.0.0.0/24',
+      '10.0.1.7',
+      'fd00::/8',
+    ]);
+    for (const wrong of ['true', '1', 'loopback', '10.0.0.0/33', '0.0.0.0/0', '::/0']) {
+      expect(() => withProxies(wrong)).toThrow(
+        expect.objectContaining({
+          code: 'SETTING_INVALID',
+          message: expect.stringMatching(/^TURSO_BYOC_TRUSTED_PROXIES cannot be used: /) as string,
+        }),
+      );
+    }
   });
 
   it('takes a store of its own for the audit log', () => {

@@ -5,6 +5,7 @@ import {
   StoreUrlError,
   type StoreLocation,
 } from '@turso-byoc/data-plane/object-store/store-url.js';
+import { faultOfAddresses } from '@turso-byoc/data-plane/auth/client-origin.js';
 import { KeyServiceUrlError, parseKeyServiceUrl } from '@turso-byoc/data-plane/keys/key-service-url.js';
 import type { SecretSource } from '@turso-byoc/data-plane/node/secret-source.js';
 import type { SigningKeySource } from './auth/signing-key-source.js';
@@ -19,6 +20,8 @@ export interface ControlPlaneConfig {
   readonly apiHost: string;
   /** 0 = a free port. */
   readonly apiPort: number;
+  /** Addresses and CIDR blocks of load balancers whose `X-Forwarded-For` is believed. */
+  readonly trustedProxies: readonly string[];
   /** Where metrics are served, on the same host; 0 = a free port, undefined = nowhere. */
   readonly metricsPort?: number;
   /** The data plane as a client reaches it; the catalog is read there. */
@@ -83,6 +86,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     tracing: tracingSettings(environment),
     apiHost: optional('TURSO_BYOC_API_HOST', '127.0.0.1'),
     apiPort: readPort('TURSO_BYOC_API_PORT', environment, 8081),
+    trustedProxies: trustedProxies(optional('TURSO_BYOC_TRUSTED_PROXIES', '')),
     ...(optional('TURSO_BYOC_METRICS_PORT', '') !== '' && {
       metricsPort: readPort('TURSO_BYOC_METRICS_PORT', environment, 0),
     }),
@@ -137,6 +141,15 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
       `one of ${logLevels.join(', ')}`,
     ),
   };
+}
+
+/** The load balancers in a variable, as data nodes take it. Nobody is trusted because of being anybody. */
+function trustedProxies(text: string): readonly string[] {
+  const proxies = text.split(/[\s,]+/).filter((each) => each !== '');
+  const everybody = proxies.find((each) => /\/0+$/.test(each));
+  const fault = faultOfAddresses(proxies) ?? (everybody && `${everybody} is every address`);
+  if (fault === undefined) return proxies;
+  throw new ControlPlaneError('SETTING_INVALID', `TURSO_BYOC_TRUSTED_PROXIES cannot be used: ${fault}`);
 }
 
 function tracingSettings(environment: Readonly<Record<string, string | undefined>>): TracingSettings | undefined {

@@ -118,11 +118,11 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       await catalog.read('SELECT 1');
     },
   });
-  const lifecycle = new DatabaseLifecycle(catalog, admin, clock, options.observe);
+  const accessRules = new AccessRulesPublisher(store, signer, catalog, clock);
+  const lifecycle = new DatabaseLifecycle(catalog, admin, clock, accessRules, options.observe);
   const onReconciled = (outcome: 'done' | 'failed'): void => metrics.reconciled(outcome);
   const reconciler = new Reconciler(catalog, lifecycle, clock, logger, onReconciled, tracing);
   const platformTokens = new PlatformTokens(catalog, minter, authenticator, clock);
-  const accessRules = new AccessRulesPublisher(store, signer, catalog, clock);
   const ownStore =
     config.auditStore &&
     (await openAuditStore({ location: config.auditStore, control: store, signer, published: keySet, logger }));
@@ -174,6 +174,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       minter,
       platformTokens,
       authenticator,
+      trustedProxies: config.trustedProxies,
       clock,
       organization,
       hostnameSuffix: config.hostnameSuffix,

@@ -61,6 +61,24 @@ describe('the audit log', () => {
     expect(second.body.audit_logs).toEqual(entries.slice(4));
   });
 
+  it.each<[string, readonly string[], string, string]>([
+    ['that a load balancer saw', ['127.0.0.1', '10.0.0.0/8'], '203.0.113.9, 192.0.2.7, 10.0.0.4', '192.0.2.7'],
+    ['of the connection, where nobody is trusted', [], '192.0.2.7', '127.0.0.1'],
+    ['of the connection, where it is of nobody trusted', ['10.0.0.0/8'], '192.0.2.7', '127.0.0.1'],
+  ])('has the address %s', async (_what, trustedProxies, forwarded, ip) => {
+    const behind = await startApiForTests({ trustedProxies });
+    try {
+      await fetch(`${behind.url}/v1/groups`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${behind.token}`, 'x-forwarded-for': forwarded },
+        body: JSON.stringify({ name: 'team' }),
+      });
+      expect((await behind.call('GET', auditLogs)).body.audit_logs).toMatchObject([{ code: 'group-create', ip }]);
+    } finally {
+      await behind.close();
+    }
+  });
+
   it('holds nothing of another organization', async () => {
     await api.call('POST', '/v1/organizations', { name: 'other' });
     await api.call('POST', '/v1/organizations/other/groups', { name: 'theirs' });

@@ -40,6 +40,8 @@ export interface ApiContext {
   readonly publicUrl?: string;
   /** SHA-256 of the bootstrap token, hex; absent where none is set up. */
   readonly bootstrapDigest?: string;
+  /** Addresses and CIDR blocks of load balancers that are believed when they say who a client is. @default none */
+  readonly trustedProxies?: readonly string[];
   readonly clock: Clock;
   /** The organization that the deployment began with; the first administrator owns it. */
   readonly organization: string;

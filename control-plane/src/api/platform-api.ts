@@ -70,6 +70,7 @@ export function buildPlatformApi(context: ApiContext, logger: Logger): PlatformA
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
     genReqId: requestIdOf,
     bodyLimit: bodyLimitBytes,
+    trustProxy: [...(context.trustedProxies ?? [])],
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: maxParameterLength },
     exposeHeadRoutes: false,
     // Of an address that cannot be read, which no route sees.

@@ -13,10 +13,11 @@ export interface TokenHolder {
 
 /**
  * The organization that a call without one in its path is about: the token's own, else the one that is named like the
- * user, else the first that the user became a member of.
+ * user and owned by them, else the first that the user became a member of. Anybody else's organization of that name is one
+ * among others, because nobody is asked before they are made a member.
  */
 export function homeOrganization(holder: TokenHolder): string | undefined {
   if (holder.restriction !== undefined) return holder.restriction.organization;
   const { username } = holder.user;
-  return holder.memberships.has(username) ? username : [...holder.memberships.keys()][0];
+  return holder.memberships.get(username) === 'owner' ? username : [...holder.memberships.keys()][0];
 }

@@ -97,6 +97,28 @@ export async function allowedOriginsOf(catalog: CatalogConnection, subject: stri
   return rows[0] === undefined ? { ips: [], vpcEndpoints: [] } : allowedOrigins(rows[0]);
 }
 
+/**
+ * Gives a branch that is there what limits reads of its parent: where requests may come from, and the block of reads. Rules
+ * that the branch has already stay. May run twice.
+ */
+export function inheritReadRules(branch: string, parent: string): InStatement[] {
+  return [
+    {
+      sql: `INSERT INTO access_rules (subject, shard, block_reads, allowed_ips, allowed_vpc_endpoints)
+            SELECT d.uuid, ?, p.block_reads, p.allowed_ips, p.allowed_vpc_endpoints
+            FROM databases d JOIN access_rules p ON p.subject = ?
+            WHERE d.uuid = ? AND coalesce(nullif(p.block_reads, 0), p.allowed_ips, p.allowed_vpc_endpoints) IS NOT NULL
+            ON CONFLICT DO NOTHING`,
+      args: [shardOf(branch), parent, branch],
+    },
+    {
+      sql: `INSERT INTO unpublished_shards (shard, change) SELECT shard, 1 FROM access_rules WHERE subject = ?
+            ON CONFLICT (shard) DO UPDATE SET change = change + 1`,
+      args: [branch],
+    },
+  ];
+}
+
 /** Sets how large a database may become; undefined: as large as the data nodes let it. */
 export function setMaxBytes(uuid: string, maxBytes: number | undefined): InStatement[] {
   return [

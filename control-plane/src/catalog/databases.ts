@@ -5,7 +5,14 @@
  */
 import type { InStatement, Row } from '@libsql/client';
 import { databaseId, isDatabaseId, type DatabaseId, type EngineName } from '@turso-byoc/data-plane/identity.js';
-import { allowedOrigins, setAllowedOrigins, setBlocks, setMaxBytes, type AllowedOrigins } from './access-rules.js';
+import {
+  allowedOrigins,
+  inheritReadRules,
+  setAllowedOrigins,
+  setBlocks,
+  setMaxBytes,
+  type AllowedOrigins,
+} from './access-rules.js';
 import { isCipherName, type CipherName } from '@turso-byoc/data-plane/keys/ciphers.js';
 import type { CatalogConnection } from './catalog-connection.js';
 import { isGivenUp, loadLeaseMs } from './dump-loads.js';
@@ -61,6 +68,11 @@ export interface DatabaseConfiguration {
   /** Absent: as large as the data nodes let it become. */
   readonly maxBytes?: number;
   readonly allowedOrigins: AllowedOrigins;
+}
+
+/** Whether a database has rules of its own that limit reads of it. */
+export function limitsReads({ blockReads, allowedOrigins: { ips, vpcEndpoints } }: DatabaseConfiguration): boolean {
+  return blockReads || ips.length > 0 || vpcEndpoints.length > 0;
 }
 
 /** The columns of a row as it is read, and where each comes from. */
@@ -125,14 +137,15 @@ const hasRoom = `NOT EXISTS (
 
 /**
  * Inserts a row as `creating` unless the name is taken, and returns the row that has the name afterwards: the new one
- * has the given uuid. Without such a row, says why: the group is not there any more (under this name, in this organization),
+ * has the given uuid, and, if it is a branch, the rules that limit reads of its parent. Without such a row, says why: the group is not there any more (under this name, in this organization),
  * or a quota is used up.
  */
 export async function insertCreating(
   catalog: CatalogConnection,
   database: Omit<DatabaseRecord, 'state' | 'claimedBy' | 'configuration'>,
 ): Promise<DatabaseRecord | 'no group' | 'no room'> {
-  const [, holder] = await catalog.write([
+  const { uuid, origin, parent } = database;
+  const results = await catalog.write([
     {
       sql: `INSERT INTO databases (uuid, organization, name, group_uuid, engine, state, created_at_ms, origin,
               parent_uuid, parent_name, seed_time_ms, key_id, encryption_cipher, address_organization, awaits_file,
@@ -167,9 +180,10 @@ export async function insertCreating(
         database.group.uuid,
       ],
     },
+    ...(origin === 'branch' && parent ? inheritReadRules(uuid, parent.uuid) : []),
     byName(database.organization, database.name),
   ]);
-  const record = firstRecord(holder?.rows ?? []);
+  const record = firstRecord(results.at(-1)?.rows ?? []);
   if (record !== undefined) return record;
   const group = await catalog.read({
     sql: "SELECT 1 FROM groups WHERE uuid = ? AND organization = ? AND name = ? AND state = 'ready'",

@@ -318,6 +318,13 @@ const migrations: readonly ((context: MigrationContext) => InStatement[])[] = [
     'ALTER TABLE databases ADD COLUMN loader TEXT',
     'ALTER TABLE databases ADD COLUMN loader_until_ms INTEGER NOT NULL DEFAULT 0',
   ],
+  () => [
+    // Slugs of organizations that are gone, for ever: what is left of them is found by the slug.
+    'CREATE TABLE deleted_organizations (slug TEXT PRIMARY KEY, deleted_at_ms INTEGER NOT NULL) WITHOUT ROWID',
+    `INSERT INTO deleted_organizations (slug, deleted_at_ms)
+       SELECT organization, max(deleted_at_ms) FROM deleted_databases
+       WHERE organization NOT IN (SELECT slug FROM organizations) GROUP BY organization`,
+  ],
 ];
 
 /**

@@ -40,7 +40,25 @@ export async function organizationsNamed(
   return rows.map(organizationFromRow);
 }
 
-/** Creates an organization with its owner; false when another one has the slug. */
+/**
+ * A slug that may be given out, whether or not an organization has it now. It never was one that is deleted, whose audit
+ * log and deleted databases are found by it: a catalog that was rebuilt knows those from the audit log alone. And no other
+ * user has it as name: an organization is not to pass for that user's own.
+ */
+const mayBeGivenOut = `NOT EXISTS (SELECT 1 FROM deleted_organizations WHERE slug = ?)
+  AND NOT EXISTS (SELECT 1 FROM audit_log WHERE organization = ?)
+  AND NOT EXISTS (SELECT 1 FROM users WHERE username = ? AND uuid <> ?)`;
+
+/** Whether a user could create an organization with this slug now. */
+export async function isSlugFree(catalog: CatalogConnection, slug: string, ownerUuid: string): Promise<boolean> {
+  const { rows } = await catalog.read({
+    sql: `SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM organizations WHERE slug = ?) AND ${mayBeGivenOut}`,
+    args: [slug, slug, slug, slug, ownerUuid],
+  });
+  return rows.length === 1;
+}
+
+/** Creates an organization with its owner; false when another one has or had the slug, or another user has it as name. */
 export async function insertOrganization(
   catalog: CatalogConnection,
   organization: OrganizationRecord,
@@ -49,9 +67,9 @@ export async function insertOrganization(
   const { uuid, slug, name, type, createdAtMs } = organization;
   const [, , holder] = await catalog.write([
     {
-      sql: `INSERT INTO organizations (uuid, slug, name, type, created_at_ms) VALUES (?, ?, ?, ?, ?)
-            ON CONFLICT DO NOTHING`,
-      args: [uuid, slug, name, type, createdAtMs],
+      sql: `INSERT INTO organizations (uuid, slug, name, type, created_at_ms)
+            SELECT ?, ?, ?, ?, ? WHERE ${mayBeGivenOut} ON CONFLICT DO NOTHING`,
+      args: [uuid, slug, name, type, createdAtMs, slug, slug, slug, ownerUuid],
     },
     {
       sql: `INSERT INTO members (organization, user_uuid, role, added_at_ms)
@@ -70,10 +88,14 @@ export async function updateOrganization(catalog: CatalogConnection, uuid: strin
   ]);
 }
 
-/** Removes an organization that has no group, with its members, invites and tokens. Whether it is gone. */
+/**
+ * Removes an organization that has no group, with its members, invites and tokens. Its audit log and what is remembered of
+ * its deleted databases stay under its slug, which nobody gets again. Whether it is gone.
+ */
 export async function removeOrganization(
   catalog: CatalogConnection,
   { uuid, slug }: OrganizationRecord,
+  deletedAtMs: number,
 ): Promise<boolean> {
   const isEmpty = 'NOT EXISTS (SELECT 1 FROM groups WHERE organization = ?)';
   const gone = await catalog.write([
@@ -82,6 +104,11 @@ export async function removeOrganization(
     { sql: `DELETE FROM api_tokens WHERE organization = ? AND ${isEmpty}`, args: [slug, slug] },
     { sql: `DELETE FROM issuers WHERE organization = ? AND ${isEmpty}`, args: [slug, slug] },
     { sql: `DELETE FROM limits WHERE scope = 'organization' AND subject = ? AND ${isEmpty}`, args: [slug, slug] },
+    {
+      sql: `INSERT INTO deleted_organizations (slug, deleted_at_ms)
+            SELECT slug, ? FROM organizations WHERE uuid = ? AND ${isEmpty} ON CONFLICT DO NOTHING`,
+      args: [deletedAtMs, uuid, slug],
+    },
     { sql: `DELETE FROM organizations WHERE uuid = ? AND ${isEmpty}`, args: [uuid, slug] },
     { sql: 'SELECT 1 FROM organizations WHERE uuid = ?', args: [uuid] },
   ]);

@@ -74,7 +74,9 @@ describe('a creation with a key that a client holds', () => {
       clientEncryption: { key, cipher: 'aegis256' },
     };
     node = new ListedDatabases();
-    lifecycle = new DatabaseLifecycle(catalog, node as unknown as AdminClient, clock);
+    lifecycle = new DatabaseLifecycle(catalog, node as unknown as AdminClient, clock, {
+      publish: async () => undefined,
+    });
   });
   afterEach(async () => {
     catalog.close();

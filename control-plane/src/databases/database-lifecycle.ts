@@ -11,11 +11,13 @@
 import { randomUUID } from 'node:crypto';
 import { newDatabaseId, type EngineName } from '@turso-byoc/data-plane/identity.js';
 import type { CipherName } from '@turso-byoc/data-plane/keys/ciphers.js';
+import type { AccessRulesPublisher } from '../access/access-rules-publisher.js';
 import { setMaxBytes } from '../catalog/access-rules.js';
 import type { CatalogConnection } from '../catalog/catalog-connection.js';
 import {
   databasesOfGroup,
   insertCreating,
+  limitsReads,
   markDeleting,
   markReady,
   removeCreating,
@@ -80,6 +82,7 @@ export class DatabaseLifecycle {
     private readonly catalog: CatalogConnection,
     private readonly admin: AdminClient,
     private readonly clock: Clock,
+    private readonly accessRules: Pick<AccessRulesPublisher, 'publish'>,
     private readonly observe: StepObserver = () => undefined,
   ) {}
 
@@ -89,9 +92,10 @@ export class DatabaseLifecycle {
   }
 
   /**
-   * Creates a database, or a branch of another one, and returns its row. A creation of the same database that was left unfinished is finished, and
+   * Creates a database, or a branch of another one with the rules that limit reads of it, and returns its row. A creation of the same database that was left unfinished is finished, and
    * counts as this one. Of several requests for one name exactly one succeeds. Throws `GROUP_UNKNOWN`,
-   * `QUOTA_EXCEEDED`, `DATABASE_EXISTS`, `DATABASE_REFUSED`, `DUMP_REFUSED`, `DATABASE_NOT_FOUND` (deleted meanwhile), `DATA_PLANE_UNAVAILABLE`.
+   * `QUOTA_EXCEEDED`, `DATABASE_EXISTS`, `DATABASE_REFUSED`, `DUMP_REFUSED`, `DATABASE_NOT_FOUND` (deleted meanwhile), `DATA_PLANE_UNAVAILABLE`,
+   * and what publishing access rules throws.
    */
   async create(request: DatabaseRequest): Promise<DatabaseRecord> {
     const claimant = randomUUID();
@@ -148,6 +152,8 @@ export class DatabaseLifecycle {
     clientKey?: string,
     dump?: DatabaseRequest['dump'],
   ): Promise<DatabaseRecord> {
+    // There is no copy before there are the rules of who may read it.
+    if (row.origin === 'branch' && limitsReads(row.configuration)) await this.accessRules.publish();
     try {
       await this.#make(row, clientKey);
     } catch (error) {

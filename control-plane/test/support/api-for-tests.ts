@@ -47,7 +47,11 @@ export interface ApiForTests extends CatalogForTests {
 }
 
 export async function startApiForTests(
-  options: { readonly clock?: Clock; readonly withoutOperator?: boolean } = {},
+  options: {
+    readonly clock?: Clock;
+    readonly withoutOperator?: boolean;
+    readonly trustedProxies?: readonly string[];
+  } = {},
 ): Promise<ApiForTests> {
   const clock = options.clock ?? systemClock;
   const signer = await newSigner();
@@ -71,7 +75,8 @@ export async function startApiForTests(
   const minter = new TokenMinter(signer, clock);
   const authenticator = new PlatformAuthenticator(keySet, async (id) => findTokenHolder(catalog, id), clock);
   const platformTokens = new PlatformTokens(catalog, minter, authenticator, clock);
-  const lifecycle = new DatabaseLifecycle(catalog, admin, clock);
+  const accessRules = new AccessRulesPublisher(store, signer, catalog, clock);
+  const lifecycle = new DatabaseLifecycle(catalog, admin, clock, accessRules);
   const reconciler = new Reconciler(catalog, lifecycle, clock, logger);
   const audit = new AuditLog(catalog, clock, logger);
   const operations = new Operations({
@@ -93,7 +98,7 @@ export async function startApiForTests(
       minter,
       platformTokens,
       authenticator,
-      accessRules: new AccessRulesPublisher(store, signer, catalog, clock),
+      accessRules,
       audit,
       metrics: new ControlMetrics(),
       limiter: new Limiter(catalog, clock),
@@ -101,6 +106,7 @@ export async function startApiForTests(
       operations,
       usage: new UsageCollector({ catalog, admin, clock, logger }),
       bootstrapDigest: createHash('sha256').update(bootstrapToken).digest('hex'),
+      trustedProxies: options.trustedProxies ?? [],
       clock,
       organization: 'default',
       hostnameSuffix: 'db.example.com',

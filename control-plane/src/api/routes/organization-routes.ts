@@ -3,8 +3,8 @@ import type { FastifyInstance } from 'fastify';
 import { noteInAudit } from '../../audit/audited-call.js';
 import { insertGroup, listGroups } from '../../catalog/groups.js';
 import {
-  findOrganization,
   insertOrganization,
+  isSlugFree,
   organizationsNamed,
   removeOrganization,
   updateOrganization,
@@ -86,10 +86,10 @@ export function registerOrganizationRoutes(app: FastifyInstance, context: ApiCon
         createdAtMs,
       };
       const taken = (): ControlPlaneError =>
-        new ControlPlaneError('ORGANIZATION_EXISTS', `organization ${slug} already exists`);
+        new ControlPlaneError('ORGANIZATION_EXISTS', `the organization name ${slug} is taken`);
       if (slug === catalogAddress.organization) throw taken();
       if (query.dry_run === 'true') {
-        if ((await findOrganization(catalog, slug)) !== undefined) throw taken();
+        if (!(await isSlugFree(catalog, slug, principal.user.uuid))) throw taken();
         return { org: toOrganizationObject(organization) };
       }
       if (!(await insertOrganization(catalog, organization, principal.user.uuid))) throw taken();
@@ -161,7 +161,7 @@ export function registerOrganizationRoutes(app: FastifyInstance, context: ApiCon
         new ControlPlaneError('ORGANIZATION_NOT_EMPTY', `organization ${slug} still has databases`);
       if ((await listReadyDatabases(catalog, { organization: slug, after: '', limit: 1 })).length > 0) throw notEmpty();
       for (const group of await listGroups(catalog, slug)) await context.lifecycle.deleteGroup(group);
-      if (!(await removeOrganization(catalog, organization))) throw notEmpty();
+      if (!(await removeOrganization(catalog, organization, context.clock.now()))) throw notEmpty();
       context.authenticator.forgetAll();
       return {};
     },
