@@ -204,6 +204,11 @@ async function deleteRecorded(context: NodeContext, current: VersionedManifest):
   if (!garbage) return current;
   const listKey = garbageListName(manifest.id, garbage.attempt);
   const list = await readWithRetry(runtime, listKey, () => dataStore.get(listKey));
+  if (!list) {
+    // Another collection of this epoch clears the record, then removes the list.
+    const present = await stillOwned(context, manifest, current.manifest);
+    if (present.manifest.garbage?.attempt !== garbage.attempt) return deleteRecorded(context, present);
+  }
   if (!list || sha256(list.body).toString('hex') !== garbage.digest) {
     throw new ByocError('STORE_OBJECT_CORRUPT', `object ${listKey} is not the list that the manifest names`);
   }

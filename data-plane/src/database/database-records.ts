@@ -38,14 +38,28 @@ export async function describe(context: NodeContext, id: DatabaseId): Promise<Da
   return found && found.manifest.deletedAtMs === undefined ? description(found.manifest) : undefined;
 }
 
-/** Gives a new database its name. Throws `DATABASE_EXISTS` when another one has it. */
+/** Gives a database its name. Throws `DATABASE_EXISTS` when another one has it that is not deleted. */
 export async function takeName(
   context: NodeContext,
   { id, name, organization }: Pick<NewDatabase, 'id' | 'name' | 'organization'>,
 ): Promise<NamedDatabase> {
-  const holder = await context.names.take({ organization, database: name }, id);
-  if (holder.id !== id) throw nameIsTaken(name);
-  return holder;
+  const address = { organization, database: name };
+  for (;;) {
+    const holder = await context.names.take(address, id);
+    if (holder.id === id) return holder;
+    if (!(await releaseDeleted(context, address, holder.id))) throw nameIsTaken(name);
+  }
+}
+
+/**
+ * Takes the name away from a database that is deleted: the call that gave it one, or took it away, may have been cut off, or
+ * have come too late. Whether the database has it no more.
+ */
+async function releaseDeleted(context: NodeContext, address: DatabaseAddress, id: DatabaseId): Promise<boolean> {
+  return context.names.release(address, id, async () => {
+    const found = await context.manifests.read(id);
+    return found?.manifest.deletedAtMs !== undefined;
+  });
 }
 
 /**
@@ -90,8 +104,7 @@ export async function createDatabase(context: NodeContext, database: NewDatabase
   // The key first: when the key service refuses, the name would stay taken.
   const { key, ...encryption } = await newKey(context, encryptionContext, database);
   const isNamedFirst = database.encryption !== undefined;
-  const named = isNamedFirst ? await takeName(context, database) : await context.names.lookUp(address);
-  if (named && named.id !== id) throw nameIsTaken(name);
+  const named = isNamedFirst ? await takeName(context, database) : await ownName(context, address, id);
   const manifest: Manifest = {
     version: 1,
     deployment: context.deployment,
@@ -118,13 +131,29 @@ export async function createDatabase(context: NodeContext, database: NewDatabase
   return created;
 }
 
+/** The name as this database has it, or undefined when it is free. Throws `DATABASE_EXISTS` as `takeName` does. */
+async function ownName(
+  context: NodeContext,
+  address: DatabaseAddress,
+  id: DatabaseId,
+): Promise<NamedDatabase | undefined> {
+  for (;;) {
+    const named = await context.names.lookUp(address);
+    if (!named || named.id === id) return named;
+    if (!(await releaseDeleted(context, address, named.id))) throw nameIsTaken(address.database);
+  }
+}
+
 /**
  * Gives a database that was just made its name. When another one was faster, what was made is deleted again. Throws
  * `DATABASE_EXISTS` then.
  */
 async function nameCreated(context: NodeContext, address: DatabaseAddress, id: DatabaseId): Promise<void> {
-  const holder = await context.names.takeCreated(address, id);
-  if (holder === id) return;
+  for (;;) {
+    const holder = await context.names.takeCreated(address, id);
+    if (holder === id) return;
+    if (!(await releaseDeleted(context, address, holder))) break;
+  }
   await deleteDatabase(context, id);
   throw nameIsTaken(address.database);
 }
@@ -187,7 +216,7 @@ export async function deleteDatabase(context: NodeContext, id: DatabaseId): Prom
     if (!again) throw manifestMissing(id);
     current = again;
   }
-  await context.names.release(address, id);
+  await releaseDeleted(context, address, id);
   return address;
 }
 
@@ -206,7 +235,8 @@ async function contentToKeep(context: NodeContext, manifest: Manifest): Promise<
 
 /**
  * Brings a deleted database back, under a new name if one is given. Throws `DATABASE_NOT_FOUND` when it never existed,
- * `UNDELETE_EXPIRED` after the time that the deployment grants, and `DATABASE_EXISTS` when another one has the name.
+ * `UNDELETE_EXPIRED` after the time that the deployment grants, and `DATABASE_EXISTS` when another one has the name, or was
+ * faster: then it is deleted again.
  */
 export async function undeleteDatabase(
   context: NodeContext,
@@ -223,12 +253,16 @@ export async function undeleteDatabase(
       throw new ByocError('UNDELETE_EXPIRED', `database ${manifest.name} was deleted at ${when}`);
     }
     const restored = { ...manifest, name: newName ?? manifest.name };
-    assertDatabaseAddress({ organization: restored.organization, database: restored.name });
+    const address = { organization: restored.organization, database: restored.name };
+    assertDatabaseAddress(address);
     await takeName(context, restored);
     const result = await context.manifests.replace(found, restored);
     if ('lost' in result) continue;
-    confirmLater(context, { organization: restored.organization, database: restored.name }, id);
-    return description(result.manifest);
+    // A deletion, or a creation of the same name, that saw the tombstone may have taken the name away meanwhile.
+    const holder = await context.names.takeBack(address, id);
+    if (holder === id) return description(result.manifest);
+    await deleteDatabase(context, id);
+    throw nameIsTaken(address.database);
   }
 }
 

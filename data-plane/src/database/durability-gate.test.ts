@@ -130,8 +130,8 @@ describe('durability gate', () => {
     const runtime = new VirtualRuntime();
     let holds = false;
     const waiters: (() => void)[] = [];
-    const lease = { holds: () => holds, held: () => new Promise<void>((resolve) => waiters.push(resolve)) };
-    const gate = new DurabilityGate(runtime, lease, 5, timeoutMs);
+    const held = async () => new Promise<boolean>((resolve) => waiters.push(() => resolve(true)));
+    const gate = new DurabilityGate(runtime, { holds: () => holds, held }, 5, timeoutMs);
     const log: string[] = [];
     waiting(gate, log)(5);
     waiting(gate, log)(6);
@@ -147,10 +147,8 @@ describe('durability gate', () => {
   it('answers that the outcome is unknown when the lease does not come back or is lost', async () => {
     const runtime = new VirtualRuntime();
     const log: string[] = [];
-    waiting(
-      new DurabilityGate(runtime, { holds: () => false, held: () => new Promise(() => undefined) }, 5, timeoutMs),
-      log,
-    )(5);
+    const away = { holds: () => false, held: async (ms: number) => runtime.sleep(ms).then(() => false) };
+    waiting(new DurabilityGate(runtime, away, 5, timeoutMs), log)(5);
     const lost = { holds: () => false, held: async () => Promise.reject(new Error('condemned')) };
     waiting(new DurabilityGate(runtime, lost, 5, timeoutMs), log)(4);
     await runtime.advance(timeoutMs + 1);

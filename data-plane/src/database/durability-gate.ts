@@ -8,7 +8,6 @@
  */
 import { ByocError } from '../errors/catalogue.js';
 import type { Lease } from '../ownership/own-record.js';
-import { withTimeLimit } from '../ownership/time-limit.js';
 import type { Runtime } from '../runtime.js';
 
 interface Waiter {
@@ -53,17 +52,11 @@ export class DurabilityGate {
 
   /** Resolves when the lease holds again and nothing was given up meanwhile. */
   async #leased(): Promise<void> {
-    const inTime = await withTimeLimit(
-      this.#runtime,
-      this.#timeoutMs,
-      this.#lease.held().then(
-        () => true,
-        (cause: unknown) => new ByocError('OUTCOME_UNKNOWN', 'another node has ended this one', { cause }),
-      ),
-    );
+    const holds = await this.#lease.held(this.#timeoutMs).catch((cause: unknown) => {
+      throw this.#failure ?? new ByocError('OUTCOME_UNKNOWN', 'another node has ended this one', { cause });
+    });
     if (this.#failure) throw this.#failure;
-    if (inTime instanceof ByocError) throw inTime;
-    if (inTime === undefined) {
+    if (!holds) {
       throw new ByocError('OUTCOME_UNKNOWN', `this node could not renew its lease within ${this.#timeoutMs} ms`);
     }
   }

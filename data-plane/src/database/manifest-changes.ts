@@ -152,10 +152,11 @@ export class ManifestChanges {
    */
   async #changeKeys(change: () => Promise<VersionedManifest>, presented?: PresentedKey): Promise<boolean> {
     const before = this.manifest.keys;
-    this.#adopt(await this.#whileOwned(change));
-    const { keys } = this.manifest;
+    const changed = await this.#whileOwned(change);
+    this.#adopt(changed);
     // What is given up by now depends on no key.
-    if (this.#isOver()) return keys !== before;
+    if (this.#isOver()) return changed.manifest.keys !== before;
+    const { keys } = this.manifest;
     await this.#whileOwned(async () => this.#follow(presented));
     if (keys === before || this.#isOver()) return keys !== before;
     const release = this.#releaseKeys;
@@ -220,7 +221,6 @@ export class ManifestChanges {
     if (isAnew) await this.#instance.durable();
     const fold = isAnew ? resealStep : foldDatabase;
     const owned = await fold(this.#context, this.#owned, this.#nextGeneration());
-    // The next instance may hold the manifest from before this fold: with it, it needs every fragment.
     if (this.#instance.defunct()) return false;
     this.#adopt(owned);
     this.#tailBytes = 0;
@@ -248,8 +248,12 @@ export class ManifestChanges {
     return this.#context.generationNumbers.next(this.manifest.generation?.number ?? 0);
   }
 
-  /** Goes on from a newer manifest, and forgets the fragments that its generation holds. */
+  /**
+   * Goes on from a newer manifest, and forgets the fragments that its generation holds. An instance that was given up does
+   * neither: the next one may hold the manifest from before, and needs every fragment with it.
+   */
   #adopt(owned: VersionedManifest): void {
+    if (this.#instance.defunct()) return;
     // One step: whoever restores next must see the new generation and the shorter list together.
     if (owned.manifest.version > this.manifest.version) this.#owned = { ...this.#owned, owned };
     this.#context.unfolded.folded(this.manifest.id, this.manifest.generation?.commit ?? 0);

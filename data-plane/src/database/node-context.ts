@@ -17,6 +17,7 @@ import type { NameStore } from '../storage/name-store.js';
 import type { Tracing } from '../tracing/tracing.js';
 import type { NodeObserver } from './node-observer.js';
 import type { GenerationNumbers } from './generation-numbers.js';
+import type { PushBudget } from './push-budget.js';
 import type { UnfoldedFragments } from './unfolded-fragments.js';
 
 /** When an open database is folded into a new generation, and how long it stays open. */
@@ -65,6 +66,7 @@ export interface NodeContext {
   readonly engines: Engines;
   readonly unfolded: UnfoldedFragments;
   readonly generationNumbers: GenerationNumbers;
+  readonly pushBudget: PushBudget;
   readonly findRecovery: FindRecovery;
   readonly lease: Lease;
   /** Whether a database would be better off on another node, once nobody uses it here. */

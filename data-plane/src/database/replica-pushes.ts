@@ -10,6 +10,7 @@ import type { Runtime } from '../runtime.js';
 import { pageBytes } from '../storage/fragment.js';
 import type { Frame } from '../storage/frame-stream.js';
 import type { FileOperation, FileRequest } from './file-request.js';
+import type { PushBudget } from './push-budget.js';
 import { unsynchronizedGeneration, type ReplicaHistory, type ReplicaPlace } from './replica-history.js';
 
 export const walFrameBytes = 24 + pageBytes;
@@ -28,6 +29,7 @@ export interface PushAnswer {
 }
 
 type Push = Extract<FileOperation, { kind: 'replica-push' }>;
+type History = Pick<ReplicaHistory, 'heightOf' | 'numberOf' | 'read' | 'settled' | 'tip'>;
 type Commit = (afterCommit: number, frames: readonly Uint8Array[], request: FileRequest) => Promise<string>;
 
 /** The beginning of a transaction. */
@@ -41,18 +43,25 @@ interface Waiting {
 
 export class ReplicaPushes {
   readonly #runtime: Runtime;
-  readonly #history: ReplicaHistory;
+  readonly #budget: PushBudget;
+  readonly #history: History;
   readonly #commit: Commit;
   readonly #waiting = new Map<string, Waiting>();
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(runtime: Runtime, history: ReplicaHistory, commit: Commit) {
+  /** `budget`: what beginnings of transactions may take, of other databases too. */
+  constructor(runtime: Runtime, budget: PushBudget, history: History, commit: Commit) {
     this.#runtime = runtime;
+    this.#budget = budget;
     this.#history = history;
     this.#commit = commit;
   }
 
-  /** One after the other. Throws `REPLICA_PUSH_INVALID`, `REPLICA_UNKNOWN_POSITION`, and what `commit` throws. */
+  /**
+   * One after the other. Throws `REPLICA_PUSH_INVALID`, `REPLICA_PUSH_BROKEN`, `REPLICA_UNKNOWN_POSITION`,
+   * `TRANSACTION_TOO_LARGE`, and what `commit` throws; `OVERLOADED` when there is no memory for what would have to wait:
+   * nothing of the part was taken then, and what it goes on from still waits.
+   */
   async take(push: Push, request: FileRequest): Promise<PushAnswer> {
     const taking = this.#last.then(
       async () => this.#take(push, request),
@@ -63,29 +72,39 @@ export class ReplicaPushes {
   }
 
   forget(): void {
-    for (const { cancel } of this.#waiting.values()) cancel();
-    this.#waiting.clear();
+    for (const baton of this.#waiting.keys()) this.#drop(baton);
   }
 
   async #take(push: Push, request: FileRequest): Promise<PushAnswer> {
     const { start, end, baton } = push;
     const sent = framesOf(request.body, end - start);
     const generation = await this.#generationOf(push);
-    const before = baton === undefined ? undefined : this.#takeWaiting(baton, generation, start);
+    const before = baton === undefined ? undefined : this.#beginning(baton, generation, start);
     const first = before?.first ?? start;
-    const frames = [...(before?.frames ?? []), ...sent];
-    if (frames.length * walFrameBytes > mostPushedBytes) {
+    const begun = before?.frames ?? [];
+    const frames = [...begun, ...sent];
+    if (bytesOf(frames) > mostPushedBytes) {
+      if (baton !== undefined) this.#drop(baton);
       throw new ByocError('TRANSACTION_TOO_LARGE', `a pushed transaction may have ${mostPushedBytes} bytes`);
     }
     const whole = frames.findLastIndex((frame) => databasePagesOf(frame) !== 0) + 1;
-    if (whole > 0) {
-      const isTaken = await this.#takeTransactions(generation, first, frames.slice(0, whole), request);
-      if (!isTaken) return { status: 'conflict', generation, max_frame_no: (await this.#history.tip()).frames };
-    }
-    const taken = { status: 'ok', generation, max_frame_no: end - 1 } as const;
     const rest = frames.slice(whole);
+    // Before anything is committed, and while the beginning still waits: whoever is refused may send the same part again.
+    this.#budget.take(bytesOf(whole === 0 ? sent : rest));
+    if (baton !== undefined) this.#letGo(baton);
+    const taken = { status: 'ok', generation, max_frame_no: end - 1 } as const;
+    if (whole === 0) return { ...taken, baton: this.#wait({ generation, first, frames }) };
+    let isTaken = false;
+    try {
+      isTaken = await this.#takeTransactions(generation, first, frames.slice(0, whole), request);
+    } finally {
+      this.#budget.giveBack(bytesOf(begun) + (isTaken ? 0 : bytesOf(rest)));
+    }
+    if (!isTaken) return { status: 'conflict', generation, max_frame_no: (await this.#history.tip()).frames };
     if (rest.length === 0) return taken;
-    return { ...taken, baton: this.#wait({ generation, first: first + whole, frames: rest }) };
+    // Copies, which do not keep the whole body in memory that they came in.
+    const copies = rest.map((frame) => new Uint8Array(frame));
+    return { ...taken, baton: this.#wait({ generation, first: first + whole, frames: copies }) };
   }
 
   /** False when they were written after something else than what is there. */
@@ -127,17 +146,7 @@ export class ReplicaPushes {
     return this.#history.numberOf(-1);
   }
 
-  #takeWaiting(baton: string, generation: number, start: number): Waiting {
-    const waiting = this.#waiting.get(baton);
-    waiting?.cancel();
-    this.#waiting.delete(baton);
-    if (waiting?.generation === generation && waiting.first + waiting.frames.length === start) return waiting;
-    throw new ByocError(
-      'REPLICA_PUSH_BROKEN',
-      'the beginning of this transaction is not here any more; nothing of it was taken',
-    );
-  }
-
+  /** Keeps the beginning of a transaction, whose memory was taken from the budget. */
   #wait(beginning: Omit<Waiting, 'cancel'>): string {
     const [oldest] = this.#waiting.keys();
     if (this.#waiting.size >= mostWaiting && oldest !== undefined) this.#drop(oldest);
@@ -147,10 +156,33 @@ export class ReplicaPushes {
     return baton;
   }
 
-  #drop(baton: string): void {
-    this.#waiting.get(baton)?.cancel();
-    this.#waiting.delete(baton);
+  /** What the part that starts there goes on from. Throws `REPLICA_PUSH_BROKEN`. */
+  #beginning(baton: string, generation: number, start: number): Waiting {
+    const waiting = this.#waiting.get(baton);
+    if (waiting?.generation === generation && waiting.first + waiting.frames.length === start) return waiting;
+    this.#drop(baton);
+    throw new ByocError(
+      'REPLICA_PUSH_BROKEN',
+      'the beginning of this transaction is not here any more; nothing of it was taken',
+    );
   }
+
+  /** Takes a beginning out; its memory stays taken. */
+  #letGo(baton: string): Waiting | undefined {
+    const waiting = this.#waiting.get(baton);
+    waiting?.cancel();
+    this.#waiting.delete(baton);
+    return waiting;
+  }
+
+  #drop(baton: string): void {
+    const waiting = this.#letGo(baton);
+    if (waiting) this.#budget.giveBack(bytesOf(waiting.frames));
+  }
+}
+
+function bytesOf(frames: readonly Uint8Array[]): number {
+  return frames.length * walFrameBytes;
 }
 
 /** Throws `REPLICA_PUSH_INVALID`. */

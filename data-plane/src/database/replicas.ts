@@ -45,8 +45,11 @@ export class Replicas {
     this.#context = context;
     this.#database = database;
     this.#history = new ReplicaHistory(context, database.owned);
-    this.#pushes = new ReplicaPushes(context.runtime, this.#history, async (afterCommit, frames, request) =>
-      this.#commit(afterCommit, frames, request),
+    this.#pushes = new ReplicaPushes(
+      context.runtime,
+      context.pushBudget,
+      this.#history,
+      async (afterCommit, frames, request) => this.#commit(afterCommit, frames, request),
     );
   }
 

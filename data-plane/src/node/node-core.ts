@@ -10,6 +10,7 @@
  */
 import { CollectionSweep } from '../database/collection-sweep.js';
 import { GenerationNumbers } from '../database/generation-numbers.js';
+import { PushBudget } from '../database/push-budget.js';
 import { NodeDatabases } from '../database/node-databases.js';
 import type { DatabasePolicy, NodeContext } from '../database/node-context.js';
 import type { NodeObserver } from '../database/node-observer.js';
@@ -218,6 +219,7 @@ export class NodeCore {
       engines: options.engines,
       unfolded: this.#unfolded,
       generationNumbers: new GenerationNumbers(),
+      pushBudget: new PushBudget(),
       findRecovery: async (other) => ended.find(other),
       lease: this.#own,
       prefersAnotherNode: (id) => locator.prefersAnother(id),

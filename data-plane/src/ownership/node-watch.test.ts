@@ -2,7 +2,7 @@ import { MemoryStore } from '../../test/memory-store.js';
 import { recovered } from '../../test/storage/recovered.js';
 import { epochA, epochB } from '../../test/storage/sample-database.js';
 import { VirtualRuntime } from '../../test/virtual-runtime.js';
-import type { StoredObject } from '../object-store/object-store.js';
+import { StoreUnavailableError, type StoredObject } from '../object-store/object-store.js';
 import { SingleLogStore } from '../storage/log-store/single-log-store.js';
 import { addMember, removeMember } from './members.js';
 import { createNodeRecord, readNodeRecord, replaceNodeRecord } from './node-record.js';
@@ -108,6 +108,20 @@ describe('the watch over other nodes', () => {
     expect(runtime.monotonicMs() - recoveredAtMs).toBeLessThanOrEqual(timing.beatMs / 5);
     expect(endedAtMs).toBe(runtime.monotonicMs());
     expect(condemnedAtMs).toBeUndefined();
+  });
+
+  it('keeps nothing of those who gave up waiting for an epoch', async () => {
+    // So that there is no end of it to tell of.
+    store.get = async () => Promise.reject(new StoreUnavailableError('away'));
+    const waits = Array.from({ length: 20 }, async () => watch.suspect(epochA, 100));
+    const longer = watch.suspect(epochA, 10_000);
+    expect(watch.waiting).toBe(21);
+    await runtime.advance(100);
+    await Promise.all(waits);
+    expect(watch.waiting).toBe(1);
+    watch.stop();
+    await longer;
+    expect(watch.waiting).toBe(0);
   });
 
   it('does not send anybody to a node that was replaced by this one at its address', async () => {

@@ -17,6 +17,7 @@ import { Observation } from './observation.js';
 import { recoverEpoch, type RecoveryStores } from './recover-epoch.js';
 import { readRecoveryRecord, type RecoveryRecord } from './recovery-record.js';
 import { withTimeLimit } from './time-limit.js';
+import { Waiters } from './waiters.js';
 
 export interface NodeWatchOptions {
   readonly stores: RecoveryStores;
@@ -65,7 +66,8 @@ interface Other {
 export class NodeWatch {
   readonly #options: NodeWatchOptions;
   readonly #others = new Map<NodeEpoch, Other>();
-  #waiters: { epoch: NodeEpoch; resolve: () => void }[] = [];
+  /** Of the epochs that somebody waits for. */
+  readonly #waiters = new Map<NodeEpoch, Waiters>();
   #joinListeners: ((epoch: NodeEpoch) => void)[] = [];
   readonly #joined = new Set<NodeEpoch>();
   #beats = 0;
@@ -90,7 +92,7 @@ export class NodeWatch {
   stop(): void {
     this.#state = 'stopped';
     this.#cancelTimer?.();
-    for (const { resolve } of this.#waiters.splice(0)) resolve();
+    for (const waiters of this.#waiters.values()) waiters.tell();
   }
 
   /** This node listens there: an epoch that serves at the same address was that of a process before it, and has died. */
@@ -118,6 +120,11 @@ export class NodeWatch {
     return this.#others.get(epoch)?.failure;
   }
 
+  /** How many wait for an epoch to answer or to end. */
+  get waiting(): number {
+    return [...this.#waiters.values()].reduce((sum, { size }) => sum + size, 0);
+  }
+
   /** Nodes that take databases nobody owns, this one not included. */
   candidates(): NodeEpoch[] {
     return [...this.#others.values()].filter((other) => this.#isCandidate(other)).map(({ epoch }) => epoch);
@@ -137,8 +144,10 @@ export class NodeWatch {
     other.isSuspect = true;
     if (!other.observation.seen) await this.#observe(other);
     if (this.#state !== 'watching' || !this.#others.has(epoch)) return;
-    const changed = new Promise<void>((resolve) => this.#waiters.push({ epoch, resolve }));
-    await withTimeLimit(this.#options.stores.runtime, ms, changed);
+    const waiters = this.#waiters.get(epoch) ?? new Waiters(this.#options.stores.runtime);
+    this.#waiters.set(epoch, waiters);
+    await waiters.told(ms);
+    if (this.#waiters.get(epoch)?.size === 0) this.#waiters.delete(epoch);
   }
 
   #seemsAlive({ observation }: Other): boolean {
@@ -382,8 +391,6 @@ export class NodeWatch {
   }
 
   #changed({ epoch }: Other): void {
-    const told = this.#waiters.filter((waiter) => waiter.epoch === epoch);
-    this.#waiters = this.#waiters.filter((waiter) => waiter.epoch !== epoch);
-    for (const { resolve } of told) resolve();
+    this.#waiters.get(epoch)?.tell();
   }
 }

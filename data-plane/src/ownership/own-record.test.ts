@@ -80,7 +80,7 @@ describe('the own record', () => {
     await runtime.advance(700);
     expect(record.holds()).toBe(false);
     let isHeld = false;
-    void record.held().then(() => (isHeld = true));
+    void record.held(60_000).then((holds) => (isHeld = holds));
     await runtime.advance(20_000);
     expect(isHeld).toBe(false);
     fate = async (put) => put();
@@ -89,6 +89,24 @@ describe('the own record', () => {
     expect(isHeld).toBe(true);
     expect(record.holds()).toBe(true);
     expect(lost).toEqual([]);
+  });
+
+  it('keeps nothing of those who gave up waiting for the lease', async () => {
+    await begin();
+    fate = async () => {
+      throw new StoreUnavailableError('away');
+    };
+    await runtime.advance(2_000);
+    const waits = Array.from({ length: 20 }, async () => record.held(1_000));
+    const longer = record.held(60_000);
+    expect(record.waiting).toBe(21);
+    await runtime.advance(1_000);
+    expect(await Promise.all(waits)).toEqual(waits.map(() => false));
+    expect(record.waiting).toBe(1);
+    fate = async (put) => put();
+    await runtime.advance(1_000);
+    expect(await longer).toBe(true);
+    expect(record.waiting).toBe(0);
   });
 
   it('times a renewal whose answers were lost from its first sending', async () => {
@@ -138,7 +156,7 @@ describe('the own record', () => {
     expect(record.holds()).toBe(false);
     expect(lost).toEqual([undefined]);
     await expect(change).rejects.toThrow(LeaseLostError);
-    await expect(record.held()).rejects.toThrow(LeaseLostError);
+    await expect(record.held(1_000)).rejects.toThrow(LeaseLostError);
     await expect(record.change({ lowWaterPosition: 6 })).rejects.toThrow(LeaseLostError);
     expect((await readNodeRecord(runtime, store, epochA)).record.lowWaterPosition).toBe(0);
   });

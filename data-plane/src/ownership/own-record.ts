@@ -24,13 +24,17 @@ import {
   type VersionedNodeRecord,
 } from './node-record.js';
 import { withTimeLimit } from './time-limit.js';
+import { Waiters } from './waiters.js';
 
 /** What the gate asks before an answer leaves. */
 export interface Lease {
   /** Whether this node may serve at this moment. */
   holds(): boolean;
-  /** Resolves at the next moment at which the lease holds; rejects with `LeaseLostError` when it never will again. */
-  held(): Promise<void>;
+  /**
+   * Resolves with true at the next moment at which the lease holds, with false when there was none for `ms`; rejects with
+   * `LeaseLostError` when it never will again.
+   */
+  held(ms: number): Promise<boolean>;
 }
 
 /** The epoch was condemned, or its record cannot be renewed any more. */
@@ -65,17 +69,18 @@ const firstRetryMs = 20;
 
 export class OwnRecord implements Lease {
   readonly #options: OwnRecordOptions;
+  readonly #waiters: Waiters;
   #current: VersionedNodeRecord;
   #renewedAt: ClockReading;
   #state: 'waiting' | 'beating' | 'stopped' | 'lost' = 'waiting';
   #pending: PendingChange[] = [];
-  #waiters: { resolve: () => void; reject: (error: Error) => void }[] = [];
   #isUrgent = false;
   #wake: (() => void) | undefined;
   #ended: Promise<void> = Promise.resolve();
 
   constructor(options: OwnRecordOptions) {
     this.#options = options;
+    this.#waiters = new Waiters(options.runtime);
     this.#current = options.created;
     this.#renewedAt = options.createdAt;
   }
@@ -112,11 +117,19 @@ export class OwnRecord implements Lease {
     return elapsedMs(runtime, this.#renewedAt) < timing.leaseMs - timing.marginMs;
   }
 
-  async held(): Promise<void> {
+  /** How many wait for the lease. */
+  get waiting(): number {
+    return this.#waiters.size;
+  }
+
+  async held(ms: number): Promise<boolean> {
+    const { runtime } = this.#options;
+    const untilMs = runtime.monotonicMs() + ms;
     while (!this.holds()) {
       this.#assertAlive();
-      await new Promise<void>((resolve, reject) => this.#waiters.push({ resolve, reject }));
+      if (!(await this.#waiters.told(untilMs - runtime.monotonicMs()))) return false;
     }
+    return true;
   }
 
   /**
@@ -201,7 +214,7 @@ export class OwnRecord implements Lease {
     this.#current = current;
     this.#renewedAt = sentAt;
     if (!this.holds()) return;
-    for (const { resolve } of this.#waiters.splice(0)) resolve();
+    this.#waiters.tell();
   }
 
   #lose(cause: unknown): void {
@@ -212,7 +225,8 @@ export class OwnRecord implements Lease {
   }
 
   #refuse(error: Error): void {
-    for (const { reject } of [...this.#pending.splice(0), ...this.#waiters.splice(0)]) reject(error);
+    for (const { reject } of this.#pending.splice(0)) reject(error);
+    this.#waiters.refuse(error);
   }
 
   async #pause(ms: number): Promise<void> {

@@ -2,6 +2,7 @@ import { bitFlips, truncations } from '../../test/damage.js';
 import { databaseA, databaseB } from '../../test/storage/sample-database.js';
 import { removeTemporaryDirectories, temporaryStore } from '../../test/temporary-store.js';
 import type { LocalObjectStore } from '../object-store/local-object-store.js';
+import type { ETag } from '../object-store/object-store.js';
 import { systemRuntime } from '../runtime.js';
 import { NameStore } from './name-store.js';
 import { nameRecordName } from './object-names.js';
@@ -18,6 +19,8 @@ beforeEach(async () => {
 });
 afterEach(removeTemporaryDirectories);
 
+const isDeleted = async (): Promise<boolean> => true;
+
 describe('name store', () => {
   it('gives a name to the first who takes it, again and again', async () => {
     expect(await names.lookUp(shop)).toBeUndefined();
@@ -33,7 +36,7 @@ describe('name store', () => {
     expect(await names.takeCreated(shop, databaseA)).toBe(databaseA);
     expect(await names.takeCreated(shop, databaseB)).toBe(databaseA);
     expect(await names.lookUp(shop)).toEqual({ id: databaseA, isCreated: true });
-    await names.release(shop, databaseA);
+    await names.release(shop, databaseA, isDeleted);
     expect(await names.takeCreated(shop, databaseB)).toBe(databaseB);
     await names.take(news, databaseA);
     expect(await names.takeCreated(news, databaseA)).toBe(databaseA);
@@ -42,14 +45,45 @@ describe('name store', () => {
 
   it('frees a name only for the database that has it', async () => {
     await names.take(shop, databaseA);
-    await names.release(shop, databaseB);
-    await names.release(news, databaseA);
+    await names.release(shop, databaseB, isDeleted);
+    await names.release(news, databaseA, isDeleted);
     expect((await names.lookUp(shop))?.id).toBe(databaseA);
-    await names.release(shop, databaseA);
+    await names.release(shop, databaseA, isDeleted);
     expect(await names.lookUp(shop)).toBeUndefined();
     expect((await names.take(shop, databaseB)).id).toBe(databaseB);
-    await names.release(shop, databaseA);
+    await names.release(shop, databaseA, isDeleted);
     expect((await names.lookUp(shop))?.id).toBe(databaseB);
+  });
+
+  it('frees no name of a database that is there, and asks after the record was read', async () => {
+    await names.take(shop, databaseA);
+    expect(await names.release(shop, databaseA, async () => false)).toBe(false);
+    expect((await names.lookUp(shop))?.id).toBe(databaseA);
+    let asked = 0;
+    const isGoneAtFirst = async (): Promise<boolean> => {
+      // It is brought back after it was found deleted.
+      if (++asked === 1) await names.takeBack(shop, databaseA);
+      return asked === 1;
+    };
+    expect(await names.release(shop, databaseA, isGoneAtFirst)).toBe(false);
+    expect(asked).toBe(2);
+    expect(await names.lookUp(shop)).toEqual({ id: databaseA, isCreated: true });
+    await names.release(shop, databaseA, isDeleted);
+    expect(await names.takeBack(shop, databaseA)).toBe(databaseA);
+    expect(await names.takeBack(shop, databaseB)).toBe(databaseA);
+  });
+
+  it('lets what was begun before a database takes its own name again come too late', async () => {
+    const key = nameRecordName('acme', 'shop');
+    await names.takeCreated(shop, databaseA);
+    for (const take of [names.take.bind(names), names.takeBack.bind(names)]) {
+      const before = await store.get(key);
+      await take(shop, databaseA);
+      expect(await store.put(key, Buffer.from('late'), { ifMatch: before?.etag as ETag })).toMatchObject({
+        won: false,
+      });
+      expect(await names.lookUp(shop)).toEqual({ id: databaseA, isCreated: true });
+    }
   });
 
   it('gives a name to one of many who take it at once', async () => {
@@ -67,7 +101,7 @@ describe('name store', () => {
     await names.confirm(shop, databaseA);
     expect(await names.take(shop, databaseA)).toEqual({ id: databaseA, isCreated: true });
     expect(await names.lookUp(shop)).toEqual({ id: databaseA, isCreated: true });
-    await names.release(shop, databaseA);
+    await names.release(shop, databaseA, isDeleted);
     await names.take(shop, databaseB);
     expect(await names.lookUp(shop)).toEqual({ id: databaseB, isCreated: false });
   });

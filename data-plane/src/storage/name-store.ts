@@ -63,12 +63,17 @@ export class NameStore {
     return record?.database ? { id: record.database, isCreated: record.created } : undefined;
   }
 
-  /** Gives the name to a database. Returns the database that has it now: `id`, or another one that was faster. */
+  /**
+   * Gives the name to a database. Returns the database that has it now: `id`, or another one that was faster. A record that
+   * names the database already is written once more: what was begun before and is still on its way to it then comes too late.
+   */
   async take(address: DatabaseAddress, id: DatabaseId): Promise<NamedDatabase> {
     for (;;) {
       const found = await this.#read(address);
-      if (found?.record.database) return { id: found.record.database, isCreated: found.record.created };
-      if (await this.#write(address, { database: id, created: false }, found)) return { id, isCreated: false };
+      const holder = found?.record.database ?? id;
+      const isCreated = found?.record.database ? found.record.created : false;
+      if (holder !== id) return { id: holder, isCreated };
+      if (await this.#write(address, { database: id, created: isCreated }, found)) return { id, isCreated };
     }
   }
 
@@ -93,12 +98,29 @@ export class NameStore {
     }
   }
 
-  /** Takes the name away from a database; nothing happens when another one has it. */
-  async release(address: DatabaseAddress, id: DatabaseId): Promise<void> {
+  /**
+   * Gives the name to a database that was brought back: whatever takes it away began with an older record, or finds the
+   * database there. Returns the database that has it now.
+   */
+  async takeBack(address: DatabaseAddress, id: DatabaseId): Promise<DatabaseId> {
     for (;;) {
       const found = await this.#read(address);
-      if (found?.record.database !== id) return;
-      if (await this.#write(address, { database: null, created: false }, found)) return;
+      const holder = found?.record.database ?? id;
+      if (holder !== id) return holder;
+      if (await this.#write(address, { database: id, created: true }, found)) return id;
+    }
+  }
+
+  /**
+   * Takes the name away from a database that `isDeleted`, which is asked after the record was read: whoever brings it back
+   * writes the record once more afterwards. Whether the database has it no more.
+   */
+  async release(address: DatabaseAddress, id: DatabaseId, isDeleted: () => Promise<boolean>): Promise<boolean> {
+    for (;;) {
+      const found = await this.#read(address);
+      if (found?.record.database !== id) return true;
+      if (!(await isDeleted())) return false;
+      if (await this.#write(address, { database: null, created: false }, found)) return true;
     }
   }
 

@@ -1,4 +1,5 @@
 /** Garbage collection: what is kept stays whole, what is not goes, and a crash at any point harms nothing. */
+import { collectDatabase } from '../../src/database/collect-database.js';
 import type { DatabaseId } from '../../src/identity.js';
 import { manifestName } from '../../src/storage/object-names.js';
 import { earliestMoment } from '../../src/storage/restore-point.js';
@@ -190,6 +191,53 @@ describe('a collection', () => {
     const before = node.objectsOf(parentId);
     await expect(parent.collect()).rejects.toMatchObject({ code: 'STORE_OBJECT_MISSING' });
     expect(node.objectsOf(parentId)).toEqual(before);
+  });
+});
+
+describe('two collections of one database at once', () => {
+  it('do not take the list that the other one has removed for damage', async () => {
+    const parent = await node.create(parentId);
+    await age(parent, 12);
+    const { dataStore } = world;
+    const collect = async () => collectDatabase(node.context, parent.owned.owned);
+    let [hasDeleted, goOn] = [(): void => undefined, (): void => undefined];
+    const deleted = new Promise<void>((resolve) => (hasDeleted = resolve));
+    const goesOn = new Promise<void>((resolve) => (goOn = resolve));
+    let first: Promise<unknown> | undefined;
+    const { manifests } = node.context;
+    const replace = manifests.replace.bind(manifests);
+    manifests.replace = async (base, next) => {
+      if (!first) {
+        // The second one is about to record what the first one is faster to record, and to delete.
+        first = collect();
+        await deleted;
+      } else if (base.manifest.garbage && !next.garbage) {
+        hasDeleted();
+        await goesOn;
+      }
+      return replace(base, next);
+    };
+    let reads = 0;
+    dataStore.get = async (key) => {
+      if (key.includes('/garbage/') && ++reads === 2) {
+        // It has read the manifest that names the list of the first one, which comes to its end now.
+        goOn();
+        await first;
+      }
+      return dataStore.objects.get(key);
+    };
+    const { manifest } = await world.runtime.run(collect());
+    expect(reads).toBe(2);
+    expect(manifest.garbage).toBeUndefined();
+    await assertWhole(parentId);
+  });
+
+  it('still tell of a list that is missing while the manifest names it', async () => {
+    const parent = await node.create(parentId);
+    await age(parent, 12);
+    const { dataStore } = world;
+    dataStore.get = async (key) => (key.includes('/garbage/') ? undefined : dataStore.objects.get(key));
+    await expect(parent.collect()).rejects.toMatchObject({ code: 'STORE_OBJECT_CORRUPT' });
   });
 });
 

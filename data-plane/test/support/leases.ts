@@ -1,4 +1,4 @@
 import type { Lease } from '../../src/ownership/own-record.js';
 
 /** A lease that always holds. */
-export const heldLease: Lease = { holds: () => true, held: async () => undefined };
+export const heldLease: Lease = { holds: () => true, held: async () => true };
