@@ -9,8 +9,12 @@ const lists = { allowed_ips: ['10.0.0.0/8'], allowed_aws_vpc_ids: ['vpce-1a'] };
 
 describe('a branch', () => {
   let api: ApiForTests;
+  let sleptMs: number;
   beforeEach(async () => {
-    api = await startApiForTests();
+    sleptMs = 0;
+    // Time passes as fast as somebody waits for it.
+    const sleep = async (ms: number): Promise<void> => void (sleptMs += ms);
+    api = await startApiForTests({ clock: { now: () => Date.now() + sleptMs, sleep } });
     await api.call('POST', '/v1/databases', { name: 'parent' });
   });
   afterEach(async () => api.close());
@@ -48,6 +52,7 @@ describe('a branch', () => {
     expect(created).toMatchObject({ status: 200 });
     expect(whenPublished.length).toBeGreaterThan(0);
     expect(whenPublished.flat()).not.toContain('copy');
+    expect(sleptMs).toBeGreaterThanOrEqual(10_000);
     const { DbId } = created.body.database as { DbId: string };
     expect(await judged(DbId, '192.0.2.1')).toBe('ORIGIN_FORBIDDEN');
     expect(await judged(DbId, '10.1.2.3')).toBe('works');
@@ -90,5 +95,6 @@ describe('a branch', () => {
     };
     expect(await branch('copy', 'parent')).toMatchObject({ status: 200 });
     expect(reads).toBe(0);
+    expect(sleptMs).toBeLessThan(10_000);
   });
 });

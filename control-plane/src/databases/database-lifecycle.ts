@@ -9,6 +9,7 @@
  * creation that was cut off before the dump was loaded is given up, unless whoever has the address of the dump asks for it again.
  */
 import { randomUUID } from 'node:crypto';
+import { publishedMaxAgeMs } from '@turso-byoc/data-plane/auth/verification-keys.js';
 import { newDatabaseId, type EngineName } from '@turso-byoc/data-plane/identity.js';
 import type { CipherName } from '@turso-byoc/data-plane/keys/ciphers.js';
 import type { AccessRulesPublisher } from '../access/access-rules-publisher.js';
@@ -152,8 +153,11 @@ export class DatabaseLifecycle {
     clientKey?: string,
     dump?: DatabaseRequest['dump'],
   ): Promise<DatabaseRecord> {
-    // There is no copy before there are the rules of who may read it.
-    if (row.origin === 'branch' && limitsReads(row.configuration)) await this.accessRules.publish();
+    if (row.origin === 'branch' && limitsReads(row.configuration)) {
+      // There is no copy before every data node knows who may read it.
+      await this.accessRules.publish();
+      await this.clock.sleep(publishedMaxAgeMs);
+    }
     try {
       await this.#make(row, clientKey);
     } catch (error) {

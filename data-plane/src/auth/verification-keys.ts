@@ -15,6 +15,9 @@ import { verificationKeysObject } from './claims.js';
 import type { PublishedRules } from './published-rules.js';
 import { parseVerificationKeySet, type ParsedKeySet, type VerificationKey } from './verification-key-set.js';
 
+/** Older than this keys and rules that were read are judged by nowhere, while the store answers. */
+export const publishedMaxAgeMs = 10_000;
+
 export interface VerificationKeysOptions {
   /** The control store. */
   readonly store: Pick<ObjectStore, 'get'>;
@@ -42,7 +45,7 @@ export class VerificationKeys {
   #upcoming: Promise<void> | undefined;
 
   constructor(options: VerificationKeysOptions) {
-    this.#options = { maxAgeMs: 10_000, outageToleranceMs: 300_000, readIntervalMs: 1_000, ...options };
+    this.#options = { maxAgeMs: publishedMaxAgeMs, outageToleranceMs: 300_000, readIntervalMs: 1_000, ...options };
   }
 
   /** Reads the set for the first time. Throws `STORE_UNAVAILABLE`, `STORE_OBJECT_CORRUPT` or `STORE_FORMAT_UNKNOWN`. */
