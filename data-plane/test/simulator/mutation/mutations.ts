@@ -68,8 +68,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'a claim does not ask whose epoch owns the database',
     file: 'ownership/claim.js',
-    from: 'if (manifest.owner === epoch)',
-    to: 'if (manifest.owner !== undefined)',
+    from: 'const isOwn = manifest.owner === epoch;',
+    to: 'const isOwn = manifest.owner !== undefined;',
   },
   {
     name: 'a claim needs no recovery record',
@@ -86,8 +86,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'a claim does not raise the term',
     file: 'ownership/claim.js',
-    from: 'term: manifest.term + 1',
-    to: 'term: manifest.term',
+    from: 'term: term + 1',
+    to: 'term',
   },
   {
     name: 'the walk of a recovery begins above the mark',
