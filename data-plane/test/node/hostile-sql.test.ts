@@ -121,6 +121,29 @@ describe.each(['libsql', 'tursodb'] as const)('hostile SQL through HTTP is refus
     await scene.expectNeighbourUnharmed();
   });
 
+  it('a function behind whatever characters before its parenthesis', async () => {
+    // Whatever the engine takes for white space, or leaves out, the gate must not take for something else.
+    const characters = Array.from({ length: 0x100 }, (_, code) => String.fromCharCode(code));
+    const unusual = ['\u2028', '\u3000', '\ufeff', '\ufffe', '\u200b', '\ud800', '\u{10ffff}'];
+    const between = [...characters, ...unusual].flatMap((one) => [
+      one,
+      ` ${one}`,
+      `${one} `,
+      ` ${one}${one} `,
+      `/**/${one}`,
+    ]);
+    const passed: unknown[] = [];
+    for (const each of between) {
+      const { error } = await scene.send(
+        scene.attacker,
+        'v3 execute',
+        `SELECT length(readfile${each}('/proc/self/stat'))`,
+      );
+      if (!refusal.test(error?.code ?? '')) passed.push([JSON.stringify(each), error?.code ?? 'works']);
+    }
+    expect(passed).toEqual([]);
+  });
+
   it('and all of that costs no engine process', async () => {
     expect(scene.node.logLines.filter((line) => line.includes('engine process ended'))).toEqual([]);
     await scene.expectNeighbourUnharmed();
