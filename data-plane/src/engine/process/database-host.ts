@@ -61,6 +61,7 @@ export class DatabaseHost {
   readonly #onPoisoned: (reason: string) => void;
   #schemaVersion = 1;
   #nextCheckpointFrames = checkpointFrames;
+  #checkpoints = 0;
   #openStreams = 0;
   #ended = false;
 
@@ -99,6 +100,14 @@ export class DatabaseHost {
   /** Number of the last commit; every response says with it what it may depend on. */
   get commit(): number {
     return this.#shipper.commit;
+  }
+
+  /**
+   * How often the WAL was begun anew. A transaction that reads the file alone does not keep it from that, and can write no more
+   * afterwards, though nothing was committed.
+   */
+  get checkpoints(): number {
+    return this.#checkpoints;
   }
 
   /** Changes whenever the committed schema does. */
@@ -229,7 +238,10 @@ export class DatabaseHost {
       this.poisonIfNeeded(error);
       if (!(error instanceof EngineError)) throw error;
     }
-    if (done) this.#shipper.checkpointed();
+    if (done) {
+      this.#shipper.checkpointed();
+      this.#checkpoints += 1;
+    }
     this.#nextCheckpointFrames = done ? checkpointFrames : this.#shipper.frames + checkpointRetryFrames;
     return done;
   }

@@ -33,7 +33,7 @@ interface OpenTransaction {
   readonly startedAtMs: number;
   readonly readOnly: boolean;
   /** The commit it sees since its first statement; undefined before. */
-  snapshotCommit: number | undefined;
+  snapshot: { readonly commit: number; readonly checkpoints: number } | undefined;
   /** A part of it failed or was undone, which may have been all there was. */
   undone: boolean;
   schemaChanged: boolean;
@@ -50,6 +50,8 @@ export class Session {
   #connection: Connection | undefined;
   #transaction: OpenTransaction | undefined;
   #connectionChanged = false;
+  /** A statement was left active in the connection: nobody else may read through it. */
+  #keepsSnapshot = false;
   /** Why the node rolled the transaction back, until the client has noticed. */
   #lost: ByocError | undefined;
 
@@ -99,6 +101,7 @@ export class Session {
     });
     const values = statement.bind(plan);
     let outcome: StatementOutcome | undefined;
+    let hasRun = false;
     try {
       if (needsWriteLock(plan) && !host.writeLock.isHeldBy(this)) {
         yield* this.#takeWriteLock(context);
@@ -115,6 +118,7 @@ export class Session {
       }
       if (needsWriteLock(plan)) limitGrowth(connection, plan, host.limits.maxPages, context);
       const { transactionDeadlineMs } = this;
+      hasRun = true;
       outcome = yield* executeStatement({
         host,
         connection,
@@ -129,6 +133,8 @@ export class Session {
       return outcome;
     } catch (error) {
       host.poisonIfNeeded(error);
+      // The libSQL binding leaves a statement that the engine refused for that active, and with it the snapshot of its connection.
+      if (hasRun && error instanceof EngineError && error.code === 'SQLITE_BUSY') this.#keepsSnapshot = true;
       throw sizeLimitError(error, context);
     } finally {
       this.#settle(connection, plan, outcome !== undefined);
@@ -168,7 +174,9 @@ export class Session {
     if (comesBack && (this.#transaction || this.#connectionChanged)) return;
     this.#connection = undefined;
     const { pool } = this.#host;
-    if (this.#connectionChanged) this.#discard(connection);
+    const keepsSnapshot = this.#keepsSnapshot;
+    this.#keepsSnapshot = false;
+    if (this.#connectionChanged || keepsSnapshot) this.#discard(connection);
     else pool.release(connection, comesBack && connection.lastWriter === this ? this : undefined);
   }
 
@@ -221,7 +229,9 @@ export class Session {
 
   /** A transaction sees the database as it is when its first statement is prepared. */
   #noteSnapshot(plan: StatementPlan): void {
-    if (this.#transaction && plan.transactionControl === null) this.#transaction.snapshotCommit ??= this.#host.commit;
+    if (!this.#transaction || plan.transactionControl !== null) return;
+    const { commit, checkpoints } = this.#host;
+    this.#transaction.snapshot ??= { commit, checkpoints };
   }
 
   /** Waits for the write lock. Throws TRANSACTION_BUSY, TRANSACTION_TIMEOUT, SQLITE_BUSY_SNAPSHOT. */
@@ -245,8 +255,9 @@ export class Session {
         throw new ByocError('TRANSACTION_BUSY', 'database is locked: another transaction is writing');
       }
     }
-    const snapshot = this.#transaction?.snapshotCommit;
-    if (snapshot !== undefined && snapshot !== this.#host.commit) {
+    const { commit, checkpoints } = this.#host;
+    const snapshot = this.#transaction?.snapshot;
+    if (snapshot && (snapshot.commit !== commit || snapshot.checkpoints !== checkpoints)) {
       // The engine would find out, too, but the libSQL binding then leaves a statement that pins the old snapshot.
       writeLock.release(this);
       throw new EngineError(
@@ -272,7 +283,7 @@ export class Session {
       const open = (this.#transaction ??= {
         startedAtMs: host.runtime.monotonicMs(),
         readOnly: control === 'begin-readonly',
-        snapshotCommit: undefined,
+        snapshot: undefined,
         undone: false,
         schemaChanged: false,
       });
