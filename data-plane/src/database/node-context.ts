@@ -1,6 +1,7 @@
 import type { Engines } from '../engine/pool/engines.js';
 import type { DatabaseLimits } from '../engine/ipc/messages.js';
 import type { DatabaseId, NodeEpoch } from '../identity.js';
+import type { MemoryBudget } from '../memory-budget.js';
 import type { KeyService } from '../keys/key-service.js';
 import type { KeyWatch } from '../keys/key-watch.js';
 import type { TopStatements } from '../metering/top-statements.js';
@@ -17,7 +18,6 @@ import type { NameStore } from '../storage/name-store.js';
 import type { Tracing } from '../tracing/tracing.js';
 import type { NodeObserver } from './node-observer.js';
 import type { GenerationNumbers } from './generation-numbers.js';
-import type { PushBudget } from './push-budget.js';
 import type { UnfoldedFragments } from './unfolded-fragments.js';
 
 /** When an open database is folded into a new generation, and how long it stays open. */
@@ -66,7 +66,8 @@ export interface NodeContext {
   readonly engines: Engines;
   readonly unfolded: UnfoldedFragments;
   readonly generationNumbers: GenerationNumbers;
-  readonly pushBudget: PushBudget;
+  /** For the beginnings of transactions that replicas of all databases push. */
+  readonly pushBudget: MemoryBudget;
   readonly findRecovery: FindRecovery;
   readonly lease: Lease;
   /** Whether a database would be better off on another node, once nobody uses it here. */

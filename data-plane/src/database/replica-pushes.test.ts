@@ -1,6 +1,6 @@
+import { MemoryBudget } from '../memory-budget.js';
 import { VirtualRuntime } from '../../test/virtual-runtime.js';
 import type { FileOperation, FileRequest } from './file-request.js';
-import { PushBudget } from './push-budget.js';
 import { ReplicaPushes, walFrameBytes, type PushAnswer } from './replica-pushes.js';
 
 type Push = Extract<FileOperation, { kind: 'replica-push' }>;
@@ -15,13 +15,13 @@ const history = {
 };
 
 let runtime: VirtualRuntime;
-let budget: PushBudget;
+let budget: MemoryBudget;
 let outcome: () => Promise<string>;
 let committed: number;
 
 beforeEach(() => {
   runtime = new VirtualRuntime();
-  budget = new PushBudget(10 * walFrameBytes);
+  budget = new MemoryBudget(10 * walFrameBytes, 'pushes');
   outcome = async () => 'committed';
   committed = 0;
 });

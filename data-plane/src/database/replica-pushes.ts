@@ -6,11 +6,11 @@
  * replica wrote it after. One that was taken before, and whose answer was lost, is recognized by its content.
  */
 import { ByocError } from '../errors/catalogue.js';
+import type { MemoryBudget } from '../memory-budget.js';
 import type { Runtime } from '../runtime.js';
 import { pageBytes } from '../storage/fragment.js';
 import type { Frame } from '../storage/frame-stream.js';
 import type { FileOperation, FileRequest } from './file-request.js';
-import type { PushBudget } from './push-budget.js';
 import { unsynchronizedGeneration, type ReplicaHistory, type ReplicaPlace } from './replica-history.js';
 
 export const walFrameBytes = 24 + pageBytes;
@@ -43,14 +43,14 @@ interface Waiting {
 
 export class ReplicaPushes {
   readonly #runtime: Runtime;
-  readonly #budget: PushBudget;
+  readonly #budget: MemoryBudget;
   readonly #history: History;
   readonly #commit: Commit;
   readonly #waiting = new Map<string, Waiting>();
   #last: Promise<unknown> = Promise.resolve();
 
   /** `budget`: what beginnings of transactions may take, of other databases too. */
-  constructor(runtime: Runtime, budget: PushBudget, history: History, commit: Commit) {
+  constructor(runtime: Runtime, budget: MemoryBudget, history: History, commit: Commit) {
     this.#runtime = runtime;
     this.#budget = budget;
     this.#history = history;

@@ -48,6 +48,9 @@ export const commitLogLimits = { maxObjectBytes: 4 * mebibyte, maxInFlight: most
 /** Log objects of this node that are kept in memory for the folds and packs that read them again. */
 export const recentLogBytes = 64 * mebibyte;
 
+/** For the beginnings of transactions that replicas push, of all databases together. */
+export const pushBudgetBytes = 256 * mebibyte;
+
 /**
  * 512 log objects are walked in a few hundred milliseconds. The bytes stay below `recentLogBytes`, so that packs are made
  * from memory.

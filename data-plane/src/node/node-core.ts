@@ -10,7 +10,6 @@
  */
 import { CollectionSweep } from '../database/collection-sweep.js';
 import { GenerationNumbers } from '../database/generation-numbers.js';
-import { PushBudget } from '../database/push-budget.js';
 import { NodeDatabases } from '../database/node-databases.js';
 import type { DatabasePolicy, NodeContext } from '../database/node-context.js';
 import type { NodeObserver } from '../database/node-observer.js';
@@ -22,6 +21,7 @@ import { ByocError, isByocError } from '../errors/catalogue.js';
 import type { NodeEpoch } from '../identity.js';
 import type { KeyService } from '../keys/key-service.js';
 import { KeyWatch, type KeyWatchOptions, type KeyWatchSettings } from '../keys/key-watch.js';
+import { MemoryBudget } from '../memory-budget.js';
 import { StoredUsage, type UsageReader } from '../metering/stored-usage.js';
 import type { UsageCounts } from '../metering/usage-batch.js';
 import { TopStatements } from '../metering/top-statements.js';
@@ -44,7 +44,7 @@ import { assertFormatLevelKnown, beginFormatLevel, readFormatLevel } from '../st
 import { ManifestStore } from '../storage/manifest-store.js';
 import { NameStore } from '../storage/name-store.js';
 import type { Tracing } from '../tracing/tracing.js';
-import { keyWatchSettings, logMaintenance } from './limits.js';
+import { keyWatchSettings, logMaintenance, pushBudgetBytes } from './limits.js';
 import { LogMaintenance, type LogMaintenanceSettings } from './log-maintenance.js';
 import { announceEpoch, endEpoch, firstCommitPosition, type AnnouncedEpoch } from './node-epoch.js';
 
@@ -219,7 +219,7 @@ export class NodeCore {
       engines: options.engines,
       unfolded: this.#unfolded,
       generationNumbers: new GenerationNumbers(),
-      pushBudget: new PushBudget(),
+      pushBudget: new MemoryBudget(pushBudgetBytes, 'pushed transactions that wait for their rest'),
       findRecovery: async (other) => ended.find(other),
       lease: this.#own,
       prefersAnotherNode: (id) => locator.prefersAnother(id),

@@ -7,6 +7,7 @@ import type { PublishedRules } from '../auth/published-rules.js';
 import type { TokenVerifier } from '../auth/token-verifier.js';
 import type { DatabaseService } from '../database/database-service.js';
 import { ByocError } from '../errors/catalogue.js';
+import { MemoryBudget } from '../memory-budget.js';
 import type { Metrics } from '../metering/metrics.js';
 import type { Runtime } from '../runtime.js';
 import type { Tracing } from '../tracing/tracing.js';
@@ -21,7 +22,6 @@ import { fileRoutes } from './file-routes.js';
 import { createHttpServer } from './http-server.js';
 import { sendJson, sendText } from './plain-replies.js';
 import { parseRequestTarget } from './request-target.js';
-import { BodyBudget } from './request-body.js';
 import { SqlEndpoint } from './sql-endpoint.js';
 import { sqlRoutes } from './sql-routes.js';
 import { WebSocketEndpoint } from './web-socket/web-socket-endpoint.js';
@@ -133,7 +133,7 @@ export function createDataServer(options: DataServerOptions): FastifyInstance {
     runtime,
     log,
     limits,
-    budget: new BodyBudget(limits.maxBufferedBodyBytes),
+    budget: new MemoryBudget(limits.maxBufferedBodyBytes, 'the bodies of running requests'),
     tracing: options.tracing,
   };
   const endpoint = new SqlEndpoint(endpointOptions);

@@ -16,7 +16,8 @@ import { forwardedHeader } from './forwarding.js';
 import type { HttpLimits } from './http-limits.js';
 import type { HttpServer } from './http-server.js';
 import { givenRequestId } from './request-id.js';
-import { readBody, type BodyBudget } from './request-body.js';
+import type { MemoryBudget } from '../memory-budget.js';
+import { readBody } from './request-body.js';
 import type { RequestTarget } from './request-target.js';
 import { onResponseEnd } from './response-end.js';
 import { beginTrace, endTrace } from './request-trace.js';
@@ -28,7 +29,7 @@ export interface FileEndpointOptions {
   readonly databases: Pick<DatabaseService, 'serveFile'>;
   readonly runtime: Runtime;
   readonly limits: HttpLimits;
-  readonly budget: BodyBudget;
+  readonly budget: MemoryBudget;
   /** Absent when nothing is traced. */
   readonly tracing?: Tracing | undefined;
 }

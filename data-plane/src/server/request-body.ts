@@ -1,29 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ByocError } from '../errors/catalogue.js';
+import type { MemoryBudget } from '../memory-budget.js';
 import type { Runtime } from '../runtime.js';
-
-/** Memory that the bodies of requests in progress may take together on one node. */
-export class BodyBudget {
-  #usedBytes = 0;
-
-  constructor(private readonly maxBytes: number) {}
-
-  get usedBytes(): number {
-    return this.#usedBytes;
-  }
-
-  /** Throws `OVERLOADED` when the budget is used up. */
-  take(bytes: number): void {
-    if (this.#usedBytes + bytes > this.maxBytes) {
-      throw new ByocError('OVERLOADED', 'the bodies of running requests take all the memory this node sets aside');
-    }
-    this.#usedBytes += bytes;
-  }
-
-  giveBack(bytes: number): void {
-    this.#usedBytes -= bytes;
-  }
-}
 
 /** The client broke the connection off before its request was whole; nobody is left to answer. */
 export class ClientGoneError extends Error {
@@ -34,7 +12,7 @@ export class ClientGoneError extends Error {
  * The body of a request, whatever its content type. Its length stays taken from `budget` until the caller gives it
  * back; nothing stays taken when this rejects. Rejects with `REQUEST_TOO_LARGE`, `OVERLOADED` or `ClientGoneError`.
  */
-export function readBody(request: IncomingMessage, maxBytes: number, budget: BodyBudget): Promise<Buffer> {
+export function readBody(request: IncomingMessage, maxBytes: number, budget: MemoryBudget): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const declared = Number(request.headers['content-length'] ?? 0);
     if (declared > maxBytes) {

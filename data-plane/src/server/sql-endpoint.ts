@@ -7,6 +7,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
 import type { DatabaseRequestKind, DatabaseService, SqlResponse } from '../database/database-service.js';
+import type { MemoryBudget } from '../memory-budget.js';
 import { statusClass, type Metrics } from '../metering/metrics.js';
 import type { Runtime } from '../runtime.js';
 import type { Tracing } from '../tracing/tracing.js';
@@ -23,7 +24,7 @@ import { shuttingDown, type HttpServer } from './http-server.js';
 import { givenRequestId, requestIdHeader } from './request-id.js';
 import type { RequestTarget } from './request-target.js';
 import { beginTrace, endTrace } from './request-trace.js';
-import { readBody, type BodyBudget } from './request-body.js';
+import { readBody } from './request-body.js';
 import { onResponseEnd } from './response-end.js';
 import { streamBody } from './response-stream.js';
 import { answerType } from './sql-routes.js';
@@ -39,7 +40,7 @@ export interface SqlEndpointOptions {
   readonly runtime: Runtime;
   readonly log: Logger;
   readonly limits: HttpLimits;
-  readonly budget: BodyBudget;
+  readonly budget: MemoryBudget;
   /** Absent when nothing is traced. */
   readonly tracing?: Tracing | undefined;
 }
