@@ -10,7 +10,7 @@ import { GatedResponse } from './gated-response.js';
 import { onStreamEnd } from './stream-end.js';
 
 /** The engine gives no (further) answer; what is to be made of that is the database's decision. */
-export class RequestLostError extends Error {
+class RequestLostError extends Error {
   constructor(readonly lost: LostRequest) {
     super(lost.reason);
   }
@@ -62,8 +62,40 @@ export function runInEngine(
   return { answer, hasStarted: () => gated.hasStarted };
 }
 
+/** How things stood when a request failed. */
+export interface FailedRequest {
+  readonly request: Pick<SqlRequest, 'readOnly' | 'signal'>;
+  /** Why the database was given up, if it was. */
+  readonly defunct: ByocError | undefined;
+  /** Commits of the database were handed to the log since the request began. */
+  readonly hasSeenCommits: boolean;
+  /** A part of the answer was given away. */
+  readonly hasStarted: boolean;
+  /** It was run again as often as it may be. */
+  readonly isLastRun: boolean;
+}
+
+/** What a client is told of a request that failed with `error`; undefined when it is to be run again, unseen. */
+export function failureToTell(
+  error: Error,
+  { request, defunct, hasSeenCommits, hasStarted, isLastRun }: FailedRequest,
+): Error | undefined {
+  // A request that may have committed must not be sent again unseen, whatever ended this instance.
+  if (defunct && error === defunct) {
+    if (request.readOnly || !hasSeenCommits || defunct.code === 'DATABASE_NOT_FOUND') return defunct;
+    return new ByocError('OUTCOME_UNKNOWN', `the commit may still become durable: ${defunct.message}`, {
+      cause: defunct,
+    });
+  }
+  if (!(error instanceof RequestLostError)) return error;
+  const { lost } = error;
+  if (defunct && !lost.hasCommitted) return defunct;
+  const isOver = lost.isCulprit || lost.hasCommitted || hasStarted || isLastRun || request.signal.aborted;
+  return isOver ? lostRequestError(lost) : undefined;
+}
+
 /** What a client is told of a lost request that is not run again. */
-export function lostRequestError(lost: LostRequest): ByocError {
+function lostRequestError(lost: LostRequest): ByocError {
   if (lost.hasCommitted) {
     return new ByocError(
       'OUTCOME_UNKNOWN',

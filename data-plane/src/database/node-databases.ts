@@ -224,7 +224,7 @@ export class NodeDatabases implements DatabaseService {
   async collect(id: DatabaseId): Promise<void> {
     await this.#change(
       id,
-      async (database) => database.collect(),
+      async (database) => database.changes.collect(),
       async (found) => collectClosed(this.#context, found),
     );
   }
@@ -232,14 +232,14 @@ export class NodeDatabases implements DatabaseService {
   async rewrap(id: DatabaseId, keyId: string): Promise<boolean> {
     return this.#change(
       id,
-      async (database) => database.rewrap(keyId),
+      async (database) => database.changes.rewrap(keyId),
       async (found) => rewrapClosed(this.#context, found, keyId),
     );
   }
 
   async rekey(id: DatabaseId, request: RekeyRequest): Promise<EncryptionState> {
     while (this.#residents.has(id)) {
-      const done = await this.#residents.whileOpen(id, async (database) => database.rekey(request));
+      const done = await this.#residents.whileOpen(id, async (database) => database.changes.rekey(request));
       if (done) return this.encryption(id);
     }
     await this.#residents.alone(id, async () => rekeyClosed(this.#context, await this.#manifestToChange(id), request));
@@ -254,7 +254,7 @@ export class NodeDatabases implements DatabaseService {
   async changeWrapping(id: DatabaseId, change: WrappingChange): Promise<EncryptionState> {
     await this.#change<unknown>(
       id,
-      async (database) => database.changeWrapping(change),
+      async (database) => database.changes.changeWrapping(change),
       async (found) => changeWrappingOfClosed(this.#context, found, change),
     );
     this.#names.forgetId(id);
@@ -301,7 +301,7 @@ export class NodeDatabases implements DatabaseService {
   async changeHold(id: DatabaseId, change: HoldChange): Promise<HoldState> {
     await this.#change<unknown>(
       id,
-      async (database) => database.changeHold(change),
+      async (database) => database.changes.changeHold(change),
       async (found) => changeHoldOfClosed(this.#context, found, change),
     );
     return this.holds(id);

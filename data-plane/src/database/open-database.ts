@@ -20,7 +20,6 @@ import type { FragmentLocation } from '../storage/log-location.js';
 import type { Manifest } from '../storage/manifest.js';
 import type { Moment } from '../storage/moment.js';
 import { explainRequest, rootsInAnswer } from '../sync/query-roots.js';
-import type { WrappingChange } from './change-wrapping.js';
 import { Admission } from './client-key-admission.js';
 import { CommitIntake } from './commit-intake.js';
 import { DatabasePulls } from './database-pulls.js';
@@ -30,12 +29,10 @@ import { Replicas } from './replicas.js';
 import { heldKeys } from './database-keys.js';
 import { DurabilityGate } from './durability-gate.js';
 import { EngineStay, type Session } from './engine-stay.js';
-import { lostRequestError, RequestLostError, runInEngine } from './engine-request.js';
+import { failureToTell, runInEngine } from './engine-request.js';
 import { ManifestChanges } from './manifest-changes.js';
 import type { NodeContext } from './node-context.js';
 import { own, releaseDatabase, restoreTo, type OwnedDatabase, type OwningFrom } from './ready-database.js';
-import type { HoldChange } from './hold-database.js';
-import type { RekeyRequest } from './rekey-database.js';
 
 /** How many engine processes may die while a database is being opened in them. */
 const maxPlacements = 3;
@@ -198,20 +195,14 @@ export class OpenDatabase implements LoggedDatabase {
       try {
         return await response.answer;
       } catch (error) {
-        if (this.#defunct && error === this.#defunct)
-          throw this.#abandonedRequestError(this.#defunct, request, commitBefore);
-        if (!(error instanceof RequestLostError)) throw error;
-        const { lost } = error;
-        if (this.#defunct && !lost.hasCommitted) throw this.#defunct;
-        if (
-          lost.isCulprit ||
-          lost.hasCommitted ||
-          response.hasStarted() ||
-          rerun >= maxReruns ||
-          request.signal.aborted
-        ) {
-          throw lostRequestError(lost);
-        }
+        const failure = failureToTell(error as Error, {
+          request,
+          defunct: this.#defunct,
+          hasSeenCommits: this.#intake.handed !== commitBefore,
+          hasStarted: response.hasStarted(),
+          isLastRun: rerun >= maxReruns,
+        });
+        if (failure !== undefined) throw failure;
       }
     }
   }
@@ -299,29 +290,9 @@ export class OpenDatabase implements LoggedDatabase {
     return this.#changes.branch(child, moment);
   }
 
-  /** Collects what the database needs no more. Throws as `collectDatabase` does. */
-  async collect(): Promise<void> {
-    return this.#changes.collect();
-  }
-
-  /** Has the data keys wrapped by somebody else's key, while the database goes on. Throws as `changeWrapping` does. */
-  async changeWrapping(change: WrappingChange): Promise<void> {
-    return this.#changes.changeWrapping(change);
-  }
-
-  /** Takes another data key, while the database goes on. Throws as `rekeyDatabase` does. */
-  async rekey(request: RekeyRequest): Promise<void> {
-    return this.#changes.rekey(request);
-  }
-
-  /** Places or releases a legal hold, while the database goes on. Throws as `changeHold` does. */
-  async changeHold(change: HoldChange): Promise<void> {
-    return this.#changes.changeHold(change);
-  }
-
-  /** Wraps the data keys by another key, while the database goes on. Whether that changed anything. Throws as `rewrapDatabase`. */
-  async rewrap(keyId: string): Promise<boolean> {
-    return this.#changes.rewrap(keyId);
+  /** What changes its manifest while it is open. */
+  get changes(): Pick<ManifestChanges, 'changeHold' | 'changeWrapping' | 'collect' | 'rekey' | 'rewrap'> {
+    return this.#changes;
   }
 
   /** After `abandon`: resolves when no commit of this instance can become durable any more. */
@@ -352,12 +323,6 @@ export class OpenDatabase implements LoggedDatabase {
     await session.slot.directory.removeDatabaseDirectory(session.directoryName);
     // The memory of the process may still hold what nobody may read any more.
     if (this.#lostKey) this.#context.engines.recycle(session.slot);
-  }
-
-  /** A request that may have committed must not be sent again unseen, whatever ended this instance. */
-  #abandonedRequestError(error: ByocError, { readOnly }: SqlRequest, commitBefore: number): ByocError {
-    if (readOnly || this.#intake.handed === commitBefore || error.code === 'DATABASE_NOT_FOUND') return error;
-    return new ByocError('OUTCOME_UNKNOWN', `the commit may still become durable: ${error.message}`, { cause: error });
   }
 
   /** Restores the database into an engine process and opens it there; into another one when that process dies meanwhile. */

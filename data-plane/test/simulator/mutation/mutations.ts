@@ -122,9 +122,9 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'an abandoned request is said to have no effect',
-    file: 'database/open-database.js',
-    from: 'if (readOnly || this.#intake.handed === commitBefore',
-    to: 'if (this.#intake.handed >= commitBefore',
+    file: 'database/engine-request.js',
+    from: 'if (request.readOnly || !hasSeenCommits ||',
+    to: 'if (true ||',
   },
   {
     name: 'a fold forgets a fragment that it did not fold',
@@ -158,9 +158,9 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'a request that has committed is run again',
-    file: 'database/open-database.js',
-    from: 'lost.hasCommitted ||\n',
-    to: '\n',
+    file: 'database/engine-request.js',
+    from: 'lost.isCulprit || lost.hasCommitted ||',
+    to: 'lost.isCulprit ||',
     schedule: 'an engine process that ends between a commit and its answer',
   },
   {
