@@ -2,11 +2,9 @@
  * `npm run catalogue-bench`: creates databases through the Platform API of a system started for the purpose on this machine, then
  * lists and retrieves them; prints rates, latencies, processor time and requests to the store for each creation, and memory.
  */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
-import { startLocal, type RunningLocalSystem } from '@turso-byoc/control-plane/local/start-local.js';
+import type { RunningLocalSystem } from '@turso-byoc/control-plane/local/start-local.js';
 import { MetricsDifference, MetricsSnapshot } from '@turso-byoc/data-plane/bench/measure/metrics-snapshot.js';
 import { plainTable, targetTable } from '@turso-byoc/data-plane/bench/report/result-table.js';
 import { Caller } from './caller.js';
@@ -15,6 +13,7 @@ import { measureLargeCatalogue } from './large-catalogue.js';
 import { latencies, summary } from './percentile.js';
 import { cpuMs, residentMiB, usedPer } from './processes.js';
 import { dataNodeMetrics, requestsPer, storeBytes, storeRequests } from './store-requests.js';
+import { commitWindowMs, withLocalSystem } from './with-local-system.js';
 
 const usage = `usage: npm run catalogue-bench -- [options]
 
@@ -26,7 +25,6 @@ const usage = `usage: npm run catalogue-bench -- [options]
 
 const pageLength = 1_000;
 const retrievals = 2_000;
-const commitWindowMs = 10;
 /** Seconds at half the rate that was reached. */
 const halfRateSeconds = 15;
 
@@ -50,30 +48,11 @@ if (![databases, concurrency, rows].every((each) => Number.isSafeInteger(each) &
 }
 
 const results: Record<string, unknown> = { node: process.version, measuredAt: new Date().toISOString() };
-if (databases > 0) results['system'] = await measureSystem();
+if (databases > 0) results['system'] = await withLocalSystem((line) => void process.stderr.write(`${line}\n`), measure);
 if (rows > 0) results['catalogAlone'] = await measureLargeCatalogue(rows);
 const text = `${JSON.stringify(results, null, 2)}\n`;
 process.stdout.write(text);
 if (values.out !== undefined) await writeFile(values.out, text);
-
-async function measureSystem(): Promise<CatalogueFigures> {
-  const directory = await mkdtemp(join(tmpdir(), 'catalogue-bench-'));
-  let system: RunningLocalSystem | undefined;
-  try {
-    system = await startLocal({
-      dataDirectory: directory,
-      httpPort: 0,
-      apiPort: 0,
-      commitWindowMs,
-      report: (line) => process.stderr.write(`${line}\n`),
-      environment: { ...process.env, TURSO_BYOC_LOG_LEVEL: 'warn' },
-    });
-    return await measure(system);
-  } finally {
-    await system?.stop();
-    await rm(directory, { recursive: true, force: true });
-  }
-}
 
 async function measure(local: RunningLocalSystem): Promise<CatalogueFigures> {
   const caller = new Caller(local);

@@ -1,15 +1,13 @@
 /** A database that begins as a large dump, through the Platform API, compared with what the dump says. */
 import { createHash } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
 import { Agent, request } from 'node:http';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as delay } from 'node:timers/promises';
-import { startLocal, type RunningLocalSystem } from '@turso-byoc/control-plane/local/start-local.js';
+import type { RunningLocalSystem } from '@turso-byoc/control-plane/local/start-local.js';
 import { Caller } from './caller.js';
 import { residentMiB, type Usage } from './processes.js';
+import { withLocalSystem } from './with-local-system.js';
 
 export interface LargeDumpOptions {
   readonly megabytes: number;
@@ -36,22 +34,8 @@ const rowsPerRead = 1_000;
 const boundary = 'large-dump';
 
 export async function largeDump({ megabytes, engine, onProgress }: LargeDumpOptions): Promise<LargeDumpResult> {
-  const directory = await mkdtemp(join(tmpdir(), 'turso-byoc-large-dump-'));
-  let system: RunningLocalSystem | undefined;
-  try {
-    system = await startLocal({
-      dataDirectory: directory,
-      httpPort: 0,
-      apiPort: 0,
-      commitWindowMs: 10,
-      report: onProgress,
-      environment: { ...process.env, TURSO_BYOC_LOG_LEVEL: 'warn' },
-    });
-    return await new DumpRun(system, Math.ceil((megabytes * 2 ** 20) / contentBytes), onProgress).run(engine);
-  } finally {
-    await system?.stop();
-    await rm(directory, { recursive: true, force: true });
-  }
+  const rows = Math.ceil((megabytes * 2 ** 20) / contentBytes);
+  return withLocalSystem(onProgress, async (system) => new DumpRun(system, rows, onProgress).run(engine));
 }
 
 type Rows = { readonly value: string }[][];
