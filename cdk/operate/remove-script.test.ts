@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { withDefaults } from '../config/defaults.js';
@@ -102,6 +102,28 @@ describe('the script that removes a deployment', () => {
     expect(result.status).not.toBe(0);
     expect(result.stderr).toContain('AccessDenied: no');
     expect(result.calls.at(-1)).toMatch(/describe-stacks|delete-bucket-policy|delete-objects|describe-key/);
+  });
+
+  it('lets instances end that ECS keeps from being scaled in, for as long as a stack is being deleted', () => {
+    // Being deleted at the first two looks at its status; instances in one of the groups.
+    const answers = `"cloudformation describe-stacks") case "$*" in *StackStatus*)
+  echo look >>"$DIRECTORY/looks-$4"
+  [ "$(wc -l <"$DIRECTORY/looks-$4")" -gt 2 ] && { echo "Stack with id $4 does not exist" >&2; exit 254; }
+  echo DELETE_IN_PROGRESS;;
+esac;;
+"autoscaling describe-auto-scaling-groups") case $4 in *-us-east-1a) printf 'i-1\\ti-2\\n';; esac;;`;
+    const sleep = join(directory, 'sleep');
+    writeFileSync(sleep, '#!/bin/sh\necho "sleep $1" >>"$CALLS"\n');
+    chmodSync(sleep, 0o755);
+    const result = run([], '111122223333', answers);
+    expect([result.status, result.stderr]).toEqual([0, '']);
+    const ofStack = result.calls.slice(
+      result.calls.indexOf('cloudformation delete-stack --stack-name turso-byoc-production-data-plane') + 1,
+      result.calls.indexOf('cloudformation wait stack-delete-complete --stack-name turso-byoc-production-data-plane'),
+    );
+    const released = ofStack.filter((call) => call.includes('--no-protected-from-scale-in'));
+    expect(released).toEqual([expect.stringMatching(/ --instance-ids i-1 i-2$/), expect.stringMatching(/ i-1 i-2$/)]);
+    expect(ofStack.filter((call) => call === 'sleep 15')).toHaveLength(2);
   });
 
   it('passes over what is gone already', () => {
